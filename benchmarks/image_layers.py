@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from jstackmagic.display.console import quiet
 from jstackmagic.export.dockerfile import render
 from jstackmagic.image.engine import BUILDERS
-from jstackmagic.image.engine.build import Asked, build, builder_of
+from jstackmagic.image.engine.build import BuildOptions, build, builder_of
 from jstackmagic.image.engine.client import connect
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.ledger import fold
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from jstackmagic.image.engine import Builder
     from jstackmagic.image.engine.build import Built
-    from jstackmagic.image.engine.client import Engine
+    from jstackmagic.image.engine.client import ContainerEngine
     from jstackmagic.model.packages import ManagerName
 
 BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python=None)
@@ -130,14 +130,14 @@ def run_per_install(history: list[Record], base: str) -> str:
     return f"FROM {base}\nUSER root\n{lines}USER ${{NB_UID}}\n"
 
 
-def timed(engine: Engine, text: str, builder: Builder | None) -> Built:
+def timed(engine: ContainerEngine, text: str, builder: Builder | None) -> Built:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "Dockerfile").write_text(text)
-        asked = Asked(parse_tag(REPOSITORY), builder=builder)
+        asked = BuildOptions(parse_tag(REPOSITORY), builder=builder)
         return build(engine, Path(folder), asked, console=quiet())
 
 
-def compare(engine: Engine, base: str, builder: Builder | None) -> None:
+def compare(engine: ContainerEngine, base: str, builder: Builder | None) -> None:
     kinds: dict[str, Callable[[list[Record], str], str]] = {
         "the recipe": recipe,
         "one RUN": one_run,
@@ -172,7 +172,7 @@ def compare(engine: Engine, base: str, builder: Builder | None) -> None:
     engine.client.images.remove(REPOSITORY, force=True)
 
 
-def layers(engine: Engine) -> list[str]:
+def layers(engine: ContainerEngine) -> list[str]:
     """The layers of what was built last, as the engine knows them."""
     found: list[str] = engine.client.api.inspect_image(REPOSITORY)["RootFS"]["Layers"]
     return found

@@ -166,6 +166,7 @@ def make() -> None:
         imports |= _namespaces(names, mapping, tops, shared, folder)
         _doubt(ours["imports"], tops)
         imports |= ours["imports"]
+        several = ours["several"] | _several(imports, tops, names[: len(top)], folder)
         data = {
             "made": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
             "sources": [
@@ -177,6 +178,7 @@ def make() -> None:
                 for name, package in sorted(imports.items())
                 if _is_news(name, package, imports, shared)
             },
+            "several": several,
             "namespaces": " ".join(sorted(shared)),
             "own": " ".join(sorted(ours["own"])),
             "conda": {
@@ -270,6 +272,29 @@ def _imports(
             best = same
         chosen[name] = best
     return chosen
+
+
+def _several(
+    imports: Mapping[str, str], tops: Mapping[str, set[str]], used: Collection[str], folder: Path
+) -> dict[str, list[str]]:
+    """Import names that a much used package of the very name has beside the one that is meant.
+
+    Its wheel is looked into: some names are held by empty packages, or by none that installs.
+    """
+    there = set(used)
+    found = {
+        name: (normalise(name), package)
+        for name, package in imports.items()
+        if normalise(name) != package
+        and normalise(name) in there
+        and name in tops.get(normalise(name), ())
+    }
+    wheels = download({same for same, _ in found.values()}, folder)
+    return {
+        name: list(pair)
+        for name, pair in sorted(found.items())
+        if pair[0] in wheels and name in modules(wheels[pair[0]])
+    }
 
 
 def _is_akin(name: str, package: str) -> bool:

@@ -1,17 +1,20 @@
 """%envsync against PipInstall and against restarting with a new image: 1, 4 and 16 workers.
 
-    python benchmarks/workers.py [--workers 1 4 16] [--conda]
+    python benchmarks/workers.py [--workers 1 4 16] [--conda | --image]
 
 The workers are of one host, each under a nanny in an environment of its own; ten wheels of 200 KB
 are sent. PipInstall has a warm cache and an index on this machine. With --conda five conda packages
 are sent instead, to conda environments, where py-rattler links them; there is no CondaInstall
-beside it, which needs a conda. The bytes through the scheduler are counted where it sends them.
+beside it, which needs a conda. With --image a container engine builds an image of the wheels and
+starts the workers from it; it is neither pushed nor pulled, and Dask is in the base. The bytes
+through the scheduler are counted where it sends them.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,11 +26,14 @@ from typing import TYPE_CHECKING
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
+import docker  # noqa: E402
 from distributed import Client  # noqa: E402
 from distributed.diagnostics.plugin import PipInstall  # noqa: E402
+from docker.types import Mount  # noqa: E402
 
 from jstackmagic.workers.dask import Dask  # noqa: E402
 from jstackmagic.workers.sync import sync  # noqa: E402
+from support import engine, stacks  # noqa: E402
 from support.clusters import CONSOLE, SITE, cargo_of, processes, site_of, until  # noqa: E402
 from support.environments import create_environment, make_venv  # noqa: E402
 from support.tiers import shim  # noqa: E402
@@ -36,6 +42,7 @@ from support.wheels import WheelIndex  # noqa: E402
 
 if TYPE_CHECKING:
     from jstackmagic.workers.cargo import Cargo
+    from support.clusters import Processes
 
 NAMES = tuple(f"package{number}" for number in range(10))
 
@@ -47,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--conda", action="store_true")
+    parser.add_argument("--image", action="store_true")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, WheelIndex(Path(name, "index")) as index:
         folder = Path(name)
@@ -68,7 +76,14 @@ def main() -> None:
         cargo = cargo_of(kernel)
         size = f"{len(cargo.rows)} packages, {cargo.size / 1e6:.1f} MB"
         print(f"packing {size}: {since(begun):.2f} s, once")
-        print("workers  %envsync  again  PipInstall  ratio  new image  bytes/archives")
+        if wanted.image:
+            with engine.engine() as client:
+                base = stacks.image(client)
+                print("workers  build  start  together")
+                for count in wanted.workers:
+                    from_image(count, folder / str(count), client, base, index.folder)
+            return
+        print("workers  %envsync  again  PipInstall  ratio  start  bytes/archives")
         for count in wanted.workers:
             measure(count, folder / str(count), cargo, conda=wanted.conda)
 
@@ -101,14 +116,7 @@ def measure(count: int, folder: Path, cargo: Cargo, *, conda: bool) -> None:
                 name: os.environ[name] for name in ("PIP_INDEX_URL", "PIP_CACHE_DIR")
             }
             started.environ.pop("PIP_NO_INDEX")
-            scheduler, file = (
-                borrowing(make_venv(folder / way / "scheduler")),
-                folder / way / "address.json",
-            )
-            words = ("--port", "0", "--no-dashboard", "--scheduler-file", file)
-            started.start(scheduler / "bin/python", "-m", "distributed.cli.dask_scheduler", *words)
-            until(file.exists)
-            client = stack.enter_context(Client(scheduler_file=str(file)))
+            client = stack.enter_context(scheduler(started, folder / way))
             prefixes = [borrowing(make(folder / way / str(n))) for n in range(count)]
             begun = time.monotonic()
             for prefix in prefixes:
@@ -139,6 +147,46 @@ def measure(count: int, folder: Path, cargo: Cargo, *, conda: bool) -> None:
         f"{count:7}  {times['sync']:6.2f} s  {times['again']:.2f} s  {times['pip']:8.2f} s  "
         f"{times['pip'] / times['sync']:5.1f}  {times['start']:7.2f} s  {times['bytes']:.2f}"
     )
+
+
+def scheduler(started: Processes, folder: Path) -> Client:
+    """A client of a scheduler in an environment of its own."""
+    python, file = borrowing(make_venv(folder / "scheduler")) / "bin/python", folder / "address"
+    words = ("--port", "0", "--no-dashboard", "--scheduler-file", file)
+    started.start(python, "-m", "distributed.cli.dask_scheduler", *words)
+    until(file.exists)
+    return Client(scheduler_file=str(file))
+
+
+def from_image(
+    count: int, folder: Path, engine: docker.DockerClient, base: str, wheels: Path
+) -> None:
+    """One line of the table with a new image."""
+    tag = f"jstackmagic-benchmark/workers:{os.getpid()}"
+    with ExitStack() as stack:
+        client = stack.enter_context(scheduler(stack.enter_context(processes()), folder))
+        begun = time.monotonic()
+        shutil.copytree(wheels, folder / "image/wheels")
+        lines = f"FROM {base}", "COPY wheels /wheels", "RUN pip install --no-index /wheels/*.whl"
+        (folder / "image/Dockerfile").write_text("\n".join((*lines, f"LABEL n={count}\n")))
+        stacks.build(engine, tag, folder / "image")
+        stack.callback(engine.images.remove, tag, force=True)
+        built, begun = since(begun), time.monotonic()
+        command = ("python", "-m", "distributed.cli.dask_worker", client.scheduler.address)
+        for _ in range(count):
+            container = engine.containers.run(
+                tag,
+                [*command, "--nthreads", "1", "--no-dashboard", "--local-directory", "/tmp"],
+                mounts=[Mount(SITE, SITE, "bind", read_only=True)],
+                environment={"PYTHONPATH": SITE},
+                network_mode="host",
+                detach=True,
+            )
+            stack.callback(container.remove, force=True)
+        client.wait_for_workers(count, timeout=300)
+        started = since(begun)
+        assert set(client.run(importable, "package0.part1").values()) == {True}
+    print(f"{count:7}  {built:5.1f} s  {started:5.1f} s  {built + started:5.1f} s", flush=True)
 
 
 def importable(name: str) -> bool:

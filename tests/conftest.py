@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
+import re
 import shutil
 import signal
 import sys
@@ -19,7 +21,7 @@ from uv import find_uv_bin
 from support import cache, dpkg, engine, ours, stacks, tiers
 from support.acceptance import make as make_acceptance
 from support.channel import Unfeasible
-from support.environments import Root, create_environment, make_root, make_venv, uv
+from support.environments import Root, create_environment, make_root, make_venv, share_bytecode, uv
 from support.machine import Unavailable, has_sudo
 from support.wheels import WheelIndex
 from support.workers import ByModule
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from docker import DockerClient
+    from playwright.sync_api import BrowserContext, Page
     from xdist.remote import Producer
 
     from support.acceptance import Acceptance
@@ -38,10 +41,9 @@ if TYPE_CHECKING:
 # compiles 38 grammars, in each worker
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-# a slow machine is no bug, and a run in CI is to be repeatable
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+# a slow machine is no bug, and a run is to be repeatable: the same examples each time
+settings.register_profile("jstackmagic", deadline=None, derandomize=True, max_examples=30)
+settings.load_profile("jstackmagic")
 
 # a background job's are ignored, and Python leaves it so: as in the foreground, for all children
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -183,6 +185,7 @@ def make_kernel_env(full_root: Root, jstackmagic_wheel: Path) -> Callable[..., P
     def make(name: str, *specs: str) -> Path:
         prefix = full_root.create(name, "python", "ipykernel", "pip", *specs)
         uv("pip", "install", f"{jstackmagic_wheel}[all]", prefix=prefix)
+        share_bytecode(prefix)
         return prefix
 
     return make
@@ -207,6 +210,7 @@ def make_ipython_env(
         prefix = make_venv(tmp_path_factory.mktemp("ipython") / f"with ipython {version[-1]}")
         wheel = f"{jstackmagic_wheel}[all]"
         uv("pip", "install", wheel, "ipykernel", f"ipython{version}", prefix=prefix)
+        share_bytecode(prefix)
         return prefix
 
     return make
@@ -273,6 +277,32 @@ def docker_host(docker_engine: DockerClient, monkeypatch: pytest.MonkeyPatch) ->
     return docker_engine
 
 
+# Browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """A Chromium."""
+    from support.browser import chromium
+
+    try:
+        with chromium() as context:
+            yield context
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def page(browser: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page; a picture of what it showed in the end is kept."""
+    from support import pictures
+
+    page = browser.new_page()
+    yield page
+    pictures.take(page, f"end-of-{re.sub(r'[^a-z0-9_]+', '-', request.node.name)}")
+    page.close()
+
+
 # Several workers
 
 
@@ -291,6 +321,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="at how many calls an operation gets a fault in tests/faults, or: all",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """What is collected stays to the end: Python need not look through it for garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

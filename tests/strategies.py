@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from support.records import BASE
-
-# a busy machine is no failure
-settings.register_profile("jstackmagic", deadline=None, max_examples=60)
-settings.load_profile("jstackmagic")
 
 SECOND = EnvironmentRef(
     kind="conda-named", name="python310", prefix="/opt/conda/envs/python310", python="3.10.14"
@@ -264,8 +259,8 @@ def items(draw: st.DrawFn, manager: ManagerName) -> Item:
 
 
 @st.composite
-def steps(draw: st.DrawFn, manager: ManagerName, environment: EnvironmentRef | None) -> Step:
-    return Step(
+def steps(draw: st.DrawFn, manager: ManagerName, environment: EnvironmentRef | None) -> RecipeStep:
+    return RecipeStep(
         manager,
         environment,
         install=tuple(draw(st.lists(items(manager), min_size=1, max_size=4))),
@@ -281,7 +276,7 @@ def steps(draw: st.DrawFn, manager: ManagerName, environment: EnvironmentRef | N
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     """A recipe with steps in the order that a fold gives."""
-    found: list[Step] = []
+    found: list[RecipeStep] = []
     if draw(st.booleans()):
         found.append(draw(steps("apt", None)))
     for environment in draw(st.lists(environments, max_size=3, unique=True)):

@@ -59,6 +59,16 @@ def test_a_docstring_begins_with_a_verb_or_a_noun() -> None:
     assert not asking
 
 
+def test_one_name_is_one_idea() -> None:
+    """A class's name, with or without an underscore; each verb has its Options."""
+    where: dict[str, list[str]] = {}
+    for path in (ROOT / "src" / TOP).rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name != "Options":
+                where.setdefault(node.name.lstrip("_"), []).append(path.name)
+    assert not {name: files for name, files in where.items() if len(files) > 1}
+
+
 def _said(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return ast.get_docstring(node) or ""
 

@@ -166,7 +166,7 @@ def test_a_plain_match_is_what_rattler_says(text: str) -> None:
 def test_what_it_cannot_follow_matches_nothing(text: str) -> None:
     ours = plain.parse(text)
     name = text.partition(">")[0].partition("[")[0]
-    record = plain.Record(plain.Name(name), "1.1.1k", "0")
+    record = plain.PlainRecord(plain.PlainName(name), "1.1.1k", "0")
     assert ours is None or not ours.matches(record)
 
 

@@ -21,22 +21,22 @@ import pytest
 from jstackmagic.display import Code, Fold, Table, Text
 from jstackmagic.display.html import as_html
 from support import cache, pictures
-from support.browser import Notebook, chromium, contrast, write_notebook, write_settings
+from support.browser import Desk, Notebook, contrast, write_notebook
 from support.environments import make_root, uv
-from support.kernels import Server, clean_environ, write_kernelspec
+from support.kernels import write_kernelspec
 from support.locks import held
-from support.machine import Unavailable
 from support.slow import slow_channel
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import Page
 
+    from support.kernels import Server
     from support.tiers import Channel
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.dpkg]  # as in test_notebook
 
 # of a fixed name, which is to be read in the pictures
 FOLDER = Path(tempfile.gettempdir(), "jstackmagic-browser")
@@ -51,24 +51,11 @@ setuptools.setup(name="slow", version="1")
 
 
 @dataclass
-class World:
-    """A user's machine: a home folder, two environments with a kernel each, a package index."""
+class World(Desk):
+    """A user's machine: a home folder, and two environments with a kernel each."""
 
-    home: Path
     chapter: Path
     other: Path
-    environ: dict[str, str]
-
-    @property
-    def work(self) -> Path:
-        """The folder that the servers show."""
-        return self.home / "work"
-
-    def server(self, application: str) -> Server:
-        """A Jupyter server of the tests' own environment, as an image's base would have it."""
-        runtime = self.home / f"runtime-{application}"
-        environ = {**self.environ, "JUPYTER_RUNTIME_DIR": str(runtime)}
-        return Server(Path(sys.prefix), environ=environ, folder=self.work, application=application)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +78,7 @@ def make_world(channel: Channel, wheel: Path, index: WheelIndex) -> World:
     (FOLDER / "channels").mkdir(parents=True)
     (FOLDER / "channels/demo").symlink_to(channel.folder)
     home = FOLDER / "home"
-    (home / "work").mkdir(parents=True)
+    desk = Desk.at(home, CONDARC=str(home / ".condarc"), PIP_INDEX_URL=index.url)
     url = (FOLDER / "channels/demo").as_uri()
     (home / ".condarc").write_text(json.dumps({"channels": [url]}))
     root = make_root(FOLDER / "conda", "python", channels=[channel.url])
@@ -99,45 +86,14 @@ def make_world(channel: Channel, wheel: Path, index: WheelIndex) -> World:
     for name, more in (("chapter", ("setuptools", "wheel")), ("elsewhere", ())):
         prefixes[name] = root.create(name, "python", "ipykernel", "pip", *more)
         uv("pip", "install", f"{wheel}[all]", prefix=prefixes[name])
-        folder = home / ".local/share/jupyter/kernels" / name
-        write_kernelspec(folder, prefixes[name], display_name=f"Python ({name})")
-    write_settings(home / ".jupyter")
-    environ = clean_environ(
-        HOME=str(home),
-        CONDARC=str(home / ".condarc"),
-        PIP_INDEX_URL=index.url,
-        JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
-        JUPYTER_CONFIG_DIR=str(home / ".jupyter"),
-        XDG_CACHE_HOME=str(home / ".cache"),
-        XDG_CONFIG_HOME=str(home / ".config"),
-        XDG_DATA_HOME=str(home / ".local/share"),
-        XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay
-    )
-    return World(home, prefixes["chapter"], prefixes["elsewhere"], environ)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    try:
-        with chromium() as context:
-            yield context
-    except Unavailable as reason:
-        pytest.skip(str(reason))
+        write_kernelspec(desk.kernels / name, prefixes[name], display_name=f"Python ({name})")
+    return World(home, desk.environ, prefixes["chapter"], prefixes["elsewhere"])
 
 
 @pytest.fixture(scope="module")
 def lab(world: World) -> Iterator[Server]:
     with world.server("jupyterlab") as server:
         yield server
-
-
-@pytest.fixture
-def page(browser: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page; a picture of what it showed in the end is kept."""
-    page = browser.new_page()
-    yield page
-    pictures.take(page, f"end-of-{request.node.name}")
-    page.close()
 
 
 def open_notebook(page: Page, lab: Server, world: World, name: str, *cells: str) -> Notebook:
@@ -150,7 +106,6 @@ def installed(prefix: Path) -> set[str]:
     return records | {path.name for path in prefix.glob("lib/python3*/site-packages/*.dist-info")}
 
 
-@pytest.mark.dpkg  # what other tests install meanwhile would be in the README's pictures
 def test_the_quickstart_as_a_user_runs_it_in_light_and_in_dark(
     page: Page, lab: Server, world: World
 ) -> None:
@@ -363,7 +318,7 @@ def test_run_all_stops_at_an_install_that_fails(page: Page, lab: Server, world: 
     assert notebook.text(2) == ""
 
 
-def test_notebook_7_shows_the_same(browser: BrowserContext, page: Page, world: World) -> None:
+def test_notebook_7_shows_the_same(page: Page, world: World) -> None:
     cells = ("%load_ext jstackmagic", "%envinstall --dry-run --pip one", "%envinfo")
     write_notebook(world.work / "seven.ipynb", *cells, kernel="chapter")
     with world.server("notebook") as server:

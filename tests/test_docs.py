@@ -24,13 +24,10 @@ import jsonschema
 import msgspec
 import pytest
 import yaml
-from jupyterhub.services import auth as hub_auth
 
 from jstackmagic import commands
 from jstackmagic.commands._parser import parse
 from jstackmagic.history.file import History
-from jstackmagic.hub import app as hub_app
-from jstackmagic.hub.app import _parsed
 from jstackmagic.image.engine import labels
 from jstackmagic.model.policy import Policy
 from jstackmagic.model.text import for_terminal
@@ -321,6 +318,8 @@ def read_workflow(path: Path) -> None:
 def read_hub_config(path: Path) -> None:
     from jupyterhub.app import JupyterHub
 
+    from jstackmagic.hub.app import _parsed
+
     hub = JupyterHub()
     hub.load_config_file(str(path))
     config = hub.config
@@ -341,36 +340,6 @@ def read_hub_config(path: Path) -> None:
         assert name == "The usual image"
 
 
-def read_hub_values(path: Path) -> None:
-    """Held against the chart's schema: singleuser here, the hub's part in the words of its own."""
-    said = yaml.safe_load(path.read_text())
-    schema = json.loads((REPOSITORY / "tests/schemas/z2jh.json").read_text())
-    jsonschema.Draft7Validator(schema).validate({"singleuser": said["singleuser"]})
-    jsonschema.Draft7Validator(HUB_SCHEMA).validate(said["hub"])
-
-
-HUB_SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "services": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "properties": {
-                    "name": {"type": "string"}, "admin": {"type": "boolean"},
-                    "command": {"type": ["string", "array"]}, "url": {"type": "string"},
-                    "api_token": {"type": ["string", "null"]},
-                    "apiToken": {"type": ["string", "null"]},
-                },
-            },
-        },
-        "loadRoles": {"type": "object", "additionalProperties": {"type": "object"}},
-    },
-}  # fmt: skip
-"""The two properties of ``hub`` that the page has, as values.schema.yaml of the chart has them."""
-
-
 def read_policy(path: Path) -> None:
     history = path.with_name("history.jsonl")
     served = msgspec.to_builtins(read_served(path.read_bytes()))  # as the service reads it
@@ -385,6 +354,10 @@ def read_policy(path: Path) -> None:
 
 def read_hub_manifest(path: Path) -> None:
     """Held against itself, and against what the service asks of its variables."""
+    from jupyterhub.services import auth as hub_auth
+
+    from jstackmagic.hub import app as hub_app
+
     service, deployment = yaml.safe_load_all(path.read_text())
     pod = deployment["spec"]["template"]
     labels, wanted = pod["metadata"]["labels"], deployment["spec"]["selector"]["matchLabels"]
@@ -392,18 +365,16 @@ def read_hub_manifest(path: Path) -> None:
     assert wanted.items() <= labels.items()
     (container,) = pod["spec"]["containers"]
     variables = {each["name"] for each in container["env"]}
-    assert variables - {"DATABASE"} <= set(re.findall(r"JUPYTERHUB_\w+", HUB_VARIABLES))
+    read = inspect.getsource(hub_app) + inspect.getsource(hub_auth)
+    assert variables - {"DATABASE"} <= set(re.findall(r"JUPYTERHUB_\w+", read))
     assert {"JUPYTERHUB_API_TOKEN", "JUPYTERHUB_SERVICE_PREFIX"} < variables
-
-
-HUB_VARIABLES = inspect.getsource(hub_app) + inspect.getsource(hub_auth)
 
 
 READERS: dict[str, Callable[[Path], None]] = {
     ".github/workflows/image.yml": read_workflow,
     ".pre-commit-config.yaml": read_precommit,
     "history.jsonl": read_history,
-    "hub-values.yaml": read_hub_values,
+    "hub-values.yaml": read_values,
     "jstackmagic-hub.yaml": read_hub_manifest,
     "jupyterhub_config.d/images.py": read_hub_config,
     "jupyterhub_config.d/jstackmagic.py": read_hub_config,

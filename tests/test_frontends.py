@@ -16,6 +16,7 @@ import pexpect
 import pytest
 
 from support.browser import write_notebook
+from support.environments import uv
 from support.kernels import clean_environ, write_kernelspec
 from support.wheels import WheelIndex
 
@@ -36,11 +37,6 @@ def environ(home: Path, prefix: Path, tmp_path: Path) -> Iterator[dict[str, str]
     with WheelIndex(tmp_path / "index") as index:
         index.add("one-more", "1.0")
         yield clean_environ(PIP_INDEX_URL=index.url)
-
-
-def remove(prefix: Path, name: str) -> None:
-    command = [str(prefix / "bin/python"), "-m", "pip", "uninstall", "--yes", "--quiet", name]
-    subprocess.run(command, check=True)
 
 
 NBCONVERT = ("nbconvert", "--to", "notebook", "--execute", "{name}.ipynb", "--output", "done.ipynb")
@@ -68,7 +64,7 @@ def test_a_notebook_runs_without_a_browser_and_stops_where_an_install_fails(
     assert log.data["text/plain"].startswith("$ "), "the display that was updated is one output"
     assert "Successfully installed" in log.data["text/html"]
     assert "one-more  1.0" in result.data["text/plain"]
-    remove(prefix, "one-more")
+    uv("pip", "uninstall", "one-more", prefix=prefix)
 
     failed = run("bad")
     assert failed.returncode != 0
@@ -113,4 +109,4 @@ def test_jupyter_console(environ: dict[str, str], prefix: Path, tmp_path: Path) 
     assert "No matching distribution found" in shown
     assert "Traceback" not in shown
     child.close(force=True)
-    remove(prefix, "one-more")
+    uv("pip", "uninstall", "one-more", prefix=prefix)

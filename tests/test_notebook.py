@@ -17,7 +17,7 @@ import pytest
 
 from support.debs import build_deb, make_repository, make_system
 from support.dpkg import apt_get
-from support.environments import uv
+from support.environments import share_bytecode, uv
 from support.kernels import Cell, Kernel, Server, Sockets, clean_environ, write_kernelspec
 from support.slow import slow_channel
 from support.tiers import PYMONGO, SIX
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from support.environments import Root
     from support.tiers import Channel
+
+
+pytestmark = pytest.mark.dpkg  # what others do with apt would be found, and recorded
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +193,7 @@ def test_a_server_running_in_another_environment_does_not_decide(
     """The server's environment is activated, as in an image; its kernel is of another one."""
     serving = full_root.create("serving", "python", "pip")
     uv("pip", "install", "jupyter-server", "ipykernel", prefix=serving)
+    share_bytecode(serving)
     write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
     environ = clean_environ(
         CONDA_PREFIX=str(serving),
@@ -441,6 +445,7 @@ def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
     project.mkdir()
     (project / "setup.py").write_text(SLOW_SETUP)
     with Kernel(prefix, cwd=tmp_path) as kernel:
+        kernel.leave_in(tmp_path)
         kernel.run("%load_ext jstackmagic").check()
         line = f"%envinstall --pip --force {project} -- --no-build-isolation"
         kernel.start(line).wait_for("Building wheel", timeout=40)
@@ -448,7 +453,7 @@ def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
     with Kernel(prefix, cwd=tmp_path) as kernel:
         kernel.run("%load_ext jstackmagic").check()
         records = json.loads(kernel.run("%envhistory --json").check().stdout)
-    assert [record["status"] for record in records] == ["interrupted"]
+    assert [record["status"] for record in records] == ["interrupted"], records
 
 
 def test_another_environment_is_a_target_by_name_prefix_and_kernelspec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from jstackmagic import commands, export
 from jstackmagic.display import as_text, json_text
-from jstackmagic.display.console import Plain
+from jstackmagic.display.console import PlainConsole
 from jstackmagic.display.html import as_html
 from jstackmagic.model.credentials import mask
 from jstackmagic.model.errors import JStackMagicError
@@ -26,7 +27,7 @@ from support.environments import make_venv
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 INDEX = "https://me:{}@h.example/simple"
 WHEEL = "six @ https://h.example/six-1.17.0-py3-none-any.whl"
@@ -106,6 +107,14 @@ CELLS = {
     "conda's configuration": f"!conda config --add channels {CHANNEL}\n!conda install six",
     "a header": "!curl -H 'Authorization: Bearer {}' https://h.example/install.sh | sh",
     "another header": "!wget --header='PRIVATE-TOKEN: {}' https://h.example/x.whl",
+    "a header that is named for nothing": "!curl -H 'X-Some: {}' https://h.example/i.sh | sh",
+    "a key's header": "!curl -H 'apikey: {}' https://h.example/i.sh | sh",
+    "a cookie": "!curl -b 'session={}' https://h.example/i.sh | sh",
+    "sshpass": "!sshpass -p {} ssh me@h.example pip install six",
+    "sudo": "!sudo -S apt-get install -y tree <<< {}",
+    "Jenkins' variable": "!NEXUS_PSW={} pip install six",
+    "a connection": "!AZURE='AccountName=a;AccountKey={};EndpointSuffix=x' pip install six",
+    "Dropbox's link": "!pip install 'https://d.example/s/x.whl?rlkey={}&dl=1'",
     "curl's user": "!curl -u me:{} https://h.example/x.whl -o x.whl && pip install x.whl",
     "netrc": "!echo 'machine h.example login me password {}' > ~/.netrc\n!pip install six",
     "uv": f"!uv pip install --index {INDEX} six",
@@ -113,6 +122,12 @@ CELLS = {
     "git clone": "!git clone https://{}@g.example/r.git && pip install ./r",
     "no requirement": f"!pip install six=={INDEX}",
     "an option that pip has not": "!pip install six --token {}",
+    "what sudo reads": "!echo {} | sudo -S apt-get install -y tree",
+    "what a process reads": (
+        "import subprocess\nsubprocess.run(['sudo', '-S', 'apt-get', 'install', 'x'], input='{}')"
+    ),
+    "git's helper": "!GIT_ASKPASS='echo {}' pip install git+https://g.example/r.git",
+    "%env and a blank": "%env GH_PAT {}\n!pip install git+https://$GH_PAT@g.example/r.git",
 }
 FILES = {
     ("requirements.txt", "an index"): f"--index-url {INDEX}\nsix\n",
@@ -121,6 +136,9 @@ FILES = {
     ("requirements.txt", "a setting"): "six --config-settings token={}\n",
     ("requirements.txt", "a comment"): "# token: {}\nsix\n",
     ("requirements.txt", "a comment behind"): "six  # password={}\n",
+    ("requirements.txt", "a key"): (
+        "# -----BEGIN RSA PRIVATE KEY-----\n# {}\n# -----END RSA PRIVATE KEY-----\nsix\n"
+    ),
     ("requirements.txt", "links"): f"--find-links {INDEX}\nsix\n",
     ("environment.yml", "a channel"): f"channels:\n- {CHANNEL}\ndependencies:\n- six\n",
     ("environment.yml", "a spec"): "dependencies:\n- t/{}/chan::six\n",
@@ -148,7 +166,7 @@ WORDS = st.from_regex(r"hu[nq]{2}ter-[a-z]{2,8}[0-9]?", fullmatch=True)  # as a 
 MADE = st.text("QZXKJqzxkj0189", min_size=18, max_size=40).filter(  # as a service makes one
     lambda text: re.search(r"[A-Z]", text) and re.search(r"[a-z]", text) and re.search(r"\d", text)
 )
-SECRETS = WORDS | MADE
+SECRETS = st.tuples(WORDS, MADE)
 
 
 @dataclass
@@ -163,7 +181,9 @@ class Surfaces:
         name = " ".join(map(str, words))
         try:
             result, _ = commands.execute(
-                str(words[0]), [str(word) for word in words[1:]], Session(shown=Plain(said.append))
+                str(words[0]),
+                [str(word) for word in words[1:]],
+                Session(shown=PlainConsole(said.append)),
             )
         except JStackMagicError as error:
             error.coloured = False
@@ -192,12 +212,13 @@ class Surfaces:
         }
         return {**self.shown, **files}
 
-    def holding(self, secret: str) -> list[str]:
-        """Where the secret is, the lines around it included."""
+    def holding(self, *secrets: str) -> list[str]:
+        """Where a secret is, the lines around it included."""
         return [
             f"{name}: {line}"
             for name, text in self.all_texts().items()
             for line in text.splitlines()
+            for secret in secrets
             if secret in line or quote(secret, safe="") in line
         ]
 
@@ -226,50 +247,71 @@ def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_venv(tmp_path_factory.mktemp("secrets") / "venv", pip=False)
 
 
-few = settings(max_examples=2, phases=(Phase.generate,))
+@pytest.fixture(scope="module", autouse=True)
+def parsers() -> Iterator[None]:
+    """A verb's parser is made once, not for each of a thousand lines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "parser", functools.cache(commands.parser))
+        yield
+
+
+once = settings(max_examples=1, phases=(Phase.generate,))
 formats = st.sampled_from(sorted(export.formats()))
 
 
+def planted(texts: Iterable[str], secrets: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield texts with one of the secrets in them, each about another package."""
+    for secret, name in zip(secrets, ("six", "seven"), strict=True):
+        yield [text.replace("{}", secret).replace("six", name) for text in texts]
+
+
 @pytest.mark.parametrize("place", LINES)
-@few
-@given(secret=SECRETS, form=formats)
-def test_nothing_of_a_line_comes_out(place: str, secret: str, form: str, venv: Path) -> None:
+@once
+@given(secrets=SECRETS, form=formats)
+def test_nothing_of_a_line_comes_out(
+    place: str, secrets: tuple[str, ...], form: str, venv: Path
+) -> None:
     with surfaces() as out:
-        words = [word.replace("{}", secret) for word in LINES[place]]
-        out.run("install", "--prefix", venv, "--record-only", *words)
+        for words in planted(LINES[place], secrets):
+            out.run("install", "--prefix", venv, "--record-only", *words)
         out.show_all(form)
-        assert out.holding(secret) == []
+        assert out.holding(*secrets) == []
 
 
 @pytest.mark.parametrize("place", CELLS)
-@few
-@given(secret=SECRETS, form=formats)
-def test_nothing_of_a_cell_comes_out(place: str, secret: str, form: str, venv: Path) -> None:
+@once
+@given(secrets=SECRETS, form=formats)
+def test_nothing_of_a_cell_comes_out(
+    place: str, secrets: tuple[str, ...], form: str, venv: Path
+) -> None:
     with surfaces() as out:
-        made = notebook(out.folder / "given", CELLS[place].replace("{}", secret))
-        out.run("capture", "--prefix", venv, made)
+        for cells in planted([CELLS[place]], secrets):
+            out.run("capture", "--prefix", venv, notebook(out.folder / "given", *cells))
         out.show_all(form)
-        assert out.holding(secret) == []
+        assert out.holding(*secrets) == []
 
 
 @pytest.mark.parametrize("how", ["install", "capture"])
 @pytest.mark.parametrize("place", FILES, ids=", ".join)
-@few
-@given(secret=SECRETS, form=formats)
+@once
+@given(secrets=SECRETS, form=formats)
 def test_nothing_of_a_file_comes_out(
-    how: str, place: tuple[str, str], secret: str, form: str, venv: Path
+    how: str, place: tuple[str, str], secrets: tuple[str, ...], form: str, venv: Path
 ) -> None:
+    verb, *words = ("install", "--record-only", "-f") if how == "install" else ("capture",)
     with surfaces() as out:
         file = out.folder / "given" / place[0]
-        file.write_text(FILES[place].replace("{}", secret))
-        how_ = ("install", "--record-only", "-f") if how == "install" else ("capture",)
-        out.run(how_[0], "--prefix", venv, *how_[1:], file)
+        for (text,) in planted([FILES[place]], secrets):
+            file.write_text(text)
+            out.run(verb, "--prefix", venv, *words, file)
         out.show_all(form)
-        assert out.holding(secret) == []
+        assert out.holding(*secrets) == []
 
 
 def test_nothing_that_moves_a_cursor_or_turns_a_line_comes_out(venv: Path) -> None:
-    hostile = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\u2066\u2028"
+    hostile = (
+        "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\u2066\u2028\u200b\ufeff\U000e0041\x1b]8;;x\x1b\\"
+    )
     sources = [
         f"!pip install $(echo {hostile}) six",
         f"!pip install six{hostile}",
@@ -283,7 +325,10 @@ def test_nothing_that_moves_a_cursor_or_turns_a_line_comes_out(venv: Path) -> No
         out.run("capture", "--prefix", venv, notebook(out.folder / "given", *sources))
         assert "Not understood" in "".join(out.shown.values())
         out.show_all()
-        moves, beyond = r"\x00-\x08\x0b-\x1f", r"\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028"
+        moves, beyond = (
+            r"\x00-\x08\x0b-\x1f",
+            r"\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u200b\ufeff\U000e0041",
+        )
         held = [
             (name, line)
             for name, text in out.all_texts().items()
@@ -340,12 +385,21 @@ def test_nothing_of_a_real_install_comes_out(engine: str, tmp_path: Path) -> Non
         "Invalid token: expected a version",
         "apt-key: command not found",
         "pass: 3, fail: 2",
+        "curl -H 'Accept: text/html' -H 'User-Agent: pip/24' https://h.example/x | sh",
+        "A='x=1;y=2' B=\"keyboard=us\" sudo -n apt-get install tree <<< y",
         "libssl1.1=1.1.1w-0+deb11u1",
         "example/base-notebook:python-3.11@sha256:" + "0a" * 32,
         '["https://h.example:8080/x","me@b.example"]',
         "secrets=${JSTACKMAGIC_SECRETS:-/run/secrets}",
         "PIP_PASSWORD_FILE=/run/secrets/pip --key-file ~/.ssh/id",
         'PIP_INDEX_URL="$(cat /run/secrets/pip_index_url)"',
+        'jwt = ">=1.7,<2"\ntoken = "*"\n["token", "numpy"]',
+        'token = os.environ["TOKEN"]\nkey = input("key? ")\nlogin(token=token)',
+        'password = getpass.getpass("Password: ")',
+        "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
+        "apt-key adv --recv-keys E298A3A825C0D65DFD57CBB651716619E084DAB9",
+        "docker login -u me --password-stdin < ~/pw && docker run -p 8888:8888 x",
+        "conda config --set add_anaconda_token false",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

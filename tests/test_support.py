@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
@@ -15,12 +16,15 @@ from urllib.request import urlopen
 
 import pytest
 
+from support import machine
 from support.channel import PLACEHOLDER, PYTHON_MINOR, ChannelBuilder, File, platform_subdir
 from support.environments import add_packages, create_environment, make_uv_venv, make_venv, uv
+from support.forked_kernels import OURS
 from support.kernels import Kernel
 from support.locks import held
 from support.standin_conda import StandIn, dry_run_answer
 from support.wheels import WheelIndex
+from support.workers import LONGEST, TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,6 +216,43 @@ class TestFullEnvironment:
             file = kernel.run("import jstackmagic; jstackmagic.__file__").check().text
         assert str(kernel_env) in file
 
+    @pytest.mark.parametrize("name", ["one", "other"])
+    def test_a_kernel_starts_in_its_users_home(
+        self, name: str, kernel_env: Path, tmp_path: Path
+    ) -> None:
+        """Though it is forked from a process that was started in another's."""
+        site = tmp_path / f".local/lib/python{PYTHON_MINOR}/site-packages"
+        site.mkdir(parents=True)
+        (site / f"of_{name}.py").touch()
+        home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
+        code = f"import os, site, sys, jedi, of_{name}\nprint(jedi.settings.cache_directory)"
+        with Kernel(kernel_env, environ=home) as kernel:
+            shown = kernel.run(f"{code}\nprint(*sys.path, sep=os.linesep)").check().stdout
+        cache, *path = shown.splitlines()
+        assert cache.startswith(str(tmp_path))
+        homes = [each for each in path if "/.local/" in each]
+        assert homes == [str(site)]
+        assert path.index(str(site)) < path.index(
+            str(kernel_env / f"lib/python{PYTHON_MINOR}/site-packages")
+        )
+
+    def test_a_kernel_has_what_a_start_would_import(
+        self, make_ipython_env: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        """Though it is forked: a file that was read is another one now."""
+        prefix = make_ipython_env(">=9")
+        started = prefix / f"lib/python{PYTHON_MINOR}/site-packages/started.pth"
+        code = "import sys; hasattr(sys, 'started')"
+        try:
+            with Kernel(prefix) as first:
+                assert first.run(code).check().text == "False"
+                started.write_text("import sys; sys.started = True\n")
+                with Kernel(prefix) as second:
+                    assert second.run(code).check().text == "True"
+                assert first.run(code).check().text == "False", "it runs on"
+        finally:
+            started.unlink()
+
 
 class TestVirtualEnvironments:
     def test_venv_has_pip(self, tmp_path: Path) -> None:
@@ -361,6 +402,15 @@ def take_shared(path: Path) -> None:
 # Skips
 
 
+def test_a_disk_without_room_stops_the_run_before_the_first_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine._require_room(tmp_path, tmp_path / "no such folder")
+    monkeypatch.setattr(machine, "_ROOM", shutil.disk_usage(tmp_path).total + 1)
+    with pytest.raises(SystemExit, match=r"GB of free disk below .*Nothing was run"):
+        machine._require_room(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("reason", "status"), [("there is no conda on the PATH", 0), ("there is no luck here", 1)]
 )
@@ -384,3 +434,16 @@ def test_a_skip_that_is_not_on_the_list_fails_the_run(
     )
     assert done.returncode == status, done.stdout + done.stderr
     assert f"    1 {reason}" in done.stdout
+
+
+class TestWhatSparesTime:
+    """A name that is no longer there would be left out in silence."""
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_what_a_forked_kernel_has_imported_is_there(self, name: str) -> None:
+        assert find_spec(name) is not None
+
+    def test_the_modules_that_are_begun_first_are_there(self) -> None:
+        stems = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
+        assert {f"test_{name}" for name in LONGEST if name not in TOGETHER} <= stems
+        assert {f"test_{name}" for names in TOGETHER.values() for name in names} <= stems

@@ -114,6 +114,11 @@ def test_the_command_line_does_the_same(
         item["name"]
         for item in json.loads(removed.stdout)["steps"][0]["outcome"]["change"]["removed"]
     ] == ["from-a-shell"]
+    failed = cli(prefix, "install", "not-there", "--index-url", wheel_index.url, "--json")
+    assert failed.returncode == 1
+    error = json.loads(failed.stdout)["error"]
+    assert (error["kind"], error["cause"]) == ("CommandFailed", "not found")
+    assert error["problem"] in failed.stderr
 
 
 @pytest.mark.parametrize(

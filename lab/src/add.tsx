@@ -3,7 +3,7 @@
 import * as React from 'react';
 
 import { ITabProps } from './tabs';
-import { Line } from './parts';
+import { Field, Line } from './parts';
 import { lineOf, wordsOf } from './words';
 
 const PAUSE = 150; // milliseconds without a key before completions are asked for
@@ -12,7 +12,6 @@ export function Add({ kernel, trans }: ITabProps) {
   const [text, setText] = React.useState('');
   const [manager, setManager] = React.useState('');
   const [offered, setOffered] = React.useState<string[]>([]);
-  const id = React.useId();
   const managers = [...new Set(kernel.drifts.flatMap(drift => drift.managers))];
   const flags = manager ? [`--${manager}`] : [];
   const words = [...flags, ...wordsOf(text)];
@@ -54,36 +53,19 @@ export function Add({ kernel, trans }: ITabProps) {
         plan();
       }}
     >
-      <label htmlFor={`${id}spec`}>{trans.__('Packages')}</label>
-      <input
-        id={`${id}spec`}
-        className="jp-mod-styled"
-        list={`${id}list`}
+      <Field
+        label={trans.__('Packages')}
         value={text}
+        onChange={setText}
         placeholder="pymongo 'numpy>=2'"
-        autoComplete="off"
-        spellCheck={false}
-        onChange={event => setText(event.target.value)}
+        offered={offered}
       />
-      <datalist id={`${id}list`}>
-        {offered.map(each => (
-          <option key={each} value={each} />
-        ))}
-      </datalist>
-      <label htmlFor={`${id}manager`}>{trans.__('Manager')}</label>
-      <select
-        id={`${id}manager`}
-        className="jp-mod-styled"
+      <Field
+        label={trans.__('Manager')}
         value={manager}
-        onChange={event => setManager(event.target.value)}
-      >
-        <option value="">{trans.__('what fits the environment')}</option>
-        {managers.map(each => (
-          <option key={each} value={each}>
-            {each}
-          </option>
-        ))}
-      </select>
+        onChange={setManager}
+        options={[{ value: '', label: trans.__('what fits the environment') }, ...managers.map(value => ({ value }))]}
+      />
       {!isEmpty && <Line text={lineOf('install', words)} trans={trans} />}
       <div className="jp-jstackmagic-buttons">
         <button type="submit" className="jp-mod-styled jp-mod-accept" disabled={isEmpty}>

@@ -6,13 +6,13 @@ import { IOutput } from '@jupyterlab/nbformat';
 import { TranslationBundle } from '@jupyterlab/translation';
 import { PanelLayout, Widget } from '@lumino/widgets';
 
-import { PanelModel } from './model';
+import { KernelModel, PanelModel } from './model';
 import { IRecord } from './schema';
 
 /** The last line below a failed import's traceback, as src/jstackmagic/hint writes it. */
 const HINT = /^%envinstall \S.*$/;
 /** The line below a cell whose install was recorded, as src/jstackmagic/capture writes it. */
-const RECORDED = /^jstackmagic: recorded ((?!.* as failed \().*)$/m;
+const RECORDED = /^jstackmagic: recorded (?!.* as failed \()/m;
 // eslint-disable-next-line no-control-regex
 const COLOURS = /\x1b\[[0-9;]*m/g;
 
@@ -30,7 +30,6 @@ export function watchCells(
     }
     const outputs = cell.model.outputs.toJSON();
     const line = hintIn(outputs);
-    const recorded = recordedIn(outputs);
     if (line) {
       const bar = new Bar(trans.__('What is missing'));
       bar.addButton(trans.__('Run %1', line), () => {
@@ -43,13 +42,15 @@ export function watchCells(
         insert(panel, cell, line);
       });
       bar.below(cell);
-    } else if (recorded) {
+    } else if (isRecorded(outputs)) {
       const bar = new Bar(trans.__('What was recorded'));
-      bar.addText(trans.__('Recorded: %1', recorded));
-      bar.addButton(trans.__('Undo …'), () => {
+      bar.addText(trans.__('Recorded'));
+      const kernel = model.of(panel);
+      const recorded = lastOf(kernel); // now: another may come before the click
+      bar.addButton(trans.__('Undo …'), async () => {
         open();
         model.tab = 'timeline';
-        void undoLast(model);
+        await kernel?.plan('undo', await recorded);
       });
       bar.addButton(trans.__('Make permanent …'), () => {
         open();
@@ -60,15 +61,13 @@ export function watchCells(
   });
 }
 
-/** Show how to take back the last transaction, by its name: another may come before the click. */
-async function undoLast(model: PanelModel): Promise<void> {
-  const kernel = model.current;
-  if (kernel?.link.state === 'ready') {
-    const [last] = await kernel.link.ask<IRecord[]>('history', ['--limit', '1']);
-    if (last) {
-      await kernel.plan('undo', [last.id]);
-    }
+/** Return the words that name the last transaction for `%envundo`: none where that is not known. */
+async function lastOf(kernel: KernelModel | null): Promise<string[]> {
+  if (kernel?.link.state !== 'ready') {
+    return [];
   }
+  const found = await kernel.link.ask<IRecord[]>('history', ['--limit', '1']).catch(() => []);
+  return found.map(record => record.id);
 }
 
 function hintIn(outputs: IOutput[]): string {
@@ -78,17 +77,10 @@ function hintIn(outputs: IOutput[]): string {
   return HINT.test(last) ? last : '';
 }
 
-function recordedIn(outputs: IOutput[]): string {
-  for (const output of outputs) {
-    if (output.output_type === 'stream') {
-      const text = output.text as string | string[];
-      const found = RECORDED.exec(Array.isArray(text) ? text.join('') : text);
-      if (found) {
-        return found[1];
-      }
-    }
-  }
-  return '';
+function isRecorded(outputs: IOutput[]): boolean {
+  return outputs.some(
+    output => output.output_type === 'stream' && RECORDED.test([output.text].flat().join(''))
+  );
 }
 
 /** Put a line into a new cell below another, which becomes the active one. */

@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 
-import { Line, Two } from './parts';
+import { Line, Signed, Two, versionOf } from './parts';
 import { IDifference } from './schema';
 import { ITabProps } from './tabs';
 import { Windowed } from './windowed';
@@ -28,35 +28,25 @@ export function Drift(props: ITabProps) {
           <li key={manager}>{trans.__('%1 is measured from %2', manager, words)}</li>
         ))}
       </ul>
-      {differences.length > 0 && (
-        <Windowed
-          items={differences}
-          height={ROW}
-          label={trans.__('Differences')}
-          keyOf={keyOf}
-          selected={selected}
-          onSelect={setSelected}
-        >
-          {each => {
-            const { sign, said, version } = signOf(each, trans);
-            return (
-              <Two>
-                <>
-                  <span role="img" aria-label={said}>
-                    {sign}
-                  </span>{' '}
-                  {(each.now ?? each.before)!.name}
-                </>
-                {version}
-                {(each.now ?? each.before)!.manager}
-                <span className="jp-jstackmagic-status" data-status={each.record ? 'ok' : 'found'}>
-                  {each.record || trans.__('recorded by nobody')}
-                </span>
-              </Two>
-            );
-          }}
-        </Windowed>
-      )}
+      <Windowed
+        items={differences}
+        height={ROW}
+        label={trans.__('Differences')}
+        keyOf={keyOf}
+        selected={selected}
+        onSelect={setSelected}
+      >
+        {each => (
+          <Two>
+            <Signed before={each.before} now={each.now} trans={trans} />
+            {versionOf(each.before, each.now)}
+            {(each.now ?? each.before)!.manager}
+            <span className="jp-jstackmagic-status" data-status={each.record ? 'ok' : 'found'}>
+              {each.record || trans.__('recorded by nobody')}
+            </span>
+          </Two>
+        )}
+      </Windowed>
       <Adopt {...props} />
     </>
   );
@@ -88,15 +78,4 @@ export function Adopt({ kernel, model, trans }: ITabProps) {
 function keyOf(each: IDifference): string {
   const found = (each.now ?? each.before)!;
   return `${found.manager}:${found.name}`;
-}
-
-function signOf(each: IDifference, trans: ITabProps['trans']) {
-  if (!each.before) {
-    return { sign: '+', said: trans.__('added'), version: each.now!.version };
-  }
-  if (!each.now) {
-    return { sign: '−', said: trans.__('removed'), version: each.before.version };
-  }
-  const version = `${each.before.version} → ${each.now.version}`;
-  return { sign: '~', said: trans.__('changed'), version };
 }

@@ -4,8 +4,8 @@ import * as React from 'react';
 
 import { Gone, VerbError } from './link';
 import { KernelModel } from './model';
-import { Line, Problem } from './parts';
-import { IExport, IProblem } from './schema';
+import { Field, Line, Problem, Table } from './parts';
+import { IAsked, IExport, IProblem } from './schema';
 import { ITabProps } from './tabs';
 import { lineOf } from './words';
 
@@ -25,7 +25,6 @@ function File({ kernel, model, trans }: ITabProps) {
   const [takesBase, setTakesBase] = React.useState(false);
   const [base, setBase] = React.useState('');
   const [file, setFile] = React.useState<string | null>(null);
-  const id = React.useId();
   React.useEffect(() => {
     kernel.link.ask<string[]>('export', [], { token: '' }).then(setFormats, () => setFormats([]));
   }, [kernel]);
@@ -45,34 +44,22 @@ function File({ kernel, model, trans }: ITabProps) {
   const save = [...words, '--output', name];
   return (
     <>
-      <label htmlFor={`${id}format`}>{trans.__('Format')}</label>
-      <select
-        id={`${id}format`}
-        className="jp-mod-styled"
+      <Field
+        label={trans.__('Format')}
         value={format}
-        onChange={event => {
-          setFormat(event.target.value);
+        onChange={value => {
+          setFormat(value);
           setFile(null);
         }}
-      >
-        {(formats.length ? formats : [format]).map(each => (
-          <option key={each} value={each}>
-            {each}
-          </option>
-        ))}
-      </select>
+        options={(formats.length ? formats : [format]).map(value => ({ value }))}
+      />
       {takesBase && (
-        <>
-          <label htmlFor={`${id}base`}>{trans.__('Base image')}</label>
-          <input
-            id={`${id}base`}
-            className="jp-mod-styled"
-            value={base}
-            placeholder={kernel.info?.host.image ?? ''}
-            spellCheck={false}
-            onChange={event => setBase(event.target.value)}
-          />
-        </>
+        <Field
+          label={trans.__('Base image')}
+          value={base}
+          onChange={setBase}
+          placeholder={kernel.info?.host.image ?? ''}
+        />
       )}
       {problem && <Problem problem={problem} />}
       {shown && (
@@ -83,14 +70,7 @@ function File({ kernel, model, trans }: ITabProps) {
           {shown.notes.map((note, at) => (
             <p key={at}>{note}</p>
           ))}
-          <label htmlFor={`${id}file`}>{trans.__('File')}</label>
-          <input
-            id={`${id}file`}
-            className="jp-mod-styled"
-            value={name}
-            spellCheck={false}
-            onChange={event => setFile(event.target.value)}
-          />
+          <Field label={trans.__('File')} value={name} onChange={setFile} />
           {name && <Line text={lineOf('export', save)} trans={trans} />}
           <div className="jp-jstackmagic-buttons">
             <button
@@ -143,27 +123,20 @@ function useExport(kernel: KernelModel, words: string[]) {
 function Push({ kernel, model, trans }: ITabProps) {
   const [image, setImage] = React.useState('');
   const [base, setBase] = React.useState('');
-  const id = React.useId();
   const words = ['push', ...(base ? ['--from', base] : []), image];
   return (
     <Fold title={trans.__('Push an image')}>
-      <label htmlFor={`${id}image`}>{trans.__('Image')}</label>
-      <input
-        id={`${id}image`}
-        className="jp-mod-styled"
+      <Field
+        label={trans.__('Image')}
         value={image}
+        onChange={setImage}
         placeholder="registry.example.com/team/analysis:1"
-        spellCheck={false}
-        onChange={event => setImage(event.target.value)}
       />
-      <label htmlFor={`${id}from`}>{trans.__('On top of')}</label>
-      <input
-        id={`${id}from`}
-        className="jp-mod-styled"
+      <Field
+        label={trans.__('On top of')}
         value={base}
+        onChange={setBase}
         placeholder={kernel.info?.host.image ?? ''}
-        spellCheck={false}
-        onChange={event => setBase(event.target.value)}
       />
       {image && <Line text={lineOf('image', words)} trans={trans} />}
       <div className="jp-jstackmagic-buttons">
@@ -189,26 +162,25 @@ function Push({ kernel, model, trans }: ITabProps) {
 function Ask({ kernel, model, trans }: ITabProps) {
   const [spec, setSpec] = React.useState('');
   const [why, setWhy] = React.useState('');
-  const id = React.useId();
+  const [asked, setAsked] = React.useState<IAsked[]>([]);
+  React.useEffect(() => {
+    kernel.link.ask<IAsked[]>('request', []).then(setAsked, () => undefined);
+  }, [kernel, kernel.history]);
   const words = [spec, '--why', why];
   return (
     <Fold title={trans.__('Ask the administrator')}>
-      <label htmlFor={`${id}spec`}>{trans.__('Package')}</label>
-      <input
-        id={`${id}spec`}
-        className="jp-mod-styled"
-        value={spec}
-        placeholder="apt:libgl1"
-        spellCheck={false}
-        onChange={event => setSpec(event.target.value)}
-      />
-      <label htmlFor={`${id}why`}>{trans.__('Why')}</label>
-      <input
-        id={`${id}why`}
-        className="jp-mod-styled"
-        value={why}
-        onChange={event => setWhy(event.target.value)}
-      />
+      {asked.length > 0 && (
+        <Table caption={trans.__('Asked for')} columns={[trans.__('Package'), trans.__('State')]}>
+          {asked.map((each, at) => (
+            <tr key={at} title={each.why}>
+              <td>{each.package}</td>
+              <td>{each.state}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      <Field label={trans.__('Package')} value={spec} onChange={setSpec} placeholder="apt:libgl1" />
+      <Field label={trans.__('Why')} value={why} onChange={setWhy} />
       {spec && <Line text={lineOf('request', words)} trans={trans} />}
       <div className="jp-jstackmagic-buttons">
         <button

@@ -77,11 +77,15 @@ export class Link implements IDisposable {
   }
 
   /** Find jstackmagic in the kernel's list of comms, which is asked for on the control channel. */
-  async look(): Promise<void> {
-    if (this._looking || this.isDisposed || this.kernel.connectionStatus !== 'connected') {
+  look(): Promise<void> {
+    this._looking ??= this._look().finally(() => (this._looking = null));
+    return this._looking;
+  }
+
+  private async _look(): Promise<void> {
+    if (this.isDisposed || this.kernel.connectionStatus !== 'connected') {
       return;
     }
-    this._looking = true;
     const late = setTimeout(() => this._state === 'ready' || this._set('waiting'), PATIENCE);
     try {
       const language = (await this.kernel.spec)?.language ?? 'python';
@@ -97,12 +101,13 @@ export class Link implements IDisposable {
       };
       await future.done;
       this._comm = comms[comms.length - 1] ?? '';
-      this._set(this._comm ? 'ready' : 'absent');
+      // what a kernel is asked before it is up is given up again; its "idle" lets us look once more
+      const isUp = this.kernel.status === 'idle' || this.kernel.status === 'busy';
+      this._set(this._comm ? 'ready' : isUp ? 'absent' : 'starting');
     } catch {
       // the kernel went away, or starts again: its status says when to look next
     } finally {
       clearTimeout(late);
-      this._looking = false;
     }
   }
 
@@ -159,7 +164,8 @@ export class Link implements IDisposable {
     if (data.event === 'changed') {
       this._historyChanged.emit();
     } else if (data.event === 'closed') {
-      this._abandon('absent');
+      this._abandon('starting');
+      void this.look(); // a kernel that ends says the same, and will not answer this
     }
     const pending = this._pending.get(data.id);
     if (!pending) {
@@ -211,7 +217,7 @@ export class Link implements IDisposable {
 
   private _comm = '';
   private _isDisposed = false;
-  private _looking = false;
+  private _looking: Promise<void> | null = null;
   private _pending = new Map<string, IPending>();
   private _state: LinkState = 'starting';
   private _stateChanged = new Signal<this, LinkState>(this);

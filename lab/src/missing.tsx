@@ -3,7 +3,7 @@
 import * as React from 'react';
 
 import { Gone, VerbError } from './link';
-import { Problem } from './parts';
+import { Problem, Table } from './parts';
 import { IPlan, IProblem } from './schema';
 import { ITabProps } from './tabs';
 
@@ -39,23 +39,14 @@ export function Missing({ kernel, model, trans }: ITabProps) {
       </p>
       {problem && <Problem problem={problem} />}
       {missing.length > 0 && (
-        <table>
-          <caption>{trans.__('Not here')}</caption>
-          <thead>
-            <tr>
-              <th scope="col">{trans.__('Import')}</th>
-              <th scope="col">{trans.__('Package')}</th>
+        <Table caption={trans.__('Not here')} columns={[trans.__('Import'), trans.__('Package')]}>
+          {missing.map(([module, spec]) => (
+            <tr key={module}>
+              <td>{module}</td>
+              <td>{spec}</td>
             </tr>
-          </thead>
-          <tbody>
-            {missing.map(([module, spec]) => (
-              <tr key={module}>
-                <td>{module}</td>
-                <td>{spec}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Table>
       )}
       {plan?.notes.map((note, at) => <p key={at}>{note}</p>)}
       <div className="jp-jstackmagic-buttons">

@@ -3,7 +3,7 @@
 import { ISessionContext } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { OutputAreaModel, SimplifiedOutputArea } from '@jupyterlab/outputarea';
-import { Kernel } from '@jupyterlab/services';
+import { Kernel, KernelMessage } from '@jupyterlab/services';
 import { VDomModel } from '@jupyterlab/ui-components';
 import { ISignal, Signal } from '@lumino/signaling';
 
@@ -127,19 +127,38 @@ export class KernelModel {
     }
   }
 
-  /** Load jstackmagic, as the line that the panel shows does. */
+  /** The lines that load jstackmagic; they install it first where a first attempt found none. */
+  get loader(): string {
+    return (this.isMissing ? '%pip install jstackmagic\n' : '') + '%load_ext jstackmagic';
+  }
+
+  /** Load jstackmagic, as the lines that the panel shows do. */
   async load(): Promise<void> {
     this.loading = '';
     const future = this.kernel.requestExecute({
-      code: '%load_ext jstackmagic',
+      // a folder that an uninstall left was imported in its place by the first attempt
+      code: this.loader.replace('\n', '\n__import__("sys").modules.pop("jstackmagic", None)\n'),
       store_history: false,
       allow_stdin: false
     });
-    const reply = await future.done;
-    if (reply?.content.status === 'error') {
-      this.loading = reply.content.evalue;
-    }
+    let said = '';
+    future.onIOPub = message => {
+      if (KernelMessage.isStreamMsg(message)) {
+        said += message.content.text; // pip's own words, of which the last say why it failed
+      }
+    };
+    const reply = await future.done.catch(() => null); // the kernel starts again
     await this.link.look();
+    if (this.link.state !== 'ready') {
+      await this.link.look(); // the first answer may have been on its way before the end
+    }
+    if (reply && this.link.state === 'absent') {
+      const error = reply.content.status === 'error' ? reply.content : null;
+      const last = said.trim().split('\n').slice(-4);
+      this.loading = [...last, error?.evalue ?? ''].join('\n').trim();
+      // without an error the module is a folder that an uninstall has left
+      this.isMissing = !error || error.ename === 'ModuleNotFoundError';
+    }
     this._emit();
   }
 
@@ -224,6 +243,8 @@ export class KernelModel {
   work: IWork | null = null;
   /** The error of the last attempt to load jstackmagic. */
   loading = '';
+  /** The kernel's environment has no jstackmagic. */
+  isMissing = false;
   /** The history has grown since the last refresh. */
   stale = true;
   private _works = 0;
@@ -246,7 +267,12 @@ export class PanelModel extends VDomModel {
 
   /** Its kernel; null while it has none. */
   get current(): KernelModel | null {
-    const kernel = this.notebook?.sessionContext.session?.kernel;
+    return this.of(this.notebook);
+  }
+
+  /** The kernel of a notebook that is or was in front. */
+  of(notebook: NotebookPanel | null): KernelModel | null {
+    const kernel = notebook?.sessionContext.session?.kernel;
     return (kernel && this._kernels.get(kernel)) ?? null;
   }
 
@@ -276,7 +302,6 @@ export class PanelModel extends VDomModel {
     if (context && !this._contexts.has(context)) {
       this._contexts.add(context);
       context.kernelChanged.connect(this._meet, this);
-      context.statusChanged.connect(() => this.stateChanged.emit());
     }
     this._meet();
   }

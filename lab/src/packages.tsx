@@ -3,7 +3,7 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { Two, sizeText } from './parts';
+import { Two, sizeText, timeText } from './parts';
 import { IDifference, IEnvironment, IPackage, IRecord } from './schema';
 import { ITabProps } from './tabs';
 import { whatOf } from './timeline';
@@ -14,7 +14,6 @@ const ROW = 44;
 export function Environment({ kernel, trans }: ITabProps) {
   const [query, setQuery] = React.useState('');
   const [selected, setSelected] = React.useState('');
-  const environment = kernel.info?.environments[0];
   const records = React.useMemo(
     () => new Map(kernel.history.map(record => [record.id, record])),
     [kernel.history]
@@ -28,12 +27,9 @@ export function Environment({ kernel, trans }: ITabProps) {
     [added, query]
   );
   const chosen = shown.find(each => keyOf(each) === selected);
-  if (!environment) {
-    return <p role="status">{trans.__('Reading the environment …')}</p>;
-  }
   return (
     <>
-      <Facts environment={environment} trans={trans} />
+      <Facts environment={kernel.info!.environments[0]} trans={trans} />
       <h3>
         {trans._n('%1 package beyond the image', '%1 packages beyond the image', added.length)}
       </h3>
@@ -45,6 +41,7 @@ export function Environment({ kernel, trans }: ITabProps) {
         placeholder={trans.__('Search')}
         onChange={event => setQuery(event.target.value)}
       />
+      {!shown.length && <p>{added.length ? trans.__('No package has that in its name.') : trans.__('Nothing was added yet.')}</p>}
       <Windowed
         items={shown}
         height={ROW}
@@ -95,7 +92,7 @@ function Row(props: { difference: IDifference; record?: IRecord; trans: Translat
     ? trans.__('no record')
     : now.requested
       ? trans.__('asked for in %1', record.context.notebook.split('/').pop() || record.id)
-      : trans.__('brought by %1', record.id);
+      : trans.__('came with %1', record.request.specs.join(' ') || record.id);
   return (
     <Two>
       {now.name}
@@ -144,7 +141,7 @@ function Reasons(props: {
               ? trans.__('asked for: %1', whatOf(record))
               : trans.__('came with: %1', whatOf(record))
             : trans.__('no record says who asked for it')}
-          {record && ` (${record.id}, ${new Date(record.time).toLocaleString()})`}
+          {record && ` (${record.id}, ${timeText(record.time)})`}
         </li>
       )}
       {difference.needed_by.map(other => {

@@ -1,7 +1,7 @@
 /** The panel: a head for the environment, tabs, and below them the change that is going on. */
 
 import { TranslationBundle } from '@jupyterlab/translation';
-import { VDomRenderer } from '@jupyterlab/ui-components';
+import { VDomRenderer, refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { Add } from './add';
@@ -12,7 +12,7 @@ import { LinkState } from './link';
 import { Missing } from './missing';
 import { KernelModel, PanelModel } from './model';
 import { Environment } from './packages';
-import { Line, Problem } from './parts';
+import { IconButton, Line, Problem } from './parts';
 import { ITabProps } from './tabs';
 import { Timeline } from './timeline';
 import { Work } from './work';
@@ -61,7 +61,7 @@ export class PanelWidget extends VDomRenderer<PanelModel> {
   protected override onActivateRequest(): void {
     // the command palette gives the focus back to where it came from, when it closes
     setTimeout(() => {
-      const first = this.node.querySelector<HTMLElement>('[role=tab][aria-selected=true]');
+      const first = this.node.querySelector<HTMLElement>('[aria-selected=true], .jp-mod-accept');
       (first ?? this.node).focus();
     }, 0);
   }
@@ -94,6 +94,7 @@ function View({ model, trans }: { model: PanelModel; trans: TranslationBundle })
 
 function Head({ kernel, trans }: { kernel: KernelModel; trans: TranslationBundle }) {
   const environment = kernel.info?.environments[0];
+  const remote = kernel.info?.host.remote;
   return (
     <div className="jp-jstackmagic-head">
       <h2>
@@ -102,9 +103,17 @@ function Head({ kernel, trans }: { kernel: KernelModel; trans: TranslationBundle
           : kernel.context.kernelDisplayName}
       </h2>
       {environment && (
-        <p>
-          {environment.python ? trans.__('Python %1', environment.python) : ''} · {environment.prefix}
-        </p>
+        <>
+          <IconButton
+            icon={refreshIcon}
+            label={trans.__('Read the environment again')}
+            onClick={() => void kernel.refresh()}
+          />
+          <p>
+            {environment.python ? trans.__('Python %1', environment.python) : ''} · {environment.prefix}
+          </p>
+          {remote && <p>{trans.__('A remote kernel, on %1', remote)}</p>}
+        </>
       )}
     </div>
   );
@@ -117,7 +126,7 @@ function NotReady(props: {
 }) {
   const { kernel, state, trans } = props;
   const words: { [state in LinkState]: string } = {
-    starting: trans.__('The kernel starts.'),
+    starting: trans.__('The kernel is not connected yet.'),
     waiting: trans.__('The kernel is busy. The panel waits for it.'),
     foreign: trans.__('This kernel does not run Python. The panel shows the environments of Python kernels.'),
     absent: trans.__('jstackmagic is not loaded in this kernel.'),
@@ -129,14 +138,14 @@ function NotReady(props: {
       <p>{words[state]}</p>
       {state === 'absent' && (
         <>
-          <Line text="%load_ext jstackmagic" trans={trans} />
+          <Line text={kernel.loader} trans={trans} />
           <button
             className="jp-mod-styled jp-mod-accept"
             onClick={() => void kernel.load()}
           >
-            {trans.__('Load it')}
+            {kernel.isMissing ? trans.__('Install and load it') : trans.__('Load it')}
           </button>
-          {kernel.loading && <p role="alert">{kernel.loading}</p>}
+          {kernel.loading && <Problem problem={{ problem: kernel.loading, kept: '', advice: [] }} />}
         </>
       )}
     </div>
@@ -184,7 +193,11 @@ function Tabs(props: ITabProps) {
         className="jp-jstackmagic-tabpanel"
       >
         {kernel.problem && <Problem problem={kernel.problem} />}
-        <Current {...props} />
+        {kernel.info ? (
+          <Current {...props} />
+        ) : (
+          !kernel.problem && <p role="status">{trans.__('Reading the environment …')}</p>
+        )}
       </section>
       <Work {...props} />
     </>

@@ -44,7 +44,7 @@ export interface IEnvironment extends IRef {
 /** `%envinfo --json` */
 export interface IInfo {
   environments: IEnvironment[];
-  host: { user: string; sudo: string; image: string | null; hub: boolean };
+  host: { user: string; sudo: string; image: string | null; hub: boolean; remote: string };
 }
 
 export interface IDifference {
@@ -103,6 +103,13 @@ export interface IPlan {
   notes: string[];
   steps: IStep[];
   missing?: { [module: string]: string };
+}
+
+/** `%envrequest --json` */
+export interface IAsked {
+  package: string;
+  why: string;
+  state: string;
 }
 
 /** `%envexport FORMAT --json` */

@@ -4,7 +4,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { Adopt } from './drift';
-import { Problem, Two } from './parts';
+import { Problem, Two, timeText } from './parts';
 import { IRecord, Status } from './schema';
 import { ITabProps } from './tabs';
 import { Windowed } from './windowed';
@@ -78,7 +78,7 @@ function Row({ record, trans }: { record: IRecord; trans: TranslationBundle }) {
         {statusText(record.status, trans)}
         {record.taken_back_by && `, ${trans.__('taken back')}`}
       </span>
-      {`${new Date(record.time).toLocaleString()} ${notebook}`}
+      {[timeText(record.time), notebook].filter(Boolean).join(' · ')}
       {record.request.manager}
     </Two>
   );

@@ -16,17 +16,20 @@ interface IWindowedProps<T> {
 
 const BEYOND = 8; // rows drawn above and below those in sight
 
-export function Windowed<T>(props: IWindowedProps<T>): React.ReactElement {
+export function Windowed<T>(props: IWindowedProps<T>): React.ReactElement | null {
   const { items, height, keyOf, selected, onSelect } = props;
   const box = React.useRef<HTMLDivElement>(null);
   const [top, setTop] = React.useState(0);
   const [size, setSize] = React.useState(400);
   const id = React.useId();
+  const isEmpty = !items.length;
   React.useLayoutEffect(() => {
     const observer = new ResizeObserver(() => setSize(box.current?.clientHeight ?? 0));
-    observer.observe(box.current!);
+    if (box.current) {
+      observer.observe(box.current);
+    }
     return () => observer.disconnect();
-  }, []);
+  }, [isEmpty]);
 
   const first = Math.max(0, Math.floor(top / height) - BEYOND);
   const shown = items.slice(first, Math.ceil((top + size) / height) + BEYOND);
@@ -61,6 +64,9 @@ export function Windowed<T>(props: IWindowedProps<T>): React.ReactElement {
     }
   };
 
+  if (isEmpty) {
+    return null;
+  }
   const isDrawn = at >= first && at < first + shown.length;
   return (
     <div

@@ -5,7 +5,7 @@ import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
 import { IWork } from './model';
-import { Line, Problem, sizeText } from './parts';
+import { Line, Problem, Signed, Table, sizeText, versionOf } from './parts';
 import { IPackage, IPlan, IProgress } from './schema';
 import { ITabProps } from './tabs';
 
@@ -35,11 +35,13 @@ export function Work({ kernel, model, trans }: ITabProps) {
     <section ref={box} tabIndex={-1} className="jp-jstackmagic-work" aria-label={trans.__('The change')}>
       <Line text={work.line} trans={trans} />
       <p role="status">{phaseText(work, isNothing, trans)}</p>
-      {work.phase === 'planning' && <Bar progress={work.progress} trans={trans} />}
-      {work.phase !== 'running' && work.said.map((line, at) => <pre key={at}>{line}</pre>)}
-      {work.problem && <Problem problem={work.problem} />}
-      {work.phase === 'planned' && <Plan plan={work.plan!} trans={trans} />}
-      {work.output && <Output key={work.id} widget={work.output} label={trans.__('Output')} />}
+      <div className="jp-jstackmagic-result" tabIndex={0} role="region" aria-label={trans.__('What comes of it')}>
+        {work.phase === 'planning' && <Bar progress={work.progress} trans={trans} />}
+        {work.phase !== 'running' && work.said.map((line, at) => <pre key={at}>{line}</pre>)}
+        {work.problem && <Problem problem={work.problem} />}
+        {work.phase === 'planned' && <Plan plan={work.plan!} trans={trans} />}
+        {work.output && <Output key={work.id} widget={work.output} />}
+      </div>
       <div className="jp-jstackmagic-buttons">
         {work.phase === 'planned' && !isNothing && (
           <button
@@ -96,19 +98,14 @@ function Bar({ progress, trans }: { progress: IProgress | null; trans: Translati
 }
 
 function Plan({ plan, trans }: { plan: IPlan; trans: TranslationBundle }) {
-  const changes = plan.steps.flatMap(step => (step.planned ? [step.planned] : []));
-  const rows: [string, string, IPackage][] = changes.flatMap(change => [
-    ...change.added.map((each): [string, string, IPackage] => ['+', each.version, each]),
-    ...change.changed.map(
-      ([old, now]): [string, string, IPackage] => ['~', `${old.version} → ${now.version}`, now]
-    ),
-    ...change.removed.map((each): [string, string, IPackage] => ['−', each.version, each])
-  ]);
-  const signs: { [sign: string]: string } = {
-    '+': trans.__('added'),
-    '~': trans.__('changed'),
-    '−': trans.__('removed')
-  };
+  const rows = plan.steps.flatMap(step => {
+    const { added = [], changed = [], removed = [] } = step.planned ?? {};
+    return [
+      ...added.map((now): Pair => [null, now]),
+      ...changed,
+      ...removed.map((before): Pair => [before, null])
+    ];
+  });
   return (
     <>
       {[...plan.notes, ...plan.steps.flatMap(step => step.notes)].map((note, at) => (
@@ -120,27 +117,20 @@ function Plan({ plan, trans }: { plan: IPlan; trans: TranslationBundle }) {
         </code>
       ))}
       {rows.length > 0 && (
-        <table>
-          <caption>{trans._n('%1 package', '%1 packages', rows.length)}</caption>
-          <thead>
-            <tr>
-              <th scope="col">{trans.__('Change')}</th>
-              <th scope="col">{trans.__('Package')}</th>
-              <th scope="col">{trans.__('Version')}</th>
-              <th scope="col">{trans.__('Size')}</th>
+        <Table
+          caption={trans._n('%1 package', '%1 packages', rows.length)}
+          columns={[trans.__('Package'), trans.__('Version'), trans.__('Size')]}
+        >
+          {rows.slice(0, MOST).map(([before, now], at) => (
+            <tr key={at}>
+              <td>
+                <Signed before={before} now={now} trans={trans} />
+              </td>
+              <td>{versionOf(before, now)}</td>
+              <td>{sizeText((now ?? before)!.size)}</td>
             </tr>
-          </thead>
-          <tbody>
-            {rows.slice(0, MOST).map(([sign, version, each]) => (
-              <tr key={`${each.manager}:${each.name}`}>
-                <td aria-label={signs[sign]}>{sign}</td>
-                <td>{each.name}</td>
-                <td>{version}</td>
-                <td>{sizeText(each.size)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          ))}
+        </Table>
       )}
       {rows.length > MOST && <p>{trans.__('and %1 more', rows.length - MOST)}</p>}
       {rows.length === 0 && hasSteps(plan) && (
@@ -152,8 +142,10 @@ function Plan({ plan, trans }: { plan: IPlan; trans: TranslationBundle }) {
 
 const MOST = 200; // rows of a plan
 
+type Pair = [IPackage | null, IPackage | null];
+
 /** A widget of JupyterLab's in what React draws. */
-function Output({ widget, label }: { widget: Widget; label: string }) {
+function Output({ widget }: { widget: Widget }) {
   const box = React.useRef<HTMLDivElement>(null);
   React.useEffect(() => {
     if (!widget.isDisposed) {
@@ -165,7 +157,5 @@ function Output({ widget, label }: { widget: Widget; label: string }) {
       }
     };
   }, [widget]);
-  return (
-    <div ref={box} tabIndex={0} role="region" aria-label={label} className="jp-jstackmagic-output" />
-  );
+  return <div ref={box} className="jp-jstackmagic-output" />;
 }

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except JStackMagicError as error:
-        _say(error)
+        _say(error, words)
         return error.exit_status
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = unexpected(error)
         if not isinstance(found, Unexpected):
             raise
-        _say(found)
+        _say(found, words)
         return found.exit_status
 
 
@@ -55,7 +55,6 @@ def _run(words: list[str]) -> int:
     if verb not in verbs:
         raise UsageError(
             f"{verb!r} is not a verb.",
-            kept="Nothing was started.",
             advice=f"jstackmagic {'|'.join(verbs)}, each with --help",
         )
     from .display.live import stream_console
@@ -116,11 +115,16 @@ def _overview(verbs: Sequence[str]) -> str:
     return "\n".join([*lines, "", "jstackmagic VERB --help says more."])
 
 
-def _say(error: JStackMagicError) -> None:
+def _say(error: JStackMagicError, words: Sequence[str]) -> None:
     from .model.text import for_terminal, readable
 
+    error.advice = tuple(map(for_terminal, error.advice))
+    if commands.wants_json(words):
+        from .display import json_text
+
+        print(json_text(error))
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     name = "\x1b[31mjstackmagic\x1b[0m" if coloured else "jstackmagic"
-    lines = [error.problem, *([error.kept] if error.kept else [])]
-    lines += [f"  → {for_terminal(line)}" for line in error.advice]
+    lines = [error.problem.removeprefix("jstackmagic "), *([error.kept] if error.kept else [])]
+    lines += [f"  → {line}" for line in error.advice]
     print(f"{name}: {readable(chr(10).join(lines))}", file=sys.stderr)

@@ -49,15 +49,15 @@ class JStackMagic(SingletonConfigurable):
 
     conda_engine = Enum(
         CONDA,
-        help="What does conda's work. auto: py-rattler in this process where it honours each "
-        "setting that conda would use, the executable otherwise. $JSTACKMAGIC_CONDA_ENGINE is "
+        help="The engine that does conda's work. auto: py-rattler in this process where it honours "
+        "each setting that conda would use, the executable otherwise. $JSTACKMAGIC_CONDA_ENGINE is "
         "the default.",
     ).tag(config=True)
 
     pip_engine = Enum(
         PIP,
-        help="What does pip's work. auto: uv where it does the same as pip would, pip otherwise. "
-        "$JSTACKMAGIC_PIP_ENGINE is the default.",
+        help="The engine that does pip's work. auto: uv where it does the same as pip would, pip "
+        "otherwise. $JSTACKMAGIC_PIP_ENGINE is the default.",
     ).tag(config=True)
 
     @default("conda_engine")
@@ -75,7 +75,7 @@ class JStackMagic(SingletonConfigurable):
         "(ask), run it (install), or nothing (off).",
     ).tag(config=True)
 
-    managers = List(_ManagerName(names()), help="Which package managers may be used.").tag(
+    managers = List(_ManagerName(names()), help="The package managers that may be used.").tag(
         config=True
     )
 
@@ -91,7 +91,7 @@ class JStackMagic(SingletonConfigurable):
 
     deny = List(
         Unicode(),
-        help="Packages that may not be installed, not even as a dependency; patterns as in allow.",
+        help="Packages that must not be installed, not even as a dependency; patterns as in allow.",
     ).tag(config=True)
 
     channels = List(

@@ -51,7 +51,6 @@ class Magic:
         if cell is not None and self.verb != "install":
             raise UsageError(
                 f"%%env{self.verb} takes no cell.",
-                kept="Nothing was started.",
                 advice=f"Write it on one line: %env{self.verb} {line}".rstrip(),
             )
         with live.paused(), closing(console()) as shown:  # it keeps its own records

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .display import Displayed
-    from .display.progress import Progress
+    from .display.progress import ProgressReport
     from .session import Session
 
 SCHEMA = 1
@@ -45,10 +45,6 @@ class Door:
 
     It has the attributes and methods of a comm that ipykernel's comm manager and its
     ``comm_info_request`` use; one of its own classes would also fire the shell's events.
-
-    Args:
-        shell: The kernel's shell.
-        session: Returns the session of a request.
     """
 
     target_name = TARGET
@@ -101,11 +97,11 @@ class Door:
             self._stamp = self._stamp or self._history_stamp()
             last = {"value": self._value(data, answer)}
         except JStackMagicError as error:
-            last = {"error": _told(error)}
+            last = {"error": _as_data(error)}
         except Exception as error:
             from .commands._unexpected import unexpected
 
-            last = {"error": _told(unexpected(error))}
+            last = {"error": _as_data(unexpected(error))}
         answer.send(last)
         self._repeat_busy()
 
@@ -113,7 +109,6 @@ class Door:
         if data.get("schema") != SCHEMA:
             raise UsageError(
                 f"This kernel's jstackmagic speaks version {SCHEMA} of the panel's messages.",
-                kept="Nothing was started.",
                 advice="Install the same version of jstackmagic-lab beside JupyterLab.",
             )
         verb, words = str(data["verb"]), [str(word) for word in data["words"]]
@@ -122,7 +117,7 @@ class Door:
 
             return complete(verb, words, str(data["token"]), self._session())
         if verb not in commands.names():
-            raise UsageError(f"{verb!r} is not a verb.", kept="Nothing was started.")
+            raise UsageError(f"{verb!r} is not a verb.")
         session = self._session(shown=answer)
         if "cells" in data:
             cells = [str(cell) for cell in data["cells"]]
@@ -183,11 +178,7 @@ class Door:
 
 
 class _Answer:
-    """The console of a request: words and progress become messages.
-
-    Args:
-        send: Sends a message.
-    """
+    """The console of a request: words and progress become messages."""
 
     live = terminal = False
     PAUSE = 0.2  # seconds between two states of one kind of work
@@ -206,7 +197,7 @@ class _Answer:
     def write(self, text: str) -> None:
         """Leave a program's own words out: what came of them is in the value."""
 
-    def progress(self, progress: Progress | None) -> None:
+    def progress(self, progress: ProgressReport | None) -> None:
         """Send how far the work is."""
         doing, now = progress.doing if progress else "", time.monotonic()
         if doing == self._doing and now < self._due:
@@ -218,7 +209,7 @@ class _Answer:
         """Show nothing: the value is sent."""
 
 
-def _told(error: Exception) -> dict[str, Any]:
+def _as_data(error: Exception) -> dict[str, Any]:
     from .model.credentials import mask
 
     kept = getattr(error, "kept", "")
@@ -230,12 +221,7 @@ _door: Door | None = None
 
 
 def start(shell: InteractiveShell, session: Callable[..., Session]) -> None:
-    """Start to answer panels, in a kernel that has a control channel.
-
-    Args:
-        shell: The shell.
-        session: Returns the session of a request, with some fields changed.
-    """
+    """Start to answer panels, in a kernel that has a control channel."""
     global _door
     kernel = getattr(shell, "kernel", None)
     if _door is None and hasattr(kernel, "control_handlers") and hasattr(kernel, "comm_manager"):

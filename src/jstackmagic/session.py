@@ -36,27 +36,18 @@ def _ignore(_: object) -> None:
 
 @dataclass
 class Session:
-    """One call's surroundings.
+    """One call's surroundings."""
 
-    Attributes:
-        magic: True for a magic, False in a terminal.
-        cell: The body of a cell magic.
-        notebook: The notebook's path, where the surface knows it.
-        cells: Returns the source of the cells that this kernel ran.
-        variables: Returns the notebook's variables.
-        shown: The surface's console; None shows nothing.
-        on_exit_status: Takes the exit status of every command that ran.
-        settings: Returns the policy as the settings are now.
-    """
-
-    magic: bool = False
-    cell: str | None = None
-    notebook: str = ""
+    magic: bool = False  #: true for a magic, False in a terminal
+    cell: str | None = None  #: the body of a cell magic
+    notebook: str = ""  #: the notebook's path, where the surface knows it
+    #: returns the source of the cells that this kernel ran
     cells: Callable[[], Sequence[str]] = tuple
-    variables: Callable[[], Mapping[str, Any]] = dict
-    shown: Console | None = None
+    variables: Callable[[], Mapping[str, Any]] = dict  #: returns the notebook's variables
+    shown: Console | None = None  #: the surface's console; None shows nothing
+    #: takes the exit status of every command that ran
     on_exit_status: Callable[[int], None] = _ignore
-    settings: Callable[[], Policy] = policy_of_files
+    settings: Callable[[], Policy] = policy_of_files  #: returns the policy as the settings are now
     _histories: dict[Path, History] = field(default_factory=dict, repr=False)
 
     def now(self, **changes: Any) -> Session:

@@ -13,7 +13,7 @@ from jstackmagic.capture import files
 from jstackmagic.export import dockerfile
 from jstackmagic.history.file import History
 from jstackmagic.model.ledger import fold
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from strategies import BASE, hostile, recipes
 from support.verbs import verb
@@ -200,15 +200,15 @@ class TestThereAndBack:
         wheel = build_wheel(tmp_path / "w", "demo", "1.0")
         recipe = Recipe(
             (
-                Step("apt", None, install=(Item("tree"), Item("libpq-dev=15"))),
-                Step(
+                RecipeStep("apt", None, install=(Item("tree"), Item("libpq-dev=15"))),
+                RecipeStep(
                     "conda",
                     BASE,
                     install=(Item("lab::numpy>1"),),
                     sources=Sources(channels=("lab",)),
                     remove=("scipy",),
                 ),
-                Step(
+                RecipeStep(
                     "pip",
                     BASE,
                     install=(Item(str(wheel)), Item("dask[array]; python_version > '3'")),
@@ -225,7 +225,7 @@ class TestThereAndBack:
     ) -> None:
         """No versions are seen on a disk here, so that specs stand as they were asked for."""
         seen: set[str] = set()
-        steps: list[Step] = []
+        steps: list[RecipeStep] = []
         kinds: list[object] = []
         for step in recipe.steps:
             if step.environment not in (None, BASE):

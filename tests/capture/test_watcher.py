@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,94 @@ def test_what_goes_elsewhere_is_no_install_here(watcher: Watcher, environ: dict[
     run = begun(watcher, *PIP, **environ)
     assert run.installs == []
     assert "not into an environment" in run.others[0].reason
+
+
+@pytest.mark.parametrize("place", ["target", "prefix", "root"])
+def test_a_file_of_settings_takes_it_elsewhere_too(
+    place: str, watcher: Watcher, tmp_path: Path
+) -> None:
+    file = tmp_path / "pip.conf"
+    file.write_text(f"[install]\n{place} = /x\n")
+    run = begun(watcher, *PIP, PIP_CONFIG_FILE=str(file))
+    assert run.installs == []
+    assert f"--{place} /x, not into an environment" in run.others[0].reason
+    emptied = begun(watcher, *PIP, PIP_CONFIG_FILE=os.devnull)
+    assert len(emptied.installs) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("1", ""), ("", "[global]\nuser = yes\n"), ("0", "[install]\nuser=1\n")]
+)
+def test_the_user_s_own_folder_is_an_option(
+    variable: str, text: str, watcher: Watcher, tmp_path: Path
+) -> None:
+    file = tmp_path / "pip.conf"
+    file.write_text(text)
+    environ = {"PIP_CONFIG_FILE": str(file), **({"PIP_USER": variable} if variable else {})}
+    (install,) = begun(watcher, *PIP, **environ).installs
+    assert install.request is not None
+    assert ("--user" in install.request.options) == (variable != "0")
+
+
+def test_uv_takes_its_own_settings_and_none_of_pip_s(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "UV_DEFAULT_INDEX": "https://a", "UV_INDEX": "x=https://b", "UV_FIND_LINKS": "/links",
+        "PIP_INDEX_URL": "https://none", "PIP_NO_INDEX": "1", "PIP_TARGET": "/none",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    words = ("uv", "pip", "install", "--python", sys.executable, "mytool")
+    (install,) = begun(watcher, *words).installs
+    assert install.record is not None
+    recorded = install.record.request
+    assert recorded.sources.index_url == "https://a"
+    assert recorded.sources.extra_index_urls == ("https://b",)
+    assert recorded.sources.find_links == ("/links",)
+    assert recorded.options == ()
+
+
+_INDEXES = """
+index-url = "https://own"
+[[index]]
+url = "https://more"
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words", "index", "extra"),
+    [
+        ("w/uv.toml", _INDEXES, (), "https://own", ("https://more",)),
+        ("pyproject.toml", "[tool.uv]\nindex-url='https://up'", (), "https://up", ()),
+        ("pyproject.toml", "[tool.other]\nindex-url='https://up'", (), "https://user", ()),
+        ("w/uv.toml", "[pip]\nindex-url='https://of-pip'", (), "https://of-pip", ()),
+        ("w/uv.toml", _INDEXES, ("--no-config",), "", ()),  # which reads no file at all
+        ("w/uv.toml", "index-url = [", (), "https://user", ()),  # broken: uv says so
+    ],
+)
+def test_uv_s_files_say_where_a_live_install_comes_from(
+    watcher: Watcher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    text: str,
+    words: tuple[str, ...],
+    index: str,
+    extra: tuple[str, ...],
+) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / file).write_text(text)
+    (tmp_path / "config/uv").mkdir(parents=True)
+    (tmp_path / "config/uv/uv.toml").write_text("index-url = 'https://user'")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    line = ("uv", "pip", "install", *words, "--python", sys.executable, "mytool")
+    start = Start(" ".join(line), line, str(tmp_path / "w"), os.environ)
+    run = watcher.begins(start, "")
+    assert run is not None
+    (install,) = run.installs
+    assert install.record is not None
+    sources = install.record.request.sources
+    assert (sources.index_url, sources.extra_index_urls) == (index, extra)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +11,16 @@ from jstackmagic import cli, commands
 from jstackmagic.commands._unexpected import Unexpected, unexpected
 from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.magics import Magic
+from jstackmagic.managers.conda.rattler.repodata import Channels
+from jstackmagic.managers.conda.spec import parse
+from jstackmagic.model.errors import InvalidSpec
 from jstackmagic.session import Session
+from jstackmagic.where.condarc import CondaConfig
+from support.forked import jstackmagic
 from support.verbs import command
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 LONG = "a" * 300
@@ -25,16 +28,9 @@ NOBODY = "~nosuchuser/x"
 SURROGATE = "x\udcff"
 
 
-def run(*words: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the program, as a process of its own: what it shows is encoded, a stack has its end."""
-    line = [sys.executable, "-m", "jstackmagic", *words]
-    return subprocess.run(
-        [os.fsencode(word) for word in line],
-        capture_output=True,
-        check=False,
-        cwd=folder,
-        timeout=60,
-    )
+    return jstackmagic(*words, folder=folder)
 
 
 @pytest.mark.parametrize("path", [NOBODY, LONG, SURROGATE])
@@ -63,12 +59,20 @@ def test_a_path_that_cannot_be_is_a_short_error(
     line = [word.format(path) for word in words]
     monkeypatch.chdir(tmp_path)
     done = run(*line, folder=tmp_path) if path is SURROGATE else command(*line)
-    said = done.stderr if isinstance(done.stderr, str) else done.stderr.decode(errors="replace")
+    said = done.stderr
     assert "Traceback" not in said
     assert "mistake of jstackmagic" not in said
     assert done.returncode in (0, 1, 2)
     if done.returncode and not done.stdout:  # a difference is no error
         assert said.startswith("jstackmagic: ")
+
+
+def test_half_a_character_is_no_package_and_no_channel() -> None:
+    with pytest.raises(InvalidSpec, match="not a match spec"):
+        parse(SURROGATE)
+    with pytest.raises(InvalidSpec, match=r"x\\udcff' is not a channel"):
+        Channels((), CondaConfig()).and_of(["conda-forge", SURROGATE])
+    assert len(Channels((), CondaConfig()).and_of(["caf\xe9"]).urls) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_a_file_that_nests_for_ever(name: str, text: str, tmp_path: Path) -> Non
     (tmp_path / name).write_text(text)
     for words in (("install", "--dry-run", "-f", name), ("capture", "--dry-run", name)):
         done = run(*words, folder=tmp_path)
-        said = (done.stderr + done.stdout).decode(errors="replace")
+        said = done.stderr + done.stdout
         assert "Traceback" not in said
         assert "RecursionError" not in said
         assert name in said
@@ -95,7 +99,7 @@ def test_a_kernelspec_that_nests_for_ever_is_passed_over(home: Path, tmp_path: P
     folder.mkdir(parents=True)
     (folder / "kernel.json").write_text("[" * 100_000)
     done = run("info", "--all-kernels", folder=tmp_path)
-    assert b"Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 class TestAMistakeOfOurs:

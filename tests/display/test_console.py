@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jstackmagic.display import Code, Fold, Result, Table, Text, as_text, json_text
-from jstackmagic.display.console import Plain, Recording, quiet
+from jstackmagic.display.console import PlainConsole, Recording, quiet
 from jstackmagic.display.log import Log, without_colours
 from jstackmagic.model.text import readable
 
@@ -63,7 +63,7 @@ def test_escapes_are_left_out_and_the_words_stay(sequence: str) -> None:
     assert str(shown) == str(Given("six==1.0"))
     assert repr(shown) == "<six==1.0>"
     said: list[str] = []
-    Plain(said.append).say(text)
+    PlainConsole(said.append).say(text)
     assert said == ["six==1.0\n"]
 
 
@@ -112,7 +112,7 @@ def test_an_error_is_shown_without_them() -> None:
 
 def test_a_program_s_words_are_recorded_and_go_on_as_they_are() -> None:
     words: list[str] = []
-    recording = Recording(Plain(words.append))
+    recording = Recording(PlainConsole(words.append))
     recording.say("$ pip install six")
     recording.write("half\rdone \x1b[32mok\x1b[0m\n")
     assert words == ["$ pip install six\n", "half\rdone \x1b[32mok\x1b[0m\n"]
@@ -122,7 +122,7 @@ def test_a_program_s_words_are_recorded_and_go_on_as_they_are() -> None:
 
 def test_a_result_comes_after_the_words_as_asked_for() -> None:
     seen: list[object] = []
-    console = Plain(seen.append, lambda result, as_json: seen.append((result, as_json)))
+    console = PlainConsole(seen.append, lambda result, as_json: seen.append((result, as_json)))
     result = Given("six")
     console.say("first")
     console.result(result, as_json=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic.display.console import Plain, Recording
+from jstackmagic.display.console import PlainConsole, Recording
 from jstackmagic.display.log import HEAD, LONGEST, MOST, PLAIN, Log, Style
 
 PARTS = (
@@ -19,7 +19,7 @@ PARTS = (
 
 def test_the_tail_is_the_last_lines_as_plain_text_and_everything_goes_on() -> None:
     words: list[str] = []
-    recording = Recording(Plain(words.append))
+    recording = Recording(PlainConsole(words.append))
     for part in PARTS:
         recording.write(part)
     log = recording.log

@@ -13,8 +13,8 @@ import pexpect
 import pytest
 
 from jstackmagic.display import progress
-from jstackmagic.display.console import Plain
-from jstackmagic.display.progress import Lines, Meter, Progress, bar_html
+from jstackmagic.display.console import PlainConsole
+from jstackmagic.display.progress import Lines, Meter, ProgressReport, bar_html
 from jstackmagic.managers.conda import rattler
 from jstackmagic.where.environment import detect
 from support.kernels import Kernel, clean_environ
@@ -82,15 +82,15 @@ def test_a_log_gets_a_line(prefix: Path) -> None:
 
 
 def test_looking_for_who_has_a_package_is_told_too(prefix: Path) -> None:
-    seen: list[Progress | None] = []
+    seen: list[ProgressReport | None] = []
 
-    class Seeing(Plain):
-        def progress(self, progress: Progress | None) -> None:
+    class Seeing(PlainConsole):
+        def progress(self, progress: ProgressReport | None) -> None:
             seen.append(progress)
 
     console = Seeing(lambda _: None)
     assert rattler.available(["large"], detect(prefix), console=console) == {"large": ("1.0",)}
-    assert seen == [Progress("Reading the channels"), None]
+    assert seen == [ProgressReport("Reading the channels"), None]
 
 
 # Words
@@ -108,28 +108,28 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_lines_are_few(clock: list[float]) -> None:
     words: list[str] = []
     report = Lines(words.append)
-    report(Progress("Solving"))
+    report(ProgressReport("Solving"))
     clock[0] += 1
-    report(Progress("Solving"))
+    report(ProgressReport("Solving"))
     assert words == []
     clock[0] += 3
-    report(Progress("Solving"))
+    report(ProgressReport("Solving"))
     assert words == ["Solving … 4 s\n"]
     for step in range(21):
-        report(Progress("Fetching", f"p{step}", step * 1000, 20_000, "bytes"))
+        report(ProgressReport("Fetching", f"p{step}", step * 1000, 20_000, "bytes"))
         clock[0] += 1
     assert [line.split(":")[0] for line in words[1:]] == [
         *("Fetching p0", "Fetching p10", "Fetching p20"),
     ]
     assert words[2] == "Fetching p10: 10.0kB of 20.0kB, 1.00kB/s, 10 s left\n"
-    report(Progress("Linking", "p1", 0, 2, "packages"))
+    report(ProgressReport("Linking", "p1", 0, 2, "packages"))
     report(None)
     assert len(words) == 4
 
 
 def test_a_meter_that_knows_no_end() -> None:
-    meter = Meter(Progress("Fetching", "thing", 0, None, "bytes"))
-    meter.update(Progress("Fetching", "thing", 5_000_000, None, "bytes"))
+    meter = Meter(ProgressReport("Fetching", "thing", 0, None, "bytes"))
+    meter.update(ProgressReport("Fetching", "thing", 5_000_000, None, "bytes"))
     assert meter.share is None
     assert str(meter).startswith("Fetching thing: 5.00MB")
     assert "left" not in str(meter)

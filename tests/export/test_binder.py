@@ -20,7 +20,7 @@ from jstackmagic.export import apt, binder
 from jstackmagic.history.file import History
 from jstackmagic.model.errors import ExportError, UsageError
 from jstackmagic.model.ledger import fold
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
@@ -86,7 +86,7 @@ class TestAptTxt:
 
     def test_says_what_it_cannot_hold(self) -> None:
         steps = (
-            Step(
+            RecipeStep(
                 "apt",
                 None,
                 install=(Item("/w/tool_1.0_amd64.deb", "tool"),),
@@ -176,7 +176,7 @@ class TestBinder:
         self, environment: object, tmp_path: Path
     ) -> None:
         manager = "apt" if environment is None else "pip"
-        recipe = Recipe((Step(manager, environment, install=(Item("tree", "tree", "1"),)),))  # type: ignore[arg-type]
+        recipe = Recipe((RecipeStep(manager, environment, install=(Item("tree", "tree", "1"),)),))  # type: ignore[arg-type]
         binder.render(recipe).write(tmp_path / "binder" / "environment.yml")
         pack, dockerfile = repo2docker(tmp_path)
         assert type(pack).__name__ == "CondaBuildPack"
@@ -206,9 +206,9 @@ class TestBinder:
 
     def test_says_what_it_cannot_hold(self) -> None:
         steps = (
-            Step("apt", None, install=(Item("/w/t_1_all.deb", "t"),), remove=("nano",)),
-            Step("conda", BASE, install=(Item("numpy", "numpy", "2"),), remove=("scipy",)),
-            Step("pip", BASE, install=(Item("-e /w/mine", "mine"),), options=("--no-deps",)),
+            RecipeStep("apt", None, install=(Item("/w/t_1_all.deb", "t"),), remove=("nano",)),
+            RecipeStep("conda", BASE, install=(Item("numpy", "numpy", "2"),), remove=("scipy",)),
+            RecipeStep("pip", BASE, install=(Item("-e /w/mine", "mine"),), options=("--no-deps",)),
         )
         artifact = binder.render(Recipe(steps))
         notes = " ".join(artifact.notes)
@@ -224,7 +224,9 @@ class TestBinder:
     ) -> None:
         """Hostile names of environments; specs are in YAML alone."""
         other = replace(SECOND, name=text, prefix=f"/opt/envs/{text}")
-        recipe = Recipe((*recipe.steps, Step("conda", other, install=(Item("aa", "aa", "1"),))))
+        recipe = Recipe(
+            (*recipe.steps, RecipeStep("conda", other, install=(Item("aa", "aa", "1"),)))
+        )
         try:
             artifact = binder.render(recipe)
         except ExportError:
@@ -249,10 +251,10 @@ def test_repo2docker_builds_it(
     here = replace(BASE, python=python)
     recipe = Recipe(
         (
-            Step("apt", None, install=(Item("tree", "tree"),)),
-            Step("conda", here, install=(Item("six", "six", SIX[0]),)),
-            Step("pip", here, install=(Item(str(wheel), "demo-local", "1.0"),)),
-            Step("conda", second, install=(Item("dnspython", "dnspython", DNSPYTHON[0]),)),
+            RecipeStep("apt", None, install=(Item("tree", "tree"),)),
+            RecipeStep("conda", here, install=(Item("six", "six", SIX[0]),)),
+            RecipeStep("pip", here, install=(Item(str(wheel), "demo-local", "1.0"),)),
+            RecipeStep("conda", second, install=(Item("dnspython", "dnspython", DNSPYTHON[0]),)),
         )
     )
     repository = tmp_path / "repository"
@@ -315,6 +317,7 @@ class TestReadBack:
         folder = tmp_path / ".binder"
         folder.mkdir()
         (folder / "requirements.txt").write_text("six\n./lib\n")
+        (tmp_path / "lib").mkdir()
         (folder / "apt.txt").write_text("tree\n")
         (folder / "runtime.txt").write_text("python-3.11\n")
         (folder / "postBuild").write_text(

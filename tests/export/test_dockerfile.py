@@ -26,7 +26,7 @@ from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError, UsageError
 from jstackmagic.model.packages import CondaDetail, Package
 from jstackmagic.model.pins import pinned
-from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.recipe import Holding, Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from jstackmagic.model.spec import read
 from jstackmagic.model.words import holds_credential
@@ -47,7 +47,7 @@ PYTHON2 = EnvironmentRef("conda-named", "python2", "/opt/conda/envs/python2", "2
 
 RICH = Recipe(
     (
-        Step(
+        RecipeStep(
             "apt",
             None,
             install=(
@@ -58,7 +58,7 @@ RICH = Recipe(
             remove=("nano",),
             options=("-o", "Dpkg::Options::=--force-confold"),
         ),
-        Step(
+        RecipeStep(
             "conda",
             BASE,
             install=(
@@ -68,13 +68,13 @@ RICH = Recipe(
             ),
             remove=("scipy",),
         ),
-        Step(
+        RecipeStep(
             "conda",
             BASE,
             install=(Item("r-base", "r-base"),),
             sources=Sources(channels=("forge", "bio")),
         ),
-        Step(
+        RecipeStep(
             "pip",
             BASE,
             install=(
@@ -99,17 +99,17 @@ RICH = Recipe(
             ),
             options=("--no-deps",),
         ),
-        Step("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
-        Step("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
-        Step("conda", BY_PREFIX, install=(Item("r-dplyr", "r-dplyr", "1.1"),)),
-        Step("pip", VENV, install=(Item("aa", "aa", "1"),)),
-        Step(
+        RecipeStep("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
+        RecipeStep("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
+        RecipeStep("conda", BY_PREFIX, install=(Item("r-dplyr", "r-dplyr", "1.1"),)),
+        RecipeStep("pip", VENV, install=(Item("aa", "aa", "1"),)),
+        RecipeStep(
             "pip",
             VENV,
             install=(Item("bb", "bb", "1"),),
             sources=Sources(index_url="https://b.example.com/s"),
         ),
-        Step("pip", SYSTEM, install=(Item("cc", "cc", "1"),)),
+        RecipeStep("pip", SYSTEM, install=(Item("cc", "cc", "1"),)),
     ),
     holdings=(
         Holding(
@@ -173,7 +173,7 @@ def runs(text: str) -> list[str]:
 def one(
     manager: ManagerName, *install: Item, environment: EnvironmentRef = BASE, **more: object
 ) -> Recipe:
-    step = Step(manager, None if manager == "apt" else environment, install=install, **more)  # type: ignore[arg-type]
+    step = RecipeStep(manager, None if manager == "apt" else environment, install=install, **more)  # type: ignore[arg-type]
     return Recipe((step,))
 
 
@@ -181,9 +181,9 @@ class TestPatterns:
     def test_stacks(self) -> None:
         recipe = Recipe(
             (
-                Step("apt", None, install=(Item("libpq-dev", "libpq-dev"),)),
-                Step("conda", BASE, install=(Item("pymongo", "pymongo", "4.13.2"),)),
-                Step("pip", BASE, install=(Item("flake8", "flake8", "7.3.0"),)),
+                RecipeStep("apt", None, install=(Item("libpq-dev", "libpq-dev"),)),
+                RecipeStep("conda", BASE, install=(Item("pymongo", "pymongo", "4.13.2"),)),
+                RecipeStep("pip", BASE, install=(Item("flake8", "flake8", "7.3.0"),)),
             )
         )
         image = "registry.example.com/jupyter/base-notebook:2026-11-02@sha256:" + "0" * 64
@@ -217,10 +217,7 @@ RUN pip install --no-cache-dir \\
         steps = [step for step in RICH.steps if step.environment == SECOND]
         make, conda, pip = runs(render(Recipe(tuple(steps)), style="stacks").text)
         assert make.startswith('if [ ! -e "${CONDA_DIR}/envs/python310/conda-meta" ]; then')
-        assert (
-            """mamba create --yes -p "${CONDA_DIR}/envs/python310" 'python=3.10' 'ipykernel' &&"""
-            in make
-        )
+        assert """ -p "${CONDA_DIR}/envs/python310" 'python=3.10' 'ipykernel' 'pip' &&""" in make
         assert (
             """/bin/python" -m ipykernel install --prefix "${CONDA_DIR}" --name='python310'"""
             in make
@@ -237,10 +234,10 @@ RUN pip install --no-cache-dir \\
     def test_legacy(self) -> None:
         recipe = Recipe(
             (
-                Step("conda", ROOT, install=(Item("pymongo", "pymongo", "3.4.0"),)),
-                Step("pip", ROOT, install=(Item("nltk", "nltk", "3.2"),)),
-                Step("conda", PYTHON2, install=(Item("pymongo", "pymongo", "3.4.0"),)),
-                Step("pip", PYTHON2, install=(Item("twitter", "twitter", "1.17.1"),)),
+                RecipeStep("conda", ROOT, install=(Item("pymongo", "pymongo", "3.4.0"),)),
+                RecipeStep("pip", ROOT, install=(Item("nltk", "nltk", "3.2"),)),
+                RecipeStep("conda", PYTHON2, install=(Item("pymongo", "pymongo", "3.4.0"),)),
+                RecipeStep("pip", PYTHON2, install=(Item("twitter", "twitter", "1.17.1"),)),
             )
         )
         artifact = render(recipe, style="legacy", base_image="jupyter/scipy-notebook:82b978b3ceeb")
@@ -263,10 +260,10 @@ USER jovyan
     def test_plain(self) -> None:
         recipe = Recipe(
             (
-                Step("apt", None, install=(Item("graphviz", "graphviz", "2.42"),)),
-                Step("conda", BASE, install=(Item("pymongo", "pymongo", "4.13.2"),)),
-                Step("pip", BASE, install=(Item("flake8", "flake8", "7.3.0"),)),
-                Step("pip", SYSTEM, install=(Item("six", "six", "1.17.0"),)),
+                RecipeStep("apt", None, install=(Item("graphviz", "graphviz", "2.42"),)),
+                RecipeStep("conda", BASE, install=(Item("pymongo", "pymongo", "4.13.2"),)),
+                RecipeStep("pip", BASE, install=(Item("flake8", "flake8", "7.3.0"),)),
+                RecipeStep("pip", SYSTEM, install=(Item("six", "six", "1.17.0"),)),
             )
         )
         text = render(recipe, base_image="registry.example.com/lab:1").text
@@ -292,9 +289,9 @@ RUN '/opt/conda/bin/python' -m pip install --no-cache-dir \\
     def test_a_removal_from_the_base(self, style: str) -> None:
         recipe = Recipe(
             (
-                Step("apt", None, remove=("nano",)),
-                Step("conda", BASE, remove=("scipy",)),
-                Step("pip", BASE, remove=("nltk",)),
+                RecipeStep("apt", None, remove=("nano",)),
+                RecipeStep("conda", BASE, remove=("scipy",)),
+                RecipeStep("pip", BASE, remove=("nltk",)),
             )
         )
         text = render(recipe, style=style, base_image="x:1").text  # type: ignore[arg-type]
@@ -687,14 +684,16 @@ def test_an_environment_s_name_and_prefix_are_quoted_too(name: str, stand_ins: P
 
 SECRETS = Recipe(
     (
-        Step(
+        RecipeStep(
             "conda",
             BASE,
             install=(Item("aa", "aa", "1"),),
             sources=Sources(channels=("https://conda.example.com/t/tk-s3cret/lab", "forge")),
         ),
-        Step("conda", BASE, install=(Item("https://me:s3cret@c.example.com/b-1-0.conda", "b"),)),
-        Step(
+        RecipeStep(
+            "conda", BASE, install=(Item("https://me:s3cret@c.example.com/b-1-0.conda", "b"),)
+        ),
+        RecipeStep(
             "pip",
             BASE,
             install=(

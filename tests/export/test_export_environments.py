@@ -24,7 +24,7 @@ from jstackmagic.history.file import History
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError, JStackMagicError
 from jstackmagic.model.packages import Package
-from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.recipe import Holding, Item, Recipe, RecipeStep
 from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
@@ -171,8 +171,10 @@ class TestConda:
     def test_channels_come_in_order_and_python_comes_once(self) -> None:
         items = (Item("numpy", "numpy", "2.0", source="https://conda.anaconda.org/conda-forge"),)
         steps = (
-            Step("conda", BASE, items, sources=Sources(channels=("lab", "bio"))),
-            Step("conda", BASE, (Item("python>=3.12", "python", "3.12.1"), Item("r::six", "six"))),
+            RecipeStep("conda", BASE, items, sources=Sources(channels=("lab", "bio"))),
+            RecipeStep(
+                "conda", BASE, (Item("python>=3.12", "python", "3.12.1"), Item("r::six", "six"))
+            ),
         )
         data = yaml.safe_load(export.get("conda").render(Recipe(steps)).text)
         assert data["channels"] == ["lab", "bio", "conda-forge"]
@@ -331,7 +333,9 @@ class TestPip:
             Item(f"-c {tmp_path}/limits.txt"),
             Item(f"-r {tmp_path}/list.txt", brought=(Item("plain", "plain", "1.0"),)),
         )
-        recipe = Recipe((Step("pip", VENV, items, sources=Sources(index_url=wheel_index.url)),))
+        recipe = Recipe(
+            (RecipeStep("pip", VENV, items, sources=Sources(index_url=wheel_index.url)),)
+        )
         path = tmp_path / "out/requirements.txt"
         export.get("pip").render(recipe).write(path)
         done = pip(venv, "-r", path.name, folder=path.parent)
@@ -444,7 +448,7 @@ def test_no_credential_is_written_and_nothing_undone(
 
 PRIVATE = Recipe(
     (
-        Step(
+        RecipeStep(
             "conda",
             BASE,
             (
@@ -458,7 +462,7 @@ PRIVATE = Recipe(
                 )
             ),
         ),
-        Step(
+        RecipeStep(
             "pip",
             BASE,
             (
@@ -558,7 +562,7 @@ def test_an_environment_that_has_no_records() -> None:
 
 
 DIRECT = Recipe(
-    (Step("pip", BASE, (Item("aa", "aa", "1.0"),)),),
+    (RecipeStep("pip", BASE, (Item("aa", "aa", "1.0"),)),),
     (
         Holding(
             BASE,
@@ -603,7 +607,7 @@ def test_an_index_is_told_from_an_archive() -> None:
 
 def test_a_virtual_environment_has_no_conda_lock(venv: Path) -> None:
     recipe = Recipe(
-        (Step("pip", VENV, (Item("aa", "aa", "1.0"),)),),
+        (RecipeStep("pip", VENV, (Item("aa", "aa", "1.0"),)),),
         (Holding(VENV, (Package("pip", "aa", "1.0"),)),),
     )
     for name in ("conda-lock", "conda-explicit"):
@@ -724,7 +728,7 @@ def _two_packages(builder: ChannelBuilder, depends: list[str] | None = None) -> 
 @pytest.mark.parametrize("name", ["conda", "pixi", "binder"])
 def test_of_a_list_conda_s_own_packages_are_written(name: str) -> None:
     brought = (Item("numpy", "numpy", "2.0.1"),)
-    step = Step("conda", BASE, (Item("--file /w/list.txt", brought=brought),))
+    step = RecipeStep("conda", BASE, (Item("--file /w/list.txt", brought=brought),))
     made = export.get(name).render(Recipe((step,)))
     text = made.text + "".join(str(file.source) for file in made.files)
     assert "numpy" in text
@@ -732,6 +736,6 @@ def test_of_a_list_conda_s_own_packages_are_written(name: str) -> None:
 
 
 def test_of_a_list_nobody_saw_it_is_said() -> None:
-    step = Step("conda", BASE, (Item("--file /w/list.txt"),))
+    step = RecipeStep("conda", BASE, (Item("--file /w/list.txt"),))
     made = export.get("conda").render(Recipe((step,)))
     assert "What /w/list.txt asks for was never seen: it is not in this file." in made.notes

@@ -9,14 +9,12 @@ import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipyparallel
 import pytest
 import yaml
-from distributed.diagnostics.plugin import CondaInstall, PipInstall
 
 from jstackmagic.export import get
 from jstackmagic.model.errors import ExportError
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from strategies import BASE, VENV
 from support.clusters import processes, until, worker_env
@@ -27,13 +25,13 @@ if TYPE_CHECKING:
 
 BOTH = Recipe(
     (
-        Step(
+        RecipeStep(
             "conda",
             BASE,
             install=(Item("numpy>1", "numpy", "2.0.1"),),
             sources=Sources(channels=("lab",)),
         ),
-        Step("pip", BASE, install=(Item("dask[array]>2", "dask", "2026.1"),)),
+        RecipeStep("pip", BASE, install=(Item("dask[array]>2", "dask", "2026.1"),)),
     )
 )
 INDEX = Sources(index_url="https://index.example.com/simple")
@@ -54,6 +52,8 @@ def executed(path: Path) -> dict[str, Any]:
 
 
 def test_dask_registers_what_installs_it(tmp_path: Path) -> None:
+    from distributed.diagnostics.plugin import CondaInstall, PipInstall
+
     names = executed(written("dask", BOTH, tmp_path))
     conda, pip = names["PLUGINS"]
     assert isinstance(conda, CondaInstall)
@@ -65,6 +65,8 @@ def test_dask_registers_what_installs_it(tmp_path: Path) -> None:
 
 
 def test_dask_gives_pip_its_index_as_an_option(tmp_path: Path) -> None:
+    from distributed.diagnostics.plugin import PipInstall
+
     recipe = one("pip", Item("toolz", "toolz", "1.0.0"), environment=VENV, sources=INDEX)
     names = executed(written("dask", recipe, tmp_path))
     assert names["PIP_OPTIONS"] == ["--index-url", "https://index.example.com/simple"]
@@ -83,6 +85,8 @@ def test_ray_takes_the_runtime_env(recipe: Recipe, key: str, tmp_path: Path) -> 
 
 @pytest.mark.cluster
 def test_the_engines_of_ipcluster_run_in_it(tmp_path: Path, home: Path) -> None:
+    import ipyparallel
+
     prefix = worker_env(tmp_path / "engine")
     recipe = one("pip", ALONE.steps[0].install[0], environment=replace(VENV, prefix=str(prefix)))
     profile = written("ipyparallel", recipe, tmp_path / "profile").parent

@@ -16,7 +16,7 @@ from jstackmagic.export import json as json_format
 from jstackmagic.history.file import History
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from jstackmagic.model.ledger import fold
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.recipefile import recipe_of, text_of
 from jstackmagic.model.sources import Sources
 from strategies import BASE, SECOND, VENV, hostile, recipes
@@ -48,7 +48,7 @@ def test_of_a_real_history(acceptance: Acceptance) -> None:
 
 @given(recipes(), hostile)
 def test_there_and_back_is_the_same(recipe: Recipe, text: str) -> None:
-    step = Step(
+    step = RecipeStep(
         "pip", VENV, install=(Item(text, text, brought=(Item("a", "a", "1"),)),), options=(text,)
     )
     for each in (recipe, Recipe((*recipe.steps, step))):
@@ -97,7 +97,7 @@ def test_a_field_of_tomorrow_is_left_aside() -> None:
 class TestReadBack:
     def test_a_recipe(self, tmp_path: Path) -> None:
         path = tmp_path / "recipe.json"
-        removal = Step("conda", BASE, remove=("scipy",))
+        removal = RecipeStep("conda", BASE, remove=("scipy",))
         path.write_text(text_of(Recipe((*two_environments().steps, removal))))
         reading = files.read(path)
         asked = [
@@ -134,7 +134,7 @@ class TestReadBack:
         ]
 
     def test_other_json_is_none(self, tmp_path: Path) -> None:
-        (tmp_path / "package.json").write_text('{"name": "x"}')
+        (tmp_path / "other.json").write_text('{"name": "x"}')
         (tmp_path / "data.jsonl").write_text('{"a": 1}\n')
         (tmp_path / "empty.jsonl").write_text("")
         for path in tmp_path.iterdir():

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jstackmagic.export import script
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.pins import pinned
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from jstackmagic.model.spec import read
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
@@ -40,27 +40,29 @@ printf '\\036' >> LOG
 
 EVERYTHING = Recipe(
     (
-        Step(
+        RecipeStep(
             "apt",
             None,
             install=(Item("tree", "tree", "2.1"), Item("/w/tool_1.0_amd64.deb", "tool")),
             remove=("nano",),
             options=("-o", "A::B=c d"),
         ),
-        Step("conda", BASE, install=(Item("numpy>1", "numpy", "2.0"),), remove=("scipy", "x y")),
-        Step(
+        RecipeStep(
+            "conda", BASE, install=(Item("numpy>1", "numpy", "2.0"),), remove=("scipy", "x y")
+        ),
+        RecipeStep(
             "conda",
             BASE,
             install=(Item("/w/a-1-0.conda", "a"),),
             sources=Sources(channels=("forge",)),
         ),
-        Step(
+        RecipeStep(
             "conda",
             BASE,
             install=(Item("r-base", "r-base"),),
             sources=Sources(channels=(f"https://c.example.com/t/{SECRET}/lab",)),
         ),
-        Step(
+        RecipeStep(
             "pip",
             BASE,
             install=(
@@ -73,11 +75,11 @@ EVERYTHING = Recipe(
             ),
             sources=Sources(index_url=f"https://me:{SECRET}@pypi.example.com/simple"),
         ),
-        Step("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
-        Step("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
-        Step("conda", BY_PREFIX, install=(Item("r-dplyr", "r-dplyr", "1.1"),)),
-        Step("pip", VENV, install=(Item("flake8", "flake8", "7.3.0"),)),
-        Step("pip", SYSTEM, install=(Item("black", "black", "25.1"),)),
+        RecipeStep("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
+        RecipeStep("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
+        RecipeStep("conda", BY_PREFIX, install=(Item("r-dplyr", "r-dplyr", "1.1"),)),
+        RecipeStep("pip", VENV, install=(Item("flake8", "flake8", "7.3.0"),)),
+        RecipeStep("pip", SYSTEM, install=(Item("black", "black", "25.1"),)),
     )
 )
 
@@ -230,7 +232,7 @@ class TestRun:
         assert conda[1] == ["install", "--yes", "--prefix", root, "numpy=2.0"]
         assert conda[2][-1] == f"{tmp_path}/jstackmagic/a-1-0.conda"
         second = f"{root}/envs/python310"
-        assert ["create", "--yes", "--prefix", second, "python=3.10", "ipykernel"] in conda
+        assert ["create", "--yes", "--prefix", second, "python=3.10", "ipykernel", "pip"] in conda
         assert ["install", "--yes", "--prefix", second, "pandas=2.2"] in conda
         pip = [words for words in commands if words[1:4] == ["-m", "pip", "install"]]
         assert [words[0] for words in pip] == [
@@ -313,7 +315,7 @@ class TestRun:
     ) -> None:
         assume("/" not in name and name not in (".", ".."))
         other = replace(SECOND, name=name, prefix=f"/opt/conda/envs/{name}", python=None)
-        steps = (*recipe.steps, Step("conda", other, install=(Item("aa", "aa", "1"),)))
+        steps = (*recipe.steps, RecipeStep("conda", other, install=(Item("aa", "aa", "1"),)))
         try:
             written = script.render(machine.here(Recipe(steps))).text
         except ExportError:
@@ -362,10 +364,10 @@ def test_in_an_empty_container_twice(
     six = Item("file:///opt/channel::six", "six", SIX[0])
     recipe = Recipe(
         (
-            Step("apt", None, install=(Item("tree"), Item("git"))),
-            Step("conda", BASE, install=(six,), remove=("absent",)),
-            Step("conda", second, install=(dnspython, Item("pip"))),
-            Step(
+            RecipeStep("apt", None, install=(Item("tree"), Item("git"))),
+            RecipeStep("conda", BASE, install=(six,), remove=("absent",)),
+            RecipeStep("conda", second, install=(dnspython, Item("pip"))),
+            RecipeStep(
                 "pip",
                 second,
                 install=(

@@ -44,10 +44,11 @@ class Scene:
     bench: Bench | None = None
 
     def __post_init__(self) -> None:
-        for name in ("home", "work", "cache"):
+        for name in ("home", "work", "cache", "tmp"):
             (self.root / name).mkdir(parents=True)
         self.environ |= {
             "HOME": str(self.root / "home"),
+            "TMPDIR": str(self.root / "tmp"),  # what is killed leaves its files there
             "XDG_CACHE_HOME": str(self.root / "cache"),
             "XDG_CONFIG_HOME": str(self.root / "home/.config"),
             "XDG_DATA_HOME": str(self.root / "home/.local/share"),

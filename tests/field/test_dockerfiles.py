@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.capture import files
+from jstackmagic.capture import files, lists
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +83,17 @@ def test_a_list_that_names_a_path_of_the_image(line: str, evil: Path, context: P
     assert "path of the image" in reasons[0]
 
 
+@pytest.mark.parametrize("line", ["-r base.txt", "-c base.txt", "-e .", "./sub[x]", "."])
+def test_a_list_that_names_what_is_not_copied_with_it(line: str, context: Path) -> None:
+    (context / "base.txt").write_text("idna\n")
+    (context / "list.txt").write_text(f"{line}\nsix\n-f ./w\nb ; os_name == '.'\n")
+    asked, reasons = read(context, "COPY list.txt /l/\nRUN pip install -r /l/list.txt\n")
+    assert not asked
+    assert reasons[0].endswith(line.partition("[")[0])
+    asked, reasons = read(context, "WORKDIR /l\nCOPY . /l/\nRUN pip install -r list.txt\n")
+    assert (asked, reasons) == ([(f"-r {context}/list.txt",)], [])
+
+
 def test_an_inline_list_that_includes_another(evil: Path, context: Path) -> None:
     text = f"COPY <<EOF /l.txt\n-r {evil}\nEOF\nRUN pip install -r /l.txt\n"
     asked, reasons = read(context, text)
@@ -140,6 +151,12 @@ def test_what_a_line_makes_of_a_copied_list(
     found, reasons = read(context, f"{copies}RUN {change} && pip install -r /r.txt\n")
     assert found == ([(f"-r {context}/requirements.txt",)] if asked is None else asked)
     assert bool(reasons) is (asked == [])
+
+
+def test_extras_of_a_clone_stay(context: Path) -> None:
+    clone = "git clone https://git.example.com/o/p.git /opt/q"
+    found, _ = read(context, f"RUN {clone} && cd /opt/q && pip install -e .[all]\n")
+    assert found == [("p[all] @ git+https://git.example.com/o/p.git",)]
 
 
 def test_a_clone_is_its_url(evil: Path, context: Path) -> None:
@@ -242,6 +259,34 @@ def test_a_dev_container_says_its_context(context: Path) -> None:
     (own / "requirements.txt").write_text("idna\n")
     (own / "devcontainer.json").write_text('{"build": {"context": "."}} // as it is by default')
     assert read(context, text, ".devcontainer/Dockerfile")[0] == [(f"-r {own}/requirements.txt",)]
+
+
+@pytest.mark.parametrize(
+    ("place", "git", "context_is"),
+    [
+        ("docker/Dockerfile", False, ""),
+        ("app/web/Dockerfile", True, ""),
+        ("app/Dockerfile", False, "app"),
+        ("docker/web/Dockerfile", False, ""),
+        ("app/web/Dockerfile", False, "app/web"),
+    ],
+)
+def test_a_context_above(place: str, git: bool, context_is: str, context: Path) -> None:
+    (context / place).parent.mkdir(parents=True)
+    if git:
+        (context / ".git").mkdir()
+        (context / "app" / ".git").write_text("")
+    text = "COPY requirements.txt /tmp/\nRUN pip install -r /tmp/requirements.txt\n"
+    (context / place).write_text(f"FROM base\n{text}")
+    reading = files.read(context / place)
+    (found,) = reading.found
+    if context_is:
+        assert f"no {context / context_is}/requirements.txt" in next(lists.expand(found)).reason
+        assert "taken for its context" not in " ".join(reading.notes)
+    else:
+        assert found.request is not None
+        assert found.request.texts == (f"-r {context}/requirements.txt",)
+        assert f"lies in {context}, which is taken for its context" in " ".join(reading.notes)
 
 
 def test_a_pattern_that_matches_nothing_brings_nothing(evil: Path, context: Path) -> None:
@@ -479,3 +524,150 @@ def test_a_folder_is_relative_to_the_image_s_home(context: Path) -> None:
     copy = "WORKDIR $HOME/app\nCOPY requirements.txt ./\n"
     text = f"{copy}RUN cd ~/app && pip install -r requirements.txt\n"
     assert read(context, text)[0] == [(f"-r {context}/requirements.txt",)]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('ENV LIST "six idna"', ("six", "idna")),
+        ("ENV LIST six idna", ("six", "idna")),
+        ("ENV V=1\nENV LIST 'six'\"==$V\"", ("six==1",)),
+        ('ENV LIST="six idna"', ("six", "idna")),
+    ],
+)
+def test_quotes_of_env(line: str, expected: tuple[str, ...], context: Path) -> None:
+    assert read(context, f"{line}\nRUN pip install $LIST\n") == ([expected], [])
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("e.com/debian:12-slim", "debian:12-slim"),
+        ("nvidia/cuda:12.1-devel-ubuntu22.04", "ubuntu22.04"),
+        ("python:3.12-bookworm", "bookworm"),
+        ("python:3.12", ""),
+    ],
+)
+def test_the_release_that_packages_of_debian_are_of(base: str, said: str, context: Path) -> None:
+    (context / "Dockerfile").write_text(f"FROM {base}\nRUN apt-get install -y git=1:2\n")
+    notes = [note for note in files.read(context / "Dockerfile").notes if "Debian" in note]
+    assert notes == [f"Its Debian packages are of {said}, in names and in versions."] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("rules", "left_out"),
+    [
+        ("dev\n", True),
+        ("*\n!other.txt\n", True),
+        ("**/requirements.txt\n", True),
+        ("/dev/*.txt\n# dev\n", True),
+        ("*.txt\n", False),  # of the context's own folder alone
+        ("*\n!dev\n", False),
+        ("dev\n!dev/requirements.txt\n", False),
+    ],
+)
+def test_dockerignore_leaves_files_out_of_a_copy(rules: str, left_out: bool, context: Path) -> None:
+    (context / "dev").mkdir()
+    (context / "dev" / "requirements.txt").write_text("idna\n")
+    (context / ".dockerignore").write_text(rules)
+    asked, reasons = read(context, "COPY . /w\nRUN pip install -r /w/dev/requirements.txt\n")
+    assert (asked == [], any(".dockerignore leaves" in r for r in reasons)) == (left_out, left_out)
+    (context / "Dockerfile.dockerignore").write_text("")  # its own counts alone
+    assert read(context, "COPY . /w\nRUN pip install -r /w/dev/requirements.txt\n")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("commands", "found"),
+    [
+        ("mkdir /w && mv /b/*.whl /w/ && pip install /w/*.whl", True),
+        ("cp -r /b /w && pip install --no-index --find-links=/w six", True),
+        ("mkdir /w && cp -r /b /w && pip install /w/b/*.whl", True),
+        ("ls /b/*.whl | xargs pip install", True),
+        ("find /b -name '*.whl' | xargs -n1 pip install", True),
+        ("pip install $(ls /b/*.whl)", True),
+        ("cd /b && ls *.whl | xargs pip install", True),
+        ("mv /b/*.whl /w/ && pip install /b/*.whl", False),
+        ("ls /c/*.whl | xargs pip install", False),
+        ("find /b -mtime 1 -name '*.whl' | xargs pip install", False),
+    ],
+)
+def test_wheels_that_are_moved_or_listed(commands: str, found: bool, context: Path) -> None:
+    asked, reasons = read(context, f"RUN pip wheel -w /b six==1.16\nRUN {commands}\n")
+    assert (asked == [("six==1.16",)], reasons == []) == (found, found)
+
+
+def test_paths_and_shells_of_windows(context: Path) -> None:
+    (context / "Dockerfile").write_text(
+        "# syntax=docker/dockerfile:1\n# escape=`\nFROM windows.example.com/windows/core\n"
+        'SHELL ["powershell", "-Command"]\nWORKDIR C:\\app\nCOPY requirements.txt C:/lists/\n'
+        "RUN pip install -r C:\\lists\\requirements.txt `\n  idna\n"
+        "RUN pip install 'flask>=2' ; pip install a,b\nRUN pip install 'flask>=2'\n"
+    )
+    reading = files.read(context / "Dockerfile")
+    listed = (f"-r {context}/requirements.txt", "idna")
+    assert [r.texts for r in reading.requests] == [listed, ("flask>=2",)]
+    assert ["powershell runs it" in each.reason for each in reading.problems] == [True]
+    assert "an image of Windows" in reading.notes[0]
+
+
+def test_an_empty_base_is_said_to_be_empty(context: Path) -> None:
+    (context / "Dockerfile").write_text("FROM a AS b\nFROM scratch\nCOPY --from=b / /\n")
+    assert files.read(context / "Dockerfile").notes[0].startswith("It begins empty")
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("https://h.example.com/t-1.0%2Bcu1-cp38-cp38-win_amd64.whl", "write t==1.0+cu1"),
+        ("pywin32==306", "It is for Windows alone."),
+        ("https://h.example.com/t-1.0-py3-none-any.whl", ""),
+        ("'pywin32; sys_platform == \"win32\"'", ""),
+    ],
+)
+def test_a_line_asks_for_what_is_of_another_system(spec: str, reason: str, context: Path) -> None:
+    asked, reasons = read(context, f"RUN pip install six {spec}\n")
+    assert asked[0][0] == "six"
+    assert (len(asked[0]) == 1, "".join(reasons).endswith(reason)) == (bool(reason), True)
+    assert read(context, "RUN pip uninstall pywin32\n")[1] == []
+    url = "https://c.example.com/ch/{}/six-1-0.conda"
+    assert "write six=1" in read(context, f"RUN conda install -y {url.format('win-64')}\n")[1][0]
+    assert read(context, f"RUN conda install -y {url.format('noarch')}\n")[1] == []
+
+
+def test_the_lock_that_a_copy_brings_is_the_line_s(context: Path) -> None:
+    (context / "uv.lock").write_text("version = 1\n")
+    text = "COPY {} /w/\nWORKDIR /w\nRUN uv sync --frozen && pipenv install six\n"
+    for copied, line in (("uv.lock", "-f uv.lock"), ("requirements.txt", "-f pyproject.toml")):
+        locked, named = read(context, text.format(copied))[1]
+        assert locked.endswith(f"%envinstall {line}")
+        assert "%envinstall" not in named  # packages by name are of no list
+
+
+def test_an_instruction_that_docker_has_not_is_listed(context: Path) -> None:
+    text = "RUN apt-get update && \\\n  apt-get install -y gcc\n  pip install six\nRUNN x y\n"
+    text += "  && pip install B\nA_B c\n"
+    assert read(context, f"EXPOSE 80\nSTOPSIGNAL 9\nLABEL a=b\nVOLUME /d\n{text}") == (
+        [("gcc",)],
+        [
+            f"Docker has no instruction {name}: its build stops there."
+            for name in ("PIP", "RUNN", "&&", "A_B")
+        ],
+    )
+
+
+def test_a_stage_on_another_has_the_python_of_its_image(context: Path) -> None:
+    (context / "Dockerfile").write_text("FROM python:3.9 AS a\nFROM a AS b\nRUN pip install six\n")
+    assert [f.target.interpreter for f in files.read(context / "Dockerfile").found] == ["python3.9"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "left_out"),
+    [("*.txt", True), ("**/*.txt", True), ("dev", False), ("d/*.txt", False)],
+)
+def test_what_a_copy_excludes_is_not_there(rule: str, left_out: bool, context: Path) -> None:
+    text = f"COPY --exclude={rule} . /w\nRUN pip install -r /w/requirements.txt\n"
+    asked, reasons = read(context, text)
+    assert (asked == [], [f"--exclude={rule}" in each for each in reasons]) == (
+        left_out,
+        [True] * left_out,
+    )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.capture.lists import expand
 from jstackmagic.capture.targets import Targets
 from jstackmagic.where.environment import detect
-from support.captured import asked, script, where
+from support.captured import asked, dockerfile, script, where
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -26,15 +31,41 @@ from support.captured import asked, script, where
         ("export VIRTUAL_ENV=/home/j/.venv\nuv add six", "/w/.venv"),
         ("export VIRTUAL_ENV=/home/j/.venv\nuv add --active six", "/home/j/.venv"),
         ("UV_PROJECT_ENVIRONMENT=/opt/p uv add six", "/opt/p"),
+        ("uv init p && cd p/src && uv add six", "/w/p/.venv"),
+        ("uv init && uv add six", "/w/.venv"),
+        ("uv init p && uv add six", ""),
         ("conda activate lab; pip --python .venv install six", "/w/.venv"),
         ("conda activate lab; pip --python=/opt/q install six", "/opt/q"),
         ("conda activate lab; pip --python=/opt/q/bin/python3 install six", "/opt/q"),
         ("conda activate ./env; pip install six", "/w/env"),
+        ("cd /v && . bin/activate && pip install six", "/v"),
+        ("cd /v; bin/pip install six", "/v"),
+        ("cd venv/bin; source ./activate; pip install six", "/w/venv"),
+        ("cd $V; bin/pip install six", "$PWD"),
+        ("cd $V; source venv/bin/activate; pip install six", "$PWD/venv"),
     ],
 )  # fmt: skip
 def test_it_is_the_one_that_the_program_takes(text: str, expected: str) -> None:
     (find,) = script(text)
     assert where(find) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("export VIRTUAL_ENV=/opt/v\nuv pip install -p 3.12 six",
+         "uv takes /opt/v only if that has Python 3.12."),
+        ("uv pip install -p 3.12 six", ""),
+        ("export VIRTUAL_ENV=/opt/v\nuv pip install -p /opt/u six", ""),
+    ],
+)  # fmt: skip
+def test_a_version_chooses_among_environments(text: str, note: str) -> None:
+    assert [find.note for find in script(text)] == [note]
+
+
+def test_a_path_of_windows_is_one() -> None:
+    (find,) = script("'C:\\envs\\x\\Scripts\\pip' install six")
+    assert where(find) == "C:/envs/x"
 
 
 @pytest.mark.parametrize(
@@ -134,11 +165,68 @@ class TestNamesOfAnotherConda:
         default = detect()
         (find,) = script(text)
         aim = Targets(default).of(find)
-        assert aim.environment == default.ref
-        assert f"There is no environment {expected} here" in aim.note
+        assert f"There is no environment {expected} here" in aim.reason
         made = Targets(default).of(replace(find, target=replace(find.target, made=True)))
         assert made.environment.prefix == expected
 
     def test_without_one_they_are(self) -> None:
         (find,) = script("conda activate lab; pip install six")
-        assert "There is no environment lab here" in Targets(detect()).of(find).note
+        assert "There is no environment lab here" in Targets(detect()).of(find).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [
+        ("bash Miniforge3.sh -b -p /scratch/mf\nexport PATH=/scratch/mf/bin:$PATH", "/scratch/mf"),
+        ("curl -o i.sh https://h.example/Miniconda3-x.sh; sh i.sh -bp /s/c; PATH=/s/c/bin:$PATH",
+         "/s/c"),
+        ("source /home/e/x/bin/activate base", "/home/e/x"),
+        ("shopt -s expand_aliases\nalias conda=/opt/m/bin/conda", "/opt/m"),
+        ("bash setup.sh -b -p /scratch/mf\nexport PATH=/scratch/mf/bin:$PATH", ""),
+    ],
+)  # fmt: skip
+def test_a_conda_that_the_lines_install_has_its_names(text: str, root: str) -> None:
+    *_, find = script(f"{text}\nconda create -y -n lab six")
+    assert (find.target.name, find.target.root) == ("lab", root)
+
+
+def test_a_name_in_an_environment_yml_and_its_path_are_one(tmp_path: Path) -> None:
+    text = (
+        "COPY environment.yml .\nRUN conda env create -f environment.yml\n"
+        "ENV PATH=/opt/conda/envs/own/bin:$PATH\nRUN pip install six"
+    )
+    content = "name: own\ndependencies: [idna]\n"
+    found = dockerfile(tmp_path, text, **{"environment.yml": content})
+    finds = [each for find in found for each in expand(find)]
+    targets = Targets(detect())
+    aims = {targets.of(find).environment.prefix for find in finds}
+    assert (asked(finds), len(aims)) == (["idna", "six"], 1)
+    assert aims.pop().endswith("/envs/own")
+
+
+class TestTheSystemsPython:
+    """``python3`` is what ``update-alternatives`` or a link makes of it."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "update-alternatives --install /usr/bin/python3 python3 /usr/bin/python3.9 1",
+            "update-alternatives --set python /opt/py/bin/python",
+            "ln -sf /opt/py/bin/python3 /usr/bin/python",
+        ],
+    )
+    def test_it_is_said(self, line: str, tmp_path: Path) -> None:
+        (find,) = dockerfile(tmp_path, f"RUN {line}\nRUN python3 -m pip install six")
+        assert line in find.note
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "update-alternatives --set editor /usr/bin/vim\npip install six",
+            "update-alternatives --set python3 /usr/bin/python3.9\n/opt/v/bin/pip install six",
+            "update-alternatives --set python3 /opt/python\nconda activate lab\npip install six",
+        ],
+    )
+    def test_others_are_not(self, text: str) -> None:
+        (find,) = script(text)
+        assert not find.note

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.export import dockerfile
+from jstackmagic.export import conda, dockerfile
 from jstackmagic.history import who
 from jstackmagic.history.file import History
 from jstackmagic.image.prove.proof import Side, differences
@@ -16,9 +16,10 @@ from jstackmagic.model.environment import Environment, EnvironmentRef
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Outcome, Plan
-from jstackmagic.model.recipe import Holding, Item, Recipe, Step
+from jstackmagic.model.recipe import Holding, Item, Recipe, RecipeStep
 from jstackmagic.model.record import Record
 from jstackmagic.model.request import Request
+from support.captured import script
 from support.environments import make_venv
 from support.verbs import verb
 
@@ -77,7 +78,7 @@ class TestTheDockerfile:
     LAB = EnvironmentRef("conda-named", "lab", "/opt/conda/envs/lab", "3.12.1")
 
     def text(self, item: Item, *there: Package) -> str:
-        step = Step("conda", self.LAB, install=(item,))
+        step = RecipeStep("conda", self.LAB, install=(item,))
         recipe = Recipe((step,), (Holding(self.LAB, there),))
         return dockerfile.render(recipe, style="stacks", base_image="x:1").text
 
@@ -92,6 +93,20 @@ class TestTheDockerfile:
     @pytest.mark.parametrize("build", ["cpu_mkl_py312h_100", "py312h_0", ""])
     def test_without_a_gpu_nothing_is_said(self, build: str) -> None:
         assert "CUDA" not in self.text(Item("pytorch", "pytorch", "2.5.1", build))
+
+    def test_what_the_line_itself_chose(self) -> None:
+        finds = script("CONDA_OVERRIDE_CUDA=11.8 CONDA_SUBDIR=linux-64 mamba install -y pytorch\n")
+        (request,) = [find.request for find in finds]
+        assert request is not None
+        step = RecipeStep("conda", self.LAB, (Item("pytorch"),), sources=request.sources)
+        there = replace(TORCH, name="pytorch")
+        for recipe in (Recipe((step,)), Recipe((step,), (Holding(self.LAB, (there,)),))):
+            text = dockerfile.render(recipe, style="stacks", base_image="x:1").text
+            set_first = "CONDA_OVERRIDE_CUDA='11.8' CONDA_SUBDIR='linux-64' mamba"
+            assert text.count(f"{set_first} create") == text.count(f"{set_first} install") == 1
+            assert "12.6" not in text
+        notes = conda.render(Recipe((step,)), prefix=self.LAB.prefix).notes
+        assert any("cannot say CONDA_OVERRIDE_CUDA=11.8" in note for note in notes)
 
 
 class TestTheRecord:
@@ -147,4 +162,4 @@ class TestTheRecord:
         record = Record("1.1", "2026-01-01T00:00:00Z", "ok", request, ref, outcome=outcome)
         side = Side(ref, ref.prefix, PackageSet((here,)), PackageSet((there,)))
         (found,) = differences(side, [record])
-        assert said in found.mend
+        assert said in found.fix

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic import commands
+from jstackmagic.capture.cells import CellReader
 from jstackmagic.capture.lines import recognise
 from jstackmagic.install.guards import check_plan
 from jstackmagic.managers.conda.rattler import condahistory
@@ -27,7 +28,7 @@ from jstackmagic.model.request import Request
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import debian_owners, read_packages
-from support.environments import make_venv
+from support.environments import make_venv, settled
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class TestAVerbTypedAsAPackage:
         [
             (["install", "pandas"], "%envinstall pandas"),
             (["--pip", "pip", "install", "six"], "%envinstall six"),
-            (["%conda", "install", "numpy>=1.20"], "%envinstall 'numpy>=1.20'"),
+            (["%conda", "install", "numpy>=1.20"], "%envinstall 'conda:numpy>=1.20'"),
+            (["sudo", "apt-get", "install", "vim"], "%envinstall apt:vim"),
+            (["--apt", "install", "vim"], "%envinstall apt:vim"),
             (["remove", "pandas"], "%envremove pandas"),
             (["uv", "add", "httpx"], "%envinstall httpx"),
             (["Install", "pandas"], "%envinstall pandas"),
@@ -61,6 +64,20 @@ class TestAVerbTypedAsAPackage:
         with pytest.raises(UsageError) as caught:
             verb("install", "--record-only", *words)
         assert f"Did you mean: {meant}?" in str(caught.value)
+        assert not history_file.exists()
+
+    @pytest.mark.parametrize(
+        ("words", "advice"),
+        [
+            (["requirements.txt"], "%envinstall -f requirements.txt"),
+            (["six", "binder/environment.yml"], "%envinstall -f binder/environment.yml"),
+            (["six,", "idna"], "%envinstall six idna"),
+        ],
+    )
+    def test_a_list_and_commas(self, words: list[str], advice: str, history_file: Path) -> None:
+        with pytest.raises(UsageError) as caught:
+            verb("install", "--record-only", *words)
+        assert advice in str(caught.value)
         assert not history_file.exists()
 
     def test_also_in_a_cell(self, history_file: Path) -> None:
@@ -154,6 +171,26 @@ class TestPins:
         assert "six <3" not in words
         assert path in words
         assert time.strftime("%Y-%m-%d") in words
+
+    @pytest.mark.parametrize("line", ["[", "six >=", "${X} <1", "* >1"])
+    def test_one_that_cannot_be_read_names_its_file(
+        self, conda_env: Callable[..., Path], line: str
+    ) -> None:
+        prefix = conda_env("python")
+        path = self.pin(prefix, f"attrs >=1\n{line}\n")
+        with pytest.raises(Stopped) as caught:
+            verb("install", "--conda", "--prefix", prefix, "--dry-run", "six")
+        assert repr(line) in str(caught.value)
+        assert path in str(caught.value)
+
+    @pytest.mark.parametrize("text", [b"# \xfc\nsix <1\n", b"\xef\xbb\xbfsix <1\n"])
+    def test_another_encoding_is_no_trouble(
+        self, conda_env: Callable[..., Path], text: bytes
+    ) -> None:
+        prefix = conda_env("python")
+        (prefix / "conda-meta/pinned").write_bytes(text)
+        with pytest.raises(CommandFailed, match="A pin stands in the way: six <1"):
+            verb("install", "--conda", "--prefix", prefix, "--dry-run", "six")
 
     def test_a_pin_that_what_is_there_does_not_keep_moves_nothing(
         self, conda_env: Callable[..., Path]
@@ -297,6 +334,7 @@ class TestModes:
             verb(
                 "install", "--conda", "--prefix", prefix, "--engine", "rattler", "six", "demo-tool"
             )
+            settled(prefix)
         ours = [line for line in self.closed(prefix) if line not in before]
         assert not [line for line in ours if "jstackmagic" not in line]
         (record,) = prefix.glob("conda-meta/six-*.json")
@@ -330,3 +368,65 @@ class TestModes:
         with umask(mask):
             verb("install", "--conda", "--prefix", prefix, "six")
         assert stat.S_IMODE((prefix / "conda-meta/history").stat().st_mode) == 0o664
+
+
+class TestOneDashBeforeAWord:
+    """``-upgrade`` is seven options of one letter each, which no manager takes."""
+
+    @pytest.mark.parametrize(
+        ("line", "meant"),
+        [
+            ("pip install -upgrade pip", "--upgrade"),
+            ("pip install six -user", "--user"),
+            ("pip3 install six -no-cache-dir", "--no-cache-dir"),
+            ("pip install -index-url https://i.example.com/s six", "--index-url"),
+            ("uv pip install -upgrade six", "--upgrade"),
+            ("conda install six -yes", "--yes"),
+            ("mamba create -name lab python", "--name"),
+            ("apt-get install -yes vim", "--yes"),
+            ("pip install -xv six", "no option -x"),
+            ("pip instal six", "install is one"),
+            ("conda instal six", "install is one"),
+            ("apt-get isntall vim", "install is one"),
+        ],
+    )
+    def test_is_said(self, line: str, meant: str) -> None:
+        (find,) = recognise(line, folder="/w")
+        assert find.request is None
+        assert meant in find.reason
+
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            ("pip install -qqU six", "six"),
+            ("pip install -rlist.txt", "-r /w/list.txt"),
+            ("pip install -e.", "-e /w"),
+            ("pip install -- six", "six"),
+            ("conda install -cconda-forge -yq six", "six"),
+            ("mamba install -yn lab six", "six"),
+            ("apt-get -yqq install vim", "vim"),
+            ("uv pip install -qU six", "six"),
+        ],
+    )
+    def test_letters_are_letters(self, line: str, expected: str) -> None:
+        (find,) = recognise(line, folder="/w")
+        assert find.request is not None
+        assert find.request.texts == (expected,)
+
+    @pytest.mark.parametrize("line", ["pip list", "pip inspect", "conda info", "apt-get update"])
+    def test_other_commands_are_no_slips(self, line: str) -> None:
+        assert list(recognise(line)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%envinstall install six", "what the command does"),
+        ("%envinstall six, idna", "not by commas"),
+        ("%envinstall requirements.txt", "a list of packages"),
+    ],
+)
+def test_a_notebook_s_line_is_refused_as_the_magic_refuses_it(line: str, said: str) -> None:
+    (find,) = CellReader().read(line)
+    assert find.request is None
+    assert said in find.reason

@@ -115,14 +115,42 @@ class TestProjectTools:
             '#!/bin/sh\nmodule load x\nexec {root}/envs/conda-test/bin/python -m ipykernel "$@"\n',
             '#!/usr/bin/env bash\nexport PATH={root}/envs/conda-test/bin:$PATH\n'
             'exec python -m ipykernel_launcher "$@"\n',
+            "#!/bin/sh\ncat <<'E' >&2\nexec {root}/bin/python\nE\n"
+            "exec {root}/envs/conda-test/bin/python -m ipykernel\n",
+            "#!/bin/sh\ncat <<-E; conda activate conda-test\n\texec {root}/bin/python\n\tE\n"
+            "exec python -m ipykernel\n",
+            "#!/bin/bash\ncat <<< E\nexec {root}/envs/conda-test/bin/python -m ipykernel\nE\n",
+            '#!/bin/bash\nD={root}/envs/conda-test\nexec "$D/bin/python" -m ipykernel "$@"\n',
+            '#!/bin/sh\n. {root}/bin/activate "${NO:-conda-test}"\nexec python -m ipykernel\n',
+            '#!/bin/bash\nN=${2#x}\nN=conda-test\nconda activate $N\nexec python -m ipykernel\n',
+            '#!/bin/sh\nshift\nshift\nP={root}/envs/$1/bin/python\nexec $P -m ipykernel -f "$2"\n',
         ],
     )  # fmt: skip
     def test_a_helper_script_is_read(self, script: str, home: Path, root: Root) -> None:
         path = root.prefix / "bin" / "start-kernel"
         path.write_text(script.replace("{root}", str(root.prefix)))
         path.chmod(0o755)
-        kernel(home, "helped", path, "-f", "{connection_file}")
+        kernel(home, "helped", path, "-a", "-b", "conda-test", "{connection_file}")
         assert environment_of("helped").name == "conda-test"
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "#!/bin/sh\nconda activate $NAME\nexec python -m ipykernel\n",
+            "#!/bin/sh\nexec $D/bin/python -m ipykernel\n",
+            "#!/bin/sh\nD={root}\nif x; then D={root}/envs/conda-test; fi\n"
+            "exec $D/bin/python -m ipykernel\n",
+        ],
+    )
+    def test_one_that_only_the_run_can_fill_in_is_not(
+        self, script: str, home: Path, root: Root
+    ) -> None:
+        path = root.prefix / "bin" / "start-kernel"
+        path.write_text(script.replace("{root}", str(root.prefix)))
+        path.chmod(0o755)
+        kernel(home, "helped", path)
+        with pytest.raises(UnknownEnvironment, match="does not say which"):
+            environment_of("helped")
 
     def test_an_activation_by_its_path_needs_no_conda_that_is_known(
         self, home: Path, conda_env: Callable[..., Path]

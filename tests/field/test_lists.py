@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -228,6 +229,10 @@ class TestOneBadLineCostsOneLine:
             ("idna,", "Write idna"),
             ("idna requests", "write 2 lines"),
             ("--unheard-of", "no option"),
+            ("-upgrade", "no option -upgrade"),
+            ("--no-deps", "a list cannot hold it"),
+            ("./gone", "There is no"),
+            ("-c gone.txt", "There is no"),
             ("-r absent.txt", "cannot be read"),
             ("git+https://****@git.example.com/r.git", "credential"),
         ],
@@ -241,6 +246,15 @@ class TestOneBadLineCostsOneLine:
         assert meant in problems(reading)[2], problems(reading)
         found = captured(path)
         assert any(meant in each.get("reason", "") and each["line"] == 2 for each in found)
+
+    def test_a_line_of_an_included_list(self, write: Callable[..., Path]) -> None:
+        write("base.txt", "idna\n\nfoo=1\n-r deep/none.txt\n")
+        reading = files.read(write("requirements.txt", "six\n-r base.txt\n"))
+        assert asked(reading) == [("pip", ("six", "idna"))]
+        assert [found.line for found in reading.problems] == [2, 2]
+        first, second = (found.reason for found in reading.problems)
+        assert first == "In base.txt, line 3: It is conda's form: write foo==1"
+        assert second.startswith("In base.txt, line 4: It includes ")
 
     def test_install_says_it_and_does_the_rest(self, write: Callable[..., Path]) -> None:
         path = write("requirements.txt", "no-such-thing-1\nnumpy=1.19\n")
@@ -318,6 +332,10 @@ class TestBrokenEnvironmentYml:
             ("dependencies:\n\t- a\n", "Line 2 .* tab"),
             ("dependencies:\n - a\n- b\n", "line 3"),
             ("dependencies:\n  python: 3.8\n", "not a list"),
+            ("dependencies:\n- a\ndependencies:\n- b\n", "Line 3 .* second time"),
+            ("dependencies:\n- pip: - a\n", "below its key"),
+            ("dependencies: !include x\n", "!include is a tag of another"),
+            ("dependencies:\n{% if x %}\n- a\n", "a template"),
         ],
     )
     def test_the_whole(self, write: Callable[..., Path], text: str, said: str) -> None:
@@ -329,6 +347,16 @@ class TestBrokenEnvironmentYml:
         reading = files.read(write("environment.yml", text))
         assert asked(reading) == [("conda", ("numpy",)), ("pip", ("flask",))]
         assert reading.requests[0].sources.channels == ("conda-forge",)
+
+    def test_a_selector_and_a_template_s_name(self, write: Callable[..., Path]) -> None:
+        text = "name: {{ name }}\ndependencies:\n- gcc  # [linux]\n- six  # [why]\n"
+        reading = files.read(write("environment.yml", text))
+        assert asked(reading) == [("conda", ("gcc", "six"))]
+        assert reading.found[0].target.name == ""
+        said = ("Line 3: conda reads over # [linux], and takes gcc everywhere.",)
+        assert reading.notes == said
+        empty = files.read(write("environment.yml", "dependencies:\n"))
+        assert empty.notes == ("The dependencies of the environment.yml are empty.",)
 
     def test_empty_and_repeated_sections(self, write: Callable[..., Path]) -> None:
         text = "dependencies:\n- numpy\n- pip:\n- pip:\n  - six\n- pip:\n  - flask\n"
@@ -377,6 +405,8 @@ class TestItemsThatAreNoSpecs:
             ("pip: [idna = 3.4]", "idna==3.4"),
             ("pip: ['pip install q']", "write q"),
             ("pip: [python==3.11]", "conda:python=3.11"),
+            ("pip: ['-U six']", "a list cannot hold it"),
+            ("npm: [left-pad]", "conda knows no section npm"),
         ],
     )
     def test_a_problem_each(self, write: Callable[..., Path], item: str, said: str) -> None:
@@ -450,6 +480,19 @@ class TestItemsThatAreNoSpecs:
             ("ubuntu-drivers-common==0.0.0", "apt:ubuntu-drivers-common"),
             ("import os", "a line of Python"),
             ("apt-get install baz", "%envinstall apt:baz"),
+            ("ufw==0.36.1", "apt:ufw"),
+            ("https://github.example.com/o/r", "write git+https://github.example.com/o/r"),
+            (
+                "r @ https://gitlab.example.com/o/r/-/tree/v1/",
+                "git+https://gitlab.example.com/o/r@v1",
+            ),
+            ("https://github.example.com/o/r/blob/v1/x.whl", "/o/r/raw/v1/x.whl"),
+            ("pywin32==305" if sys.platform != "win32" else "pyobjc", "alone"),
+            ("https://h.example.com/t-1-cp38-cp38-other_64.whl", "write t==1"),
+            (r"C:\Users\me\x.whl", "a path of Windows"),
+            ("a>=1.0 <2.0", "Write a>=1.0,<2.0"),
+            ('a=="1.0"', "Write a==1.0"),
+            ("a ; python_version < 3.8", "write a ; python_version < '3.8'"),
         ],
     )
     def test_no_index_has_it(self, write: Callable[..., Path], line: str, said: str) -> None:
@@ -458,7 +501,14 @@ class TestItemsThatAreNoSpecs:
         assert said in problems(reading)[2]
 
     @pytest.mark.parametrize(
-        "line", ["python-dateutil==2.8", "torch==2.1+cu118", "x==0.0.0", "pythonnet", "y==1.0.dev1"]
+        "line",
+        [
+            *("python-dateutil==2.8", "torch==2.1+cu118", "x==0.0.0", "pythonnet", "y==1.0.dev1"),
+            *("https://github.example.com/o/r/archive/v1.zip", "https://h.example.com/o/r"),
+            "git+https://github.example.com/o/r.git",
+            "pywin32 ; sys_platform == 'win32'",
+            "https://h.example.com/t-1-py3-none-any.whl",
+        ],
     )
     def test_an_index_may_have_it(self, write: Callable[..., Path], line: str) -> None:
         assert asked(files.read(write("requirements.txt", f"{line}\n"))) == [("pip", (line,))]
@@ -533,6 +583,38 @@ class TestLocksIndexes:
         notes = files.read(write("conda-lock.yml", text)).notes
         assert [note for note in notes if said and note.endswith(said)] == list(notes)
         assert bool(notes) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pixi.toml", "pixi workspace export"),
+        ("renv.lock", "R's packages"),
+    ],
+)
+def test_a_list_of_another_tool(write: Callable[..., Path], name: str, said: str) -> None:
+    reading = files.read(write(name, "version = 1\n"))
+    assert [said in found.reason for found in reading.found] == [True]
+    with pytest.raises(UsageError) as caught:
+        verb("install", "--dry-run", "-f", reading.path)
+    assert said in caught.value.reason  # why nothing is installed
+
+
+@pytest.mark.parametrize(
+    ("name", "planned"),
+    [
+        ("constraints.txt", []),
+        ("dev-constraints-3.11.txt", []),
+        ("requirements.txt", [("pip", ("six==1",))]),
+        ("unconstrained.txt", [("pip", ("six==1",))]),
+    ],
+)
+def test_constraints_install_nothing(
+    write: Callable[..., Path], name: str, planned: list[object]
+) -> None:
+    reading = files.read(write(name, "six==1\n"))
+    assert asked(reading) == planned
+    assert any("--constraint" in note for note in reading.notes) is not bool(planned)
 
 
 @pytest.mark.parametrize(
@@ -653,6 +735,69 @@ class TestProjects:
         reading = files.read(write("pyproject.toml", text))
         assert asked(reading) == [("pip", ("six",))]
         assert list(reading.notes) == [note] * bool(note)
+
+    def test_a_place_that_poetry_adds_to_a_project(self, write: Callable[..., Path]) -> None:
+        text = (
+            "[project]\nname = 'mine'\ndependencies = ['foo>=1', 'bar', 'six']\n"
+            "[tool.poetry.dependencies]\nfoo = {source = 'lab'}\nsix = {version = '^1'}\n"
+            "bar = {git = 'https://h.example/bar.git', rev = 'v1'}\n"
+            "[[tool.poetry.source]]\nname = 'lab'\nurl = 'https://lab.example/simple'\n"
+        )
+        reading = files.read(write("pyproject.toml", text))
+        bar = "bar @ git+https://h.example/bar.git@v1"
+        assert asked(reading) == [("pip", ("foo>=1", bar, "six"))]
+        assert reading.requests[0].sources.extra_index_urls == ("https://lab.example/simple",)
+        assert any("foo from the index lab" in note for note in reading.notes)
+
+    def test_poetrys_versions_by_environment(self, write: Callable[..., Path]) -> None:
+        text = (
+            "[tool.poetry.dependencies]\na = [{version = '^1', python = '<3.10'},"
+            " {version = '^2', python = '>=3.10'}]\nb = 'latest'\nc = '=1.0'\n"
+        )
+        reading = files.read(write("pyproject.toml", text))
+        first, second = "a>=1,<2 ; python_version < '3.10'", "a>=2,<3 ; python_version >= '3.10'"
+        assert asked(reading) == [("pip", (first, second, "c==1.0"))]
+        assert [found.command for found in reading.problems] == ["b = 'latest'"]
+
+    def test_what_a_project_s_tool_fills_in(self, write: Callable[..., Path]) -> None:
+        text = "[project]\ndependencies = ['six', 'foo @ {root:uri}/foo', '-r x.txt']\n"
+        reading = files.read(write("pyproject.toml", text))
+        assert asked(reading) == [("pip", ("six",))]
+        first, second = (found.reason for found in reading.problems)
+        assert "{root:uri} is filled in by" in first
+        assert "an option" in second
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("setup.cfg", "[options]\ninstall_requires = file: requirements.in\n"),
+            (
+                "pyproject.toml",
+                "[project]\nname = 'x'\ndynamic = ['dependencies']\n"
+                "[tool.setuptools.dynamic]\ndependencies = {file = ['requirements.in']}\n",
+            ),
+        ],
+    )
+    def test_setuptools_files(self, write: Callable[..., Path], name: str, text: str) -> None:
+        write("requirements.in", "six  # why\n\nfoo=1\n")
+        reading = files.read(write(name, text))
+        assert asked(reading) == [("pip", ("six",))]
+        assert [found.command for found in reading.problems] == ["foo=1"]
+        write("requirements.in", "six\n").unlink()
+        with pytest.raises(InvalidSpec, match="cannot be read"):
+            files.read(write(name, text))
+
+    def test_a_pipfiles_file(self, write: Callable[..., Path]) -> None:
+        text = "[packages]\nq = {file = 'https://h.example/q.zip'}\nsix = '*'\n"
+        reading = files.read(write("Pipfile", text))
+        assert asked(reading) == [("pip", ("q @ https://h.example/q.zip", "six"))]
+
+    def test_one_that_is_missing_has_its_own_line(self, write: Callable[..., Path]) -> None:
+        text = "[tool.poetry.dependencies]\nsix = '*'\nlib = {path = 'lib'}\n"
+        first, second = captured(write("pyproject.toml", text))
+        assert first["command"].startswith("six")
+        assert second["command"].endswith("/lib")
+        assert "There is no" in second["reason"]
 
     def test_poetrys_platform_and_uvs_sources_by_marker(self, write: Callable[..., Path]) -> None:
         text = (
@@ -845,6 +990,11 @@ class TestNotebooksOwnMetadata:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("sudo apt update", "no commands"),
+        ("ppa:lab/tools", "add-apt-repository"),
+        ("curl,", "Write curl"),
+        ("libc6>=2", "libc6=VERSION"),
+        ("linux-headers-$(uname -r)", "No shell reads"),
         ("apt-get install vim", "write vim"),
         ("sudo apt install -y git curl", "write git curl"),
         ("./x.deb", "a .deb is a file"),
@@ -885,3 +1035,380 @@ def test_what_is_written_into_a_list_is_what_export_gives(
     made = verb("export", "pip", "-o", tmp_path / "out.txt", "--pin", "spec")
     assert made is not None
     assert "six==1.16.0" in (tmp_path / "out.txt").read_text()
+
+
+class TestPathsOfAList:
+    """pip's are relative to where it runs; a list is often captured from another folder."""
+
+    def test_one_that_is_beside_the_list_alone(self, write: Callable[..., Path]) -> None:
+        write("w/x-1-py3-none-any.whl", "")
+        write("sub/setup.py", "")
+        path = write("requirements.txt", "./w/x-1-py3-none-any.whl\n-e ./sub\nfile:./sub\n./no\n")
+        reading = files.read(path)
+        sub = str(path.parent / "sub")
+        assert asked(reading) == [
+            ("pip", (f"{path.parent}/w/x-1-py3-none-any.whl", f"-e {sub}", sub))
+        ]
+        assert "-e ./sub is relative to the list" in " ".join(reading.notes)
+        assert "There is no " in problems(reading)[4]
+
+    def test_one_in_both(
+        self, write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write("here/setup.py", "")
+        write("there/setup.cfg", "")
+        monkeypatch.chdir(tmp_path / "here")
+        reading = files.read(write("there/requirements.txt", "-e .\n"))
+        assert asked(reading) == [("pip", (f"-e {tmp_path}/here",))]
+        assert f"not what is in {tmp_path}/there" in reading.notes[0]
+
+    def test_one_where_pip_runs(
+        self, write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write("setup.py", "")
+        monkeypatch.chdir(tmp_path)
+        reading = files.read(write("requirements/dev.txt", "-e .[dev]\n"))
+        assert asked(reading) == [("pip", (f"-e {tmp_path}[dev]",))]
+        assert reading.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("six\u00a0==1", "the character U+00A0"),
+        ("numpy–2", "the character U+2013"),
+        ("six=={{ v }}", "{{ v }} is a template's, which pip does not fill in"),
+        ("git+git@h.example:o/q.git#egg=q", "write git+ssh://git@h.example/o/q.git#egg=q"),
+        ("$ pip install six", "no commands: write six"),
+        ("dependencies=['six']", "pip reads no requirement in it."),
+        ("idna = 3.4", "conda's form: write idna==3.4"),
+        ("six ; python_version < '3'  # für alt", ""),
+    ],
+)
+def test_what_a_line_of_pip_s_was_meant_as(
+    write: Callable[..., Path], line: str, said: str
+) -> None:
+    assert said in problems(files.read(write("requirements.txt", f"{line}\n"))).get(1, "")
+
+
+def test_parentheses_of_a_requirement(write: Callable[..., Path]) -> None:
+    text = "[project]\ndependencies=['six (>=1,<2)', 'a[b] (==1) ; os_name == \"nt\"', 'c @ https://h.e/(1).zip']"
+    reading = files.read(write("pyproject.toml", text))
+    assert asked(reading)[0][1] == (
+        "six>=1,<2",
+        'a[b]==1 ; os_name == "nt"',
+        "c @ https://h.e/(1).zip",
+    )
+
+
+def test_an_explicit_index_counts_where_a_package_is_from_it(write: Callable[..., Path]) -> None:
+    index = "[[tool.uv.index]]\nname='{0}'\nurl='https://{0}.example.com'\nexplicit=true\n"
+    text = (
+        "[project]\ndependencies=['a']\n[tool.uv.sources]\n"
+        "a=[{index='cu', marker=\"os_name!='nt'\"},"
+        "{index='cpu', marker=\"os_name=='nt'\"}]\n"
+        + "".join(map(index.format, ("cu", "cpu", "no")))
+    )
+    (request,) = files.read(write("pyproject.toml", text)).requests
+    assert request.sources.extra_index_urls == ("https://cu.example.com",)
+
+
+def test_a_list_that_repo2docker_does_not_read_is_said(write: Callable[..., Path]) -> None:
+    write("binder/environment.yml", "dependencies: [numpy]\n")
+    folder = write("binder/requirements.txt", "six\n").parent.parent
+    assert files.read(folder).notes == (
+        "repo2docker reads environment.yml, and so not requirements.txt.",
+    )
+
+
+def test_yaml_s_merge_of_a_mapping(write: Callable[..., Path]) -> None:
+    text = "x: &x {channels: [lab], name: a}\n<<: *x\nname: b\ndependencies: [six]\n"
+    (found,) = files.read(write("environment.yml", text)).found
+    assert found.request is not None
+    assert (found.target.name, found.request.sources.channels) == ("b", ("lab",))
+
+
+class TestTextsThatAreNoLists:
+    def test_it_is_said_once(self, write: Callable[..., Path]) -> None:
+        text = "Notes of the release\n" + "- open the page that was built\n" * 5 + "Done!\n"
+        with pytest.raises(InvalidSpec, match="in 7 of its 7 lines, as in line 1: Notes of the"):
+            files.read(write("notes.txt", text))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Notes of a release\nsix\n" + "more words that say nothing\n" * 6,  # one is a package
+            "babel @ file:///croot/babel_1690232220950/work\n" * 8,
+            "pip install six==1 idna==2\n" * 8,
+            "!\n?\n",
+        ],
+    )
+    def test_a_list_that_is_broken_is_read_line_by_line(
+        self, write: Callable[..., Path], text: str
+    ) -> None:
+        assert files.read(write("requirements.txt", text)).problems
+
+
+@pytest.mark.parametrize("name", ["a\x00b.txt", "x" * 300 + ".txt", "no/such.txt"])
+def test_a_list_of_a_name_that_no_file_has(write: Callable[..., Path], name: str) -> None:
+    reading = files.read(write("requirements.txt", f"-r {name}\nsix\n"))
+    assert asked(reading) == [("pip", ("six",))]
+    assert "which cannot be read" in problems(reading)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "planned", "said"),
+    [
+        ("a\n<<<<<<< HEAD\nsix==1\n=======\nsix==2\n>>>>>>> x\nb\n", ["a", "b"], "merge conflict"),
+        ("foo 0.1 /home/me/foo\n", [], "Write foo==0.1"),
+        ("<!DOCTYPE html><html><body>\n", [], "It is a web page"),
+        ("404: Not Found", [], "It is a web page"),
+        ("m<>3\n", [], "Write m!=3"),
+        ('six = "*"\nidna = ">=3"\n', [], "It is TOML's form: write six"),
+        ("n @ file:///D:/bld/n_1/work\n", [], "build folder of conda's"),
+        ("six\ridna\r", ["six", "idna"], ""),  # as an old Mac ends its lines
+        ("six\x0cidna\n", ["six", "idna"], ""),  # as pip splits them
+        ("Name Version Build\na 1.16 py37_0\nsix 1 pypi_0 pypi\n", ["a=1.16=py37_0", "six==1"], ""),
+        ("name: x\ndependencies:\n  - numpy\n", ["numpy"], ""),
+        ("dependencies\nsix\n", ["dependencies", "six"], ""),  # a package of that name
+    ],
+)  # fmt: skip
+def test_other_contents_under_pips_name(
+    text: str, planned: list[str], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_bytes(text.encode())
+    reading = files.read(path)
+    assert [each for request in reading.requests for each in request.texts] == planned
+    assert [said in each.reason for each in reading.problems[:1]] == [True] * bool(said)
+
+
+_A, _B = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+_UV = f"""\
+version = 1
+[[package]]
+name = "demo"
+version = "0.1"
+source = {{ virtual = "." }}
+dependencies = [
+    {{ name = "web", extra = ["more"] }},
+    {{ name = "old", marker = "python_full_version < '3'" }},
+    {{ name = "own" }},
+]
+[package.optional-dependencies]
+big = [{{ name = "huge" }}]
+[package.dev-dependencies]
+dev = [{{ name = "two", version = "2" }}]
+docs = [{{ name = "sphinx" }}]
+[[package]]
+name = "web"
+version = "1.0"
+source = {{ registry = "https://lab.example.com/simple" }}
+dependencies = [{{ name = "own" }}]
+sdist = {{ url = "https://lab.example.com/web.tar.gz", hash = "{_A}" }}
+wheels = [{{ url = "https://lab.example.com/web.whl", hash = "{_B}" }}]
+[package.optional-dependencies]
+more = [{{ name = "two", version = "2" }}]
+[[package]]
+name = "own"
+version = "3"
+source = {{ git = "https://git.example.com/own.git?rev=v3&subdirectory=py#0a1b2c" }}
+[[package]]
+name = "two"
+version = "1"
+source = {{ registry = "https://lab.example.com/simple" }}
+[[package]]
+name = "two"
+version = "2"
+source = {{ registry = "https://lab.example.com/simple" }}
+wheels = [{{ url = "https://lab.example.com/two.whl", hash = "{_A}" }}]
+"""
+_POETRY = f"""\
+[[package]]
+name = "web"
+version = "1.0"
+optional = false
+groups = ["main", "dev"]
+files = [{{file = "web.whl", hash = "{_A}"}}]
+[package.source]
+type = "legacy"
+url = "https://lab.example.com/simple"
+reference = "lab"
+[[package]]
+name = "old"
+version = "2"
+optional = false
+groups = ["main"]
+markers = {{main = "python_version < \\"3\\""}}
+files = []
+[[package]]
+name = "own"
+version = "3"
+optional = false
+groups = ["main"]
+files = []
+develop = false
+[package.source]
+type = "git"
+url = "https://git.example.com/own.git"
+reference = "main"
+resolved_reference = "0a1b2c"
+[[package]]
+name = "huge"
+version = "1"
+optional = true
+groups = ["main"]
+files = []
+[[package]]
+name = "pytest"
+version = "8"
+optional = false
+groups = ["dev"]
+files = []
+"""
+_PDM = f"""\
+[[package]]
+name = "web"
+version = "1.0"
+groups = ["default"]
+marker = "os_name == 'posix'"
+files = [{{file = "web.whl", hash = "{_A}"}}]
+[[package]]
+name = "own"
+version = "3"
+groups = ["default"]
+git = "https://git.example.com/own.git"
+revision = "0a1b2c"
+[[package]]
+name = "pytest"
+version = "8"
+groups = ["dev"]
+"""
+_PIPENV = {
+    "_meta": {"sources": [{"name": "lab", "url": "https://lab.example.com/simple"}]},
+    "default": {
+        "web": {"version": "==1.0", "hashes": [_A], "markers": "python_version >= '3'"},
+        "own": {"git": "https://git.example.com/own.git", "ref": "0a1b2c"},
+        "here": {"path": ".", "editable": True},
+    },
+    "develop": {"pytest": {"version": "==8"}},
+}
+_OWN = "own @ git+https://git.example.com/own.git@0a1b2c"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "planned", "notes"),
+    [
+        (
+            "uv.lock",
+            _UV,
+            [
+                (f"web==1.0 --hash={_B} --hash={_A}", f"two==2 --hash={_A}"),
+                (f"{_OWN}#subdirectory=py",),
+            ],
+            ["Its group docs is left aside.", "Its extra big is left aside."],
+        ),
+        (
+            "poetry.lock",
+            _POETRY,
+            [(f"web==1.0 --hash={_A}",), ('old==2 ; python_version < "3"', _OWN)],
+            ["Its group dev is left aside.", "huge is of an extra, and left aside."],
+        ),
+        (
+            "pdm.lock",
+            _PDM,
+            [(f"web==1.0 ; os_name == 'posix' --hash={_A}",), (_OWN,)],
+            ["Its group dev is left aside."],
+        ),
+        (
+            "Pipfile.lock",
+            json.dumps(_PIPENV),
+            [(f"web==1.0 ; python_version >= '3' --hash={_A}",), (_OWN, "-e {folder}")],
+            ["Its develop packages are left aside."],
+        ),
+    ],
+)  # fmt: skip
+def test_what_another_tool_has_locked(
+    name: str, text: str, planned: list[tuple[str, ...]], notes: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    reading = files.read(tmp_path / name)
+    listed = [tuple(each.format(folder=tmp_path) for each in part) for part in planned]
+    assert [each.texts for each in reading.requests] == listed
+    assert {each.options for each in reading.requests} == {("--no-deps",)}
+    assert (list(reading.notes), reading.problems) == (notes, ())
+    lab = "" if name == "pdm.lock" else "https://lab.example.com/simple"
+    assert {each.sources.index_url for each in reading.requests} == {lab}
+
+
+def test_a_lock_of_pixi(tmp_path: Path) -> None:
+    conda = "https://c.example.com/ch/noarch/a-1-0.conda"
+    lock = {
+        "version": 6,
+        "environments": {
+            "default": {
+                "indexes": ["https://lab.example.com/simple"],
+                "packages": {
+                    platform_subdir(): [{"conda": conda}, {"pypi": "https://f.example.com/b.whl"}],
+                    "win-64": [{"conda": "https://c.example.com/ch/win-64/w-1-0.conda"}],
+                },
+            }
+        },
+        "packages": [
+            {"conda": conda, "sha256": "a" * 64},
+            {
+                "pypi": "https://f.example.com/b.whl", "name": "b",
+                "version": "2", "sha256": "b" * 64,
+            },
+        ],
+    }  # fmt: skip
+    (tmp_path / "pixi.lock").write_text(json.dumps(lock))
+    reading = files.read(tmp_path / "pixi.lock")
+    assert asked(reading) == [("conda", (f"{conda}#{_A}",)), ("pip", (f"b==2 --hash={_B}",))]
+    del lock["environments"]["default"]["packages"][platform_subdir()]  # type: ignore[index]
+    (tmp_path / "pixi.lock").write_text(json.dumps(lock))
+    with pytest.raises(InvalidSpec, match="locks win-64"):
+        files.read(tmp_path / "pixi.lock")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("uv.lock", "version = 1\n", "uv export"),
+        ("poetry.lock", "[[package]]\nname = 'a'\nversion = '1'\n", "poetry export"),
+        ("pdm.lock", "[[package]]\nname = 'a'\nversion = '1'\n", "pdm export"),
+        ("Pipfile.lock", "{}", "pipenv requirements"),
+        ("pixi.lock", "version: 1", "pixi workspace export"),
+    ],
+)
+def test_a_lock_that_says_less_is_named_with_the_command(
+    name: str, text: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidSpec) as caught:
+        files.read(tmp_path / name)
+    assert said in str(caught.value.advice)
+
+
+@pytest.mark.parametrize(
+    ("entry", "spec"),
+    [
+        ("{version = '>=1', sys_platform = \"== 'win32'\"}", "foo>=1 ; sys_platform == 'win32'"),
+        ("{version = '*', python_version = \"< '3'\"}", "foo ; python_version < '3'"),
+        ("'>=1 <2'", "foo>=1,<2"),
+        ("{version = '*', sys_platforms = 'no marker'}", "foo"),
+    ],
+)
+def test_what_a_pipfile_says_in_keys_of_their_own(entry: str, spec: str, tmp_path: Path) -> None:
+    (tmp_path / "Pipfile").write_text(f"[packages]\nfoo = {entry}\n")
+    assert asked(files.read(tmp_path / "Pipfile")) == [("pip", (spec,))]
+
+
+def test_a_masked_token_of_a_channel(tmp_path: Path) -> None:
+    path = tmp_path / "environment.yml"
+    text = "channels: ['https://c.example.com/t/{}/ch']\ndependencies: [six]\n"
+    path.write_text(text.format("<TOKEN>"))
+    with pytest.raises(InvalidSpec, match="conda masked a token"):
+        files.read(path)
+    path.write_text(text.format("${TOKEN}"))
+    assert asked(files.read(path)) == [("conda", ("six",))]

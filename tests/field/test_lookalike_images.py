@@ -11,7 +11,7 @@ import pytest
 from jstackmagic.export import binder, dockerfile, script
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from jstackmagic.where.image import look_at_image
 
@@ -30,9 +30,9 @@ NOTEBOOK = EnvironmentRef("conda-named", "notebook", "/srv/conda/envs/notebook",
 CHAPTER = EnvironmentRef("conda-named", "chapter", "/opt/conda/envs/chapter", "3.12.1")
 RECIPE = Recipe(
     (
-        Step("apt", None, install=(Item("graphviz", "graphviz"),)),
-        Step("conda", NOTEBOOK, install=(Item("six", "six", "1.17.0"),)),
-        Step("pip", NOTEBOOK, install=(Item("idna", "idna", "3.10"),)),
+        RecipeStep("apt", None, install=(Item("graphviz", "graphviz"),)),
+        RecipeStep("conda", NOTEBOOK, install=(Item("six", "six", "1.17.0"),)),
+        RecipeStep("pip", NOTEBOOK, install=(Item("idna", "idna", "3.10"),)),
     )
 )
 
@@ -136,7 +136,7 @@ def test_micromamba_s_base_is_said_by_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = EnvironmentRef("conda-base", "base", "/opt/conda", "3.12.1")
-    recipe = Recipe((Step("conda", base, install=(Item("six"),)),))
+    recipe = Recipe((RecipeStep("conda", base, install=(Item("six"),)),))
     text = dockerfile.render(
         recipe, style="plain", base_image="x:1", conda_program="micromamba"
     ).text
@@ -167,7 +167,7 @@ def test_a_user_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 class TestTheKernelspec:
     """E4: A volume over the home folder hides what the image has in it."""
 
-    RECIPE = Recipe((Step("conda", CHAPTER, install=(Item("six", "six", "1.17.0"),)),))
+    RECIPE = Recipe((RecipeStep("conda", CHAPTER, install=(Item("six", "six", "1.17.0"),)),))
 
     @pytest.mark.parametrize("style", ["stacks", "plain"])
     def test_no_dockerfile_puts_it_into_the_home(self, style: Any) -> None:
@@ -181,12 +181,12 @@ class TestTheKernelspec:
 
     def test_in_a_virtual_environment_neither(self) -> None:
         venv = EnvironmentRef("venv", None, "/srv/lab", "3.12.1")
-        recipe = Recipe((Step("pip", venv, install=(Item("six", "six", "1.17.0"),)),))
+        recipe = Recipe((RecipeStep("pip", venv, install=(Item("six", "six", "1.17.0"),)),))
         text = dockerfile.render(recipe, style="stacks").text
         assert 'ipykernel install --prefix "${CONDA_DIR}"' in text
 
     def test_binder_and_the_script_name_the_servers_environment(self) -> None:
-        both = Recipe((Step("conda", NOTEBOOK, install=(Item("six"),)), *self.RECIPE.steps))
+        both = Recipe((RecipeStep("conda", NOTEBOOK, install=(Item("six"),)), *self.RECIPE.steps))
         build = next(f for f in binder.render(both, name="notebook").files if f.name == "postBuild")
         assert isinstance(build.source, bytes)
         assert b'--prefix "${NB_PYTHON_PREFIX}"' in build.source
@@ -204,7 +204,7 @@ def test_an_index_with_a_variable_for_its_token_is_a_secret_of_the_build() -> No
     url = "https://me:${TOKEN}@h.example.com/simple"
     venv = EnvironmentRef("venv", None, "/srv/lab", "3.12.1")
     for sources in (Sources(index_url=url), Sources(extra_index_urls=(url,))):
-        step = Step("pip", venv, install=(Item("six", "six", "1.17.0"),), sources=sources)
+        step = RecipeStep("pip", venv, install=(Item("six", "six", "1.17.0"),), sources=sources)
         text = dockerfile.render(Recipe((step,)), base_image="x:1").text
         assert "index_url" in text
         assert "TOKEN" not in text
@@ -215,7 +215,7 @@ def test_an_index_with_a_variable_for_its_token_is_a_secret_of_the_build() -> No
 )
 def test_a_python_of_this_machine_alone_is_named(prefix: str, said: bool) -> None:
     python = EnvironmentRef("system", None, prefix, "3.11.7")
-    recipe = Recipe((Step("pip", python, install=(Item("six", "six", "1.17.0"),)),))
+    recipe = Recipe((RecipeStep("pip", python, install=(Item("six", "six", "1.17.0"),)),))
     notes = " ".join(dockerfile.render(recipe, base_image="x:1").notes)
     assert (f"The Python of {prefix} is not made: the base image must have it." in notes) is said
     notes = " ".join(script.render(recipe).notes)

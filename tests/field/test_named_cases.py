@@ -174,8 +174,28 @@ class TestTwoIndexesInEveryFormat:
             verb("install", "--record-only", "--prefix", prefix, "--pip", *words)
         text = exported(form)
         assert self.OTHER in text
-        assert "torch==1.0+cpu" in text or 'torch = "==1.0+cpu"' in text
+        own = {
+            "pep723": 'torch = { index = "index-1" }',  # else uv takes the first that has it
+            "pixi": f'torch = {{version = "==1.0+cpu", index = "{self.OTHER}"}}',
+        }
+        assert own.get(form, "torch==1.0+cpu") in text
         assert "six" in text
         assert f"--index-url {self.OTHER}" not in text.replace("--extra-index-url", "")
         assert "default = true" not in text
-        assert "all the indexes" in text or "dependency confusion" in text
+        assert "the first of the indexes" in text or "dependency confusion" in text
+
+    @pytest.mark.parametrize("form", ["conda", "pixi"])
+    @pytest.mark.parametrize(
+        ("second", "said"),
+        [(("-c", "bioconda"), True), ((), True), (("-c", "lab", "-c", "bioconda"), False)],
+    )
+    def test_one_order_of_channels_is_said(
+        self, form: str, second: tuple[str, ...], said: bool, tmp_path: Path, history_file: Path
+    ) -> None:
+        prefix = tmp_path / "env"
+        (prefix / "conda-meta").mkdir(parents=True)
+        (prefix / "conda-meta" / "history").write_text("")
+        for words in (("-c", "lab", "numpy"), (*second, "samtools")):
+            verb("install", "--record-only", "--prefix", prefix, "--conda", *words)
+        text = exported(form)
+        assert ("in this file lab is first for all" in text) is said

@@ -9,12 +9,12 @@ import yaml
 
 from jstackmagic.export import conda, pep723, pip
 from jstackmagic.model.environment import EnvironmentRef
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 
 LAB = EnvironmentRef("conda-named", "lab", "/c/envs/lab", "3.12.1")
-PIPS = Step("pip", LAB, install=(Item("graphviz", "graphviz", "0.20"),))
-CONDAS = Step("conda", LAB, install=(Item("python-graphviz", "python-graphviz", "0.20"),))
-SYSTEMS = Step("conda", LAB, install=(Item("graphviz", "graphviz", "12.0"),))
+PIPS = RecipeStep("pip", LAB, install=(Item("graphviz", "graphviz", "0.20"),))
+CONDAS = RecipeStep("conda", LAB, install=(Item("python-graphviz", "python-graphviz", "0.20"),))
+SYSTEMS = RecipeStep("conda", LAB, install=(Item("graphviz", "graphviz", "12.0"),))
 
 
 def test_pips_stays_in_the_pip_section() -> None:
@@ -31,8 +31,8 @@ def test_both_of_one_name_stay_apart() -> None:
 
 @pytest.mark.parametrize("form", [pip, pep723])
 @pytest.mark.parametrize("step", [CONDAS, SYSTEMS])
-def test_condas_is_left_out_of_pips_list_and_said(form: Any, step: Step) -> None:
-    six = Step("pip", LAB, install=(Item("six", "six", "1.17.0"),))
+def test_condas_is_left_out_of_pips_list_and_said(form: Any, step: RecipeStep) -> None:
+    six = RecipeStep("pip", LAB, install=(Item("six", "six", "1.17.0"),))
     made = form.render(Recipe((step, six)), name="lab")
     assert "graphviz" not in made.text
     assert any(step.install[0].name in note for note in made.notes)

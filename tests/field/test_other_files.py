@@ -20,7 +20,6 @@ def readme(folder: Path, text: str) -> list[tuple[int, str]]:
 
 
 def test_blocks_of_a_readme(tmp_path: Path) -> None:
-    pytest.importorskip("jupytext")
     text = """\
 # Setup
 ```bash
@@ -36,14 +35,30 @@ Collecting pip install output
 # a comment, and no prompt
 pip install e
 ```
+1. Then
+   ~~~ bash title="x"
+   # a comment in a session
+   (lab) me@host:~$ pip install f
+   ~~~
+```
+pip install g
+```
+```text
+pip install h
+```
 """
-    assert readme(tmp_path, text) == [(1, "tool-a"), (2, "tool-b"), (1, "c d"), (3, "e")]
+    found = readme(tmp_path, text)
+    assert [what for _, what in found] == ["tool-a", "tool-b", "c d", "e", "f", "g"]
+    lines = text.splitlines()
+    said = ("tool-a", "tool-b", " c ", "install e", "install f", "install g")
+    assert [line for line, _ in found] == [
+        next(n for n, line in enumerate(lines, 1) if word in line) for word in said
+    ]
 
 
 def test_a_comment_is_no_prompt(tmp_path: Path) -> None:
-    pytest.importorskip("jupytext")
     text = "```bash\n# pip install a\nX=$ pip\npip install b\n```\n"
-    assert readme(tmp_path, text) == [(3, "b")]
+    assert readme(tmp_path, text) == [(4, "b")]
 
 
 def test_a_pipfile(tmp_path: Path) -> None:
@@ -113,8 +128,9 @@ RUN Write-Host done
     (tmp_path / "Dockerfile").write_text(text)
     finds = files.read(tmp_path / "Dockerfile").found
     assert asked(list(finds)) == ["a1", "?", "?"]
-    assert all("powershell runs it" in found.reason for found in finds[1:])
-    assert asked(dockerfile(tmp_path, 'SHELL ["cmd", "/S", "/C"]\nRUN pip install b')) == ["?"]
+    assert ["powershell runs it" in found.reason for found in finds[1:]] == [True, False]
+    assert finds[2].reason.endswith("choco is not one of them.")
+    assert asked(dockerfile(tmp_path, 'SHELL ["cmd", "/S", "/C"]\nRUN pip install b')) == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ class TestR:
         ("!uv pip sync r.txt", "%envinstall --pip -f r.txt"),
         ("!poetry install --no-root", "%envinstall -f pyproject.toml"),
         ("!uv sync", "%envinstall -f pyproject.toml"),
+        ("!pipenv sync", "%envinstall -f Pipfile"),
         ("!cp -r a /usr/lib/python3.11/dist-packages/", "copies files into"),
         ("!julia install.jl", "install.jl"),
         ("!dpkg --add-architecture i386", "architecture"),

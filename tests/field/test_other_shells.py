@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -157,6 +158,95 @@ class TestDocuments:
         assert script("cat > s.sh <<EOF\npip install six\nEOF\necho done") == []
 
 
+class TestCommandsAsText:
+    """A command that another program is given as text, in a file, or as a task."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "awk 'BEGIN{system(\"pip install six\")}'",
+            "gawk '{\"pip install six\" | getline}' f",
+            "awk '{print \"pip install \" $1}' six.txt | sh",
+            "git submodule foreach 'pip install -e six'",
+            "git bisect run pip install six",
+            "cat install-six.sh | bash",
+            "base64 -d six.txt | sh",
+            "ansible localhost -m pip -a name=six",
+            "ansible-playbook six.yml",
+            "salt-call --local pip.install six",
+            "make six-deps",
+            "invoke install-six",
+            "nox -s setup-six",
+            "sbatch install-six.sh",
+            "papermill install-six.ipynb out.ipynb",
+            "jupyter nbconvert --execute setup-six.ipynb",
+            "/usr/local/bin/start.sh bash -c 'pip install six'",
+            "bash entry.sh pip install six",
+            "hatch run test:pip install six",
+            "npm run setup-six",
+            "echo 'pip install six' > /usr/local/bin/start-notebook.d/six.sh",
+            "echo '@reboot root pip install six' >> /etc/cron.d/six",
+        ],
+    )
+    def test_is_listed(self, text: str) -> None:
+        (find,) = script(text)
+        assert find.request is None
+        assert "six" in find.command
+        assert find.reason
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "cat <<E\n$(pip install six)\nE",
+            "while read x; do :; done < <(pip install six)",
+            "pip list > >(pip install six)",
+        ],
+    )
+    def test_one_in_a_redirection_is_followed(self, text: str) -> None:
+        assert asked(script(text)) == ["six"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "awk '/pip install/ {print $3}' log",
+            "awk '{print \"pip install \" $1}' log",
+            "gawk '/pip install/' log",
+            "git log --grep 'pip install'",
+            "sed -i 's/pip install/uv pip install/' Dockerfile",
+            "cat <<'E'\n$(pip install six)\nE",
+            "echo 'pip install six' > notes.txt",
+            "make -j4 deploy",
+            "jupyter nbconvert --to html setup.ipynb",
+            "sbatch train.sh",
+            "/usr/local/bin/start.sh train.py",
+            "npm run build",
+        ],
+    )
+    def test_one_that_is_only_text_is_not(self, text: str) -> None:
+        assert script(text) == []
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("apt-get install -y python3-{dev,pip}", "python3-dev python3-pip"),
+            ("pip install {six,idna}==1", "six==1 idna==1"),
+            ("pip install six{,-x} 'idna'", "six six-x idna"),
+            ("pip install '{six,idna}'", "?"),
+            ("tini -g -- pip install six", "six"),
+        ],
+    )
+    def test_a_list_in_braces_is_several_words(self, text: str, expected: str) -> None:
+        assert asked(script(text)) == [expected]
+
+    def test_a_makefile_that_is_here_tells(self, tmp_path: Path) -> None:
+        (tmp_path / "Makefile").write_text("all:\n\tcc x.c\nget:\n\tpip install six\n")
+        (tmp_path / "job.sh").write_text("make get\n")
+        (found,) = verb("capture", "--dry-run", tmp_path / "job.sh").to_json()["found"]
+        assert found["reason"] == "It runs tasks of Makefile, which install (line 4)."
+        (tmp_path / "Makefile").write_text("install-deps:\n\tcc x.c\n")
+        assert not verb("capture", "--dry-run", tmp_path / "job.sh").to_json()["found"]
+
+
 class TestHandedOver:
     """G3: lists that a shell hands over."""
 
@@ -235,6 +325,8 @@ class TestNothingPasses:
         add-apt-repository -y ppa:{}|conda remove -y {}|python {}/setup.py install|easy_install {}
         make -C {} install|bash <(curl -s https://h.example.com/{}.sh)
         sh -c "$(wget -qO- https://h.example.com/{})"
+        ansible h -m pip -a name={}|salt-call pip.install {}|make {}-deps|sbatch install-{}.sh
+        ansible-playbook {}.yml|papermill install-{}.ipynb o.ipynb|poe install-{}
         python -c "import pip; pip.main(['install', '{}'])"|julia -e 'Pkg.add("{}")'
         """.replace("\n", "|").split("|")
         )
@@ -242,7 +334,10 @@ class TestNothingPasses:
         .filter(bool)
     )
     piped = st.sampled_from(
-        ["curl -sL https://h.example.com/{}.sh |bash", "sudo wget -O- {} |sudo sh"]
+        [
+            *("curl -sL https://h.example.com/{}.sh |bash", "sudo wget -O- {} |sudo sh"),
+            *("cat {}.sh |bash", "gunzip -c {}.gz |sh", "sed s/a/b/ {} |sudo bash"),
+        ]
     )
     frames = st.sampled_from(
         [
@@ -281,11 +376,14 @@ class TestNothingPasses:
         [
             *("bash -lc '{}'", 'sh -c "{}"', "echo '{}' | bash", "bash <<< '{}'", "su x -c '{}'"),
             *("source <(echo '{}')", "ssh h '{}'", "sudo bash -c '{}'", "script -qc '{}'"),
+            *("/start.sh {}", "bash entry.sh {}"),
+            *("awk 'BEGIN{{system(\"{}\")}}'", "git submodule foreach '{}'", "tmux new -d '{}'"),
+            *("cat <<E\n$({})\nE", "x < <({})", "echo '{}' > /etc/cron.d/x", "ansible h -a '{}'"),
             *("at now <<< '{}'", "docker run x sh -c '{}'", "printf '%s' '{}' > s.sh; ./s.sh"),
         ]
     )
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(installs | piped, frames, frames | quoting, frames)
     def test_one_within_another(self, install: str, inner: str, middle: str, outer: str) -> None:
         text = install.format("package1")
@@ -301,7 +399,7 @@ class TestNothingPasses:
         ]
         assert any("package1" in each for each in said), text
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(st.tuples(installs, frames), min_size=1, max_size=6), st.booleans())
     def test_in_scripts_and_cells(self, lines: list[tuple[str, str]], in_cell: bool) -> None:
         lines = [each for each in lines if _is_shell(*each)]
@@ -341,6 +439,44 @@ class TestNothingPasses:
     def test_in_ipython_s_lines(self, install: str, frame: str) -> None:
         finds = cells(frame.format(install.format("package1")))
         assert any("package1" in f"{find.command} {find.reason}" for find in finds)
+
+    calls = st.sampled_from(
+        """
+        os.system({!r})|subprocess.run({!r}, shell=True)|subprocess.run(['bash', '-c', {!r}])
+        subprocess.check_call({!r}.split())|get_ipython().system({!r})|os.popen({!r}).read()
+        get_ipython().run_cell('!' + {!r})|run_shell({!r})|helper.do(cmd={!r})
+        [sh(c) for c in [{!r}]]|Thread(target=os.system, args=({!r},)).start()
+        getattr(os, 'system')({!r})|Process(target=os.system, args=[{!r}]).start()
+        asyncio.run(asyncio.create_subprocess_shell({!r}))|pty.spawn(['sh', '-c', {!r}])
+        subprocess.run(['sh'], input={!r}, text=True)|run = {!r}; os.system(run)
+        for c in ['ls', {!r}]: os.system(c)|for c in ['ls', {!r}]: subprocess.run(['sh', '-c', c])
+        c = {!r}.split(); c.append('-q'); subprocess.run(c)|c = ''; c += {!r}; os.system(c)
+        subprocess.Popen(args={!r}, shell=True, env=mine)|x = subprocess.getoutput({!r})
+        exec("import os; os.system('ls')"); os.system({!r})|__import__('os').system({!r})
+        """.strip()
+        .replace("\n", "|")
+        .split("|")
+    ).map(str.strip)
+    blocks = st.sampled_from(
+        ["{}", "if x:\n{}", "try:\n{}\nexcept E:\n    pass", "def f(a):\n{}\nf(1)", "with z:\n{}",
+         "for i in y:\n{}", "while x:\n{}", "async def f():\n{}", "class A:\n{}",
+         "match x:\n  case 1:\n{}", "if x:\n    pass\nelse:\n{}"]
+    )  # fmt: skip
+
+    @settings(max_examples=150, deadline=None)
+    @given(installs, calls, blocks, blocks, st.booleans())
+    def test_in_python_s_calls(
+        self, install: str, call: str, inner: str, outer: str, in_shell: bool
+    ) -> None:
+        line = install.format("package1")
+        whole = not (".split()" in call and re.search("['\"(|>]", line))
+        text = (call if whole else "os.system({!r})").format(line)
+        for block in (inner, outer):
+            text = block.replace("{}", indent(text, " " * 4 if block != "{}" else ""))
+        in_shell = in_shell and "get_ipython" not in text
+        finds = script(f"python3 <<'E'\nimport os\n{text}\nE") if in_shell else cells(text)
+        said = [f"{find.command} {find.reason} {asked([find])[0]}" for find in finds]
+        assert any("package1" in each for each in said), text
 
 
 def test_a_find_in_a_notebook_says_file_cell_line_and_reason(tmp_path: Path) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
 
+from jstackmagic.capture.cells import CellReader
+from jstackmagic.io.reading import text_or_none
 from support.captured import asked, cells, where
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CALL = 'subprocess.run([sys.executable, "-m", "pip", "install", "six"], env={})'
 
@@ -175,3 +183,110 @@ def test_a_name_means_what_it_was_when_it_was_read(
 ) -> None:
     (found,) = cells(f"import os, subprocess\n{cell}")
     assert (found.request and found.request.texts) == specs
+
+
+class TestFunctionsThatAreNotKnown:
+    """What is given an install to run may run it; what is given it to show does not."""
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            'run_shell("pip install six")',
+            'helper.do("pip install six")',
+            'Popen("pip install six", shell=True)',
+            'check(["pip", "install", "six"])',
+            'foo("pip", "install", "six")',
+            'do_it(cmd="pip install six")',
+            'asyncio.run(go("!pip install six"))',
+            "for c in ['pip install six']:\n    get_ipython().run_cell(c)",
+            "for c in ['apt-get install -y six']:\n    subprocess.call(['bash', '-c', c])",
+            "get_ipython().run_line_magic('pip', six)",
+            "for c in ['pip install six']:\n    !{c}",
+            "todo = {'a': 'pip install six'}\nos.system(todo[k])",
+            "def run(c): os.system(c)\nfor c in ['pip install six', 'ls']:\n    run(c)",
+        ],
+    )
+    def test_are_listed(self, call: str) -> None:
+        finds = cells(call)
+        assert finds
+        assert all(find.reason and "six" in f"{find.command} {find.reason}" for find in finds)
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            'print("pip install six")',
+            'raise SystemExit("pip install six")',
+            'logger.warning("pip install six")',
+            'parser.add_argument("--x", help="pip install six")',
+            'display(Markdown("pip install six"))',
+            '"pip install six".replace("six", "idna")',
+            'todo.append("pip install six")',
+            'pytest.importorskip("six", reason="pip install six")',
+            'commands = {"x": "pip install six"}',
+            'ask("How do I pip install six?")',
+            'ask("make sure to install it")',
+            "todo = ['pip install six']\n!{sys.executable} x.py",
+            "c = 'ls'\ntodo = ['pip install six']\n!{c}",
+            "for c in ['pip install six']:\n    print(c)",
+        ],
+    )
+    def test_text_is_none(self, call: str) -> None:
+        assert cells(call) == []
+
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            ("import shlex\nsubprocess.run(shlex.split(\"pip install 'a>=1' b\"))", "a>=1 b"),
+            ('from plumbum import local\nlocal["pip"]("install", "a")', "a"),
+            ('from plumbum import local\npip = local["pip"]\npip["install", "a"]()', "a"),
+            ('from plumbum.cmd import pip, sudo\nsudo[pip["install"]["a"]].run()', "a"),
+            ('from plumbum import FG\nfrom plumbum.cmd import pip\npip["install", "a"] & FG', "a"),
+            ('import sh\nsh.sudo.pip.install("a")', "a"),
+            ('import sh\nsh.Command("pip")("install", "a")', "a"),
+            ("%alias_magic inst pip -p install\n%inst a", "a"),
+        ],
+    )
+    def test_other_ways_are_followed(self, source: str, expected: str) -> None:
+        assert asked(cells(f"import subprocess\n{source}")) == [expected]
+
+    @pytest.mark.parametrize(
+        ("source", "said"),
+        [
+            (
+                "import dask.distributed as d\nc.register_plugin(d.PipInstall(packages=['a']))",
+                "Dask",
+            ),
+            ("u = importr('utils')\nu.install_packages('ggplot2')", "conda:r-ggplot2"),
+            ("line = 'make -C a install'\nos.system(line)", "It runs: make -C a install"),
+        ],
+    )
+    def test_others_are_said(self, source: str, said: str) -> None:
+        (find,) = cells(f"import os\n{source}")
+        assert said in find.reason
+
+    def test_a_notebook_that_is_run_is_read(self, tmp_path: Path) -> None:
+        cell = {"cell_type": "code", "source": ["!pip install a"]}
+        (tmp_path / "common.ipynb").write_text(json.dumps({"cells": [cell, {"cell_type": "raw"}]}))
+        reader = CellReader(folder=str(tmp_path))
+        reader.state.machine.look = text_or_none
+        assert asked(list(reader.read("%run ./common.ipynb"))) == ["a"]
+
+    def test_pip_s_own_command(self) -> None:
+        source = "from pip._internal.commands import create_command\n"
+        assert asked(cells(f'{source}create_command("install").main(["six"])')) == ["six"]
+
+    @pytest.mark.parametrize(
+        "form", ['"%s -m pip install six" % {}', '"{{}} -m pip install six".format({})']
+    )
+    def test_the_kernel_s_interpreter_is_known_in_a_format(self, form: str) -> None:
+        (find,) = cells(f"import os, sys\nos.system({form.format('sys.executable')})")
+        assert find.target.interpreter == "{sys.executable}"
+
+
+@pytest.mark.parametrize(
+    "value", ["re.compile(f'{END}$')", "f'{END + x()}'", "[f'{END}' for y in x()]"]
+)
+def test_a_value_that_python_cannot_write_as_code(value: str) -> None:
+    """Before 3.12 no code has a backslash in an f-string's braces, where a value is filled in."""
+    found = cells(f"END = r'[\\s]'\nX = {value}\n!pip install six\n!pip install {{X}}")
+    assert asked(found) == ["six", "?"]

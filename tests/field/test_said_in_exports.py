@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic import cli
+from jstackmagic.model.errors import ExportError
 from support.verbs import verb
 
 if TYPE_CHECKING:
@@ -60,6 +61,16 @@ def test_what_no_request_can_say(
     assert said in notes
 
 
+@pytest.mark.parametrize("form", ["pip", "conda", "pylock"])
+def test_an_export_of_nothing_else_says_it_too(
+    form: str, tmp_path: Path, history_file: Path
+) -> None:
+    captured(tmp_path, "# %%\n!pip install --target lib six\n")
+    with pytest.raises(ExportError) as stopped:
+        verb("export", form)
+    assert any("Not in this: pip install --target lib six" in line for line in stopped.value.advice)
+
+
 def test_it_is_recorded_once_and_masked(tmp_path: Path, history_file: Path) -> None:
     text = "# %%\n!curl -s https://me:hunter2@h.example.com/i.sh | bash\n"
     captured(tmp_path, text)
@@ -106,3 +117,10 @@ def test_no_note_shows_a_credential(
     out = capsys.readouterr()
     assert "hunter2" not in f"{out.out}{out.err}{history_file.read_text()}"
     assert "h.example.com" in out.out or "$HOST" in out.out
+
+
+@pytest.mark.parametrize("form", ["conda", "pip", "pixi", "pylock"])
+def test_only_debian_s_packages(form: str, history_file: Path) -> None:
+    verb("install", "--record-only", "apt:git=1:2.39", "apt:vim")
+    with pytest.raises(ExportError, match=r"Left out: git=1:2.39, vim \(apt\)"):
+        verb("export", form)

@@ -54,7 +54,9 @@ def test_a_script(
     (tmp_path / "env.sh").write_text("export WHAT=six\n")
     found, targets, problems = captured(tmp_path / name, text)
     assert (found, targets) == (expected, environments)
-    assert found or problems == ["It is no notebook, script or list of packages that is read here."]
+    assert found or problems == [
+        "It is not a notebook, script or list of packages that can be read."
+    ]
 
 
 class TestDevContainers:
@@ -76,6 +78,25 @@ class TestDevContainers:
         assert "features/conda" in problems[0]
         result = verb("capture", "--dry-run", tmp_path / ".devcontainer/devcontainer.json").captures
         assert result[0].found.request.sources.index_url == "https://pypi.example.com/simple"
+
+    @pytest.mark.parametrize(
+        ("path", "prefix", "said"),
+        [
+            ("/opt/venv/bin:${containerEnv:PATH}", "/opt/venv", ""),
+            ("/opt/w/bin:${containerEnv:PATH}", "", "PATH begins with /opt/w/bin"),
+            ("${containerEnv:PATH}:/opt/v/bin", "", ""),
+        ],
+    )
+    def test_path_in_its_environment(
+        self, path: str, prefix: str, said: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / ".devcontainer.json"
+        run = "pip install six"
+        file.write_text(json.dumps({"remoteEnv": {"PATH": path}, "postCreateCommand": run}))
+        (found,) = files.read(file).found
+        assert found.target.prefix == prefix
+        assert said in found.note
+        assert bool(said) is bool(found.note)
 
     @pytest.mark.parametrize(
         ("data", "said"),
@@ -105,6 +126,10 @@ class TestDevContainers:
          ["git+https://g.example.com/p@v1"]),
         (["!git clone https://g.example.com/p.git && cd p && git checkout 1f2e && pip install ."],
          ["git+https://g.example.com/p.git@1f2e"]),
+        (["!git clone https://g.example.com/o/p", "!cd p && pip install -e .[all]"],
+         ["p[all] @ git+https://g.example.com/o/p"]),
+        (["!git clone -b v1 https://g.example.com/p.git q", "!pip install './q/lib[a,b]'"],
+         ["p[a,b] @ git+https://g.example.com/p.git@v1#subdirectory=lib"]),
         (["!git clone https://g.example.com/p", "!pip install ./p/lib"],
          ["git+https://g.example.com/p#subdirectory=lib"]),
         (["!git clone https://g.example.com/p", "!pip install -r p/requirements.txt"], ["?"]),

@@ -210,3 +210,54 @@ class TestVariablesOfAnEnvironment:
         )
         assert [index(found) for found in finds[1:]] == ["https://v", ""]
         assert asked(finds[1:]) == ["six", "idna"]
+
+
+class TestLogins:
+    """A login that lines write into a file is in no request: it is said, and never shown."""
+
+    @pytest.mark.parametrize(
+        ("line", "spec"),
+        [
+            ("echo 'machine g.example.com login u password hunter2' > ~/.netrc",
+             "-i https://g.example.com/simple six"),
+            ("echo 'machine g.example.com login u password hunter2' >> ~/.netrc",
+             "git+https://g.example.com/o/r"),
+            ("echo https://u:hunter2@g.example.com > ~/.git-credentials",
+             "git+https://g.example.com/o/r"),
+            ("git config --global url.https://u:hunter2@g.example.com/.insteadOf https://g.example.com/",
+             "git+https://g.example.com/o/r"),
+            ("cp $NETRC_FILE ~/.netrc", "--extra-index-url https://g.example.com/simple six"),
+            ("if x; then echo 'machine g.example.com password hunter2' > ~/.netrc; fi",
+             "-i https://g.example.com/simple six"),
+        ],
+    )  # fmt: skip
+    def test_it_is_said(self, line: str, spec: str) -> None:
+        (find,) = script(f"{line}\npip install {spec}")
+        assert "with a login for g.example.com" in find.note
+        assert "hunter2" not in find.note
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "echo 'machine h.example.com login u password p' > ~/.netrc\n"
+            "pip install -i https://g.example.com/simple six",
+            "echo 'machine g.example.com login u password p' > ~/.netrc\npip install six",
+            "git config --global user.name g.example.com\npip install git+https://g.example.com/r",
+            "echo 'machine g.example.com login u password p' > ~/.netrc\nrm ~/.netrc\n"
+            "pip install -i https://g.example.com/simple six",
+        ],
+    )
+    def test_of_another_host_it_is_not(self, text: str) -> None:
+        (find,) = script(text)
+        assert not find.note
+
+    def test_one_that_a_build_mounts(self, tmp_path: Path) -> None:
+        mount = "--mount=type=secret,id=netrc,target=/root/.netrc"
+        (find,) = dockerfile(tmp_path, f"RUN {mount} pip install -i https://g.example.com/s six")
+        assert "The secret netrc" in find.note
+
+
+def test_a_channel_that_conda_config_defines_is_said() -> None:
+    text = "conda config --set custom_channels.own https://c.example.com\nconda install -c own six"
+    (find,) = script(text)
+    assert "custom_channels https://c.example.com" in find.note

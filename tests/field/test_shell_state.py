@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jstackmagic.capture import files
 from support.captured import asked, cells, dockerfile, script, where
 
 if TYPE_CHECKING:
@@ -34,6 +35,24 @@ class TestVariables:
             ("V=1; f() { pip install a==$V; }; V=2; f", ["a==2"]),
             ("for i in 1 2; do P=six; pip install $P; done", ["six"]),
             ("set -- six idna; pip install $@", ["six idna"]),
+            ("set -- six idna; shift; pip install $@ $1", ["idna"]),
+            ('f() { local n=$1; shift; pip install "$n[$1]" $2; }; f a b c', ["a[b] c"]),
+            ("f() { pip install $1; }; f2() { pip install idna; }; f2 six", ["idna", "?"]),
+            ('f() { local p=("$@"); pip install "${p[@]}"; }; f six idna', ["six idna"]),
+            ('P=(a b); P+=("c>=1"); pip install "${P[@]}"', ["a b c>=1"]),
+            ("P=(a b); pip install $P", ["a"]),
+            ("P=($(echo a b)); pip install ${P[*]}", ["a b"]),
+            ("P=(a # two\nb\n); pip install ${P[@]}", ["a b"]),
+            ("V=11.8.0; pip install a==${V%.*} b==${V%%.*} c==${V#*.} d==${V##*.}",
+             ["a==11.8 b==11 c==8.0 d==0"]),
+            ("V=11.8.0; pip install a==${V/.0/} b==${V//8/9} c==${V:0:4}",
+             ["a==11.8 b==11.9.0 c==11.8"]),
+            ("N=3; pip install a==$((N + 1)) b==$N.$(($N*2))", ["a==4 b==3.6"]),
+            ("read V <<< 1.5; pip install a==$V", ["a==1.5"]),
+            ("mapfile -t P < <(echo six); pip install ${P[@]}", ["six"]),
+            ("bash -s -- six <<'E'\npip install $1\nE", ["six"]),
+            ("(echo six; echo idna) | xargs pip install", ["six idna"]),
+            ("{ echo pip install six; } > s.sh; bash s.sh", ["six"]),
             ("V=1; (V=2); pip install a==$V", ["a==1"]),
             ("V=1; echo 2 | read V; pip install a==$V", ["a==1"]),
             ("export V=1; bash -c 'pip install a==$V'", ["a==1"]),
@@ -44,7 +63,7 @@ class TestVariables:
             ("if x; then V=1; else V=1; fi; pip install a==$V", ["a==1"]),
             ("[ -f x ] || exit 1; V=1; pip install a==$V", ["a==1"]),
         ],
-    )
+    )  # fmt: skip
     def test_is_followed(self, text: str, expected: list[str]) -> None:
         assert asked(script(text)) == expected
         assert asked(cells(f"%%bash\n{text}")) == expected
@@ -53,6 +72,15 @@ class TestVariables:
         "text",
         [
             "PKG=six; read PKG; pip install $PKG",
+            "shift; pip install $1",
+            "set -- a b; [ -f x ] && shift; shift; pip install $1",
+            'P=("$X" a); pip install "${P[@]}"',
+            'P=("a b" c); pip install ${P[@]}',
+            "V=1.2; pip install a==${V^}",
+            "N=x; pip install a==$((N + 1))",
+            "read V < there.txt; pip install a==$V",
+            "read A B <<< '1 2'; pip install a==$A",
+            "(echo six; date) > s.txt; pip install $(cat s.txt)",
             'f() { pip install "$@"; }; f "a b" c',
             "for p in a b; do pip install $p; done",
             "if x; then V=1; else V=2; fi; pip install numpy==$V",
@@ -97,6 +125,8 @@ class TestVariables:
         ("cell", "spec"),
         [
             ("%cd /srv/q", "-e /srv/q"),
+            ("q = '/srv/q'\n%cd {q}", "-e /srv/q"),
+            ("%cd $nobody", "?"),
             ("%pushd /srv/q", "-e /srv/q"),
             ("%popd", "?"),
             ("%cd -", "?"),
@@ -272,7 +302,8 @@ class TestIndexAndPath:
                 "conda install -y a",
                 "channel_priority strict",
             ),
-            ("export CONDA_OVERRIDE_CUDA=12.1", "mamba install -y a", "override_cuda 12.1"),
+            ("export CONDA_OVERRIDE_CUDA=$(x)", "mamba install -y a", "override_cuda $(x)"),
+            ("export CONDA_OVERRIDE_CUDA=12.1", "mamba install -y a", ""),
             ("export PYTHONUSERBASE=/x", "pip install --user a", "lands below /x"),
             ("export PIP_CONFIG_FILE=/dev/null", "pip install a", ""),
             ("export CONDA_CHANNEL_PRIORITY=flexible CONDA_EXE=/c", "conda install -y a", ""),
@@ -527,11 +558,11 @@ class TestAlternatives:
             "pip install tensorflow-aarch64; else pip install tensorflow; fi",
         )
         assert asked(finds) == ["tensorflow-aarch64", "tensorflow"]
-        assert all("alternatives" in find.note for find in finds)
+        assert all("alternatives" in find.when for find in finds)
 
     def test_in_a_cell(self) -> None:
         finds = cells("if IN_COLAB:\n    !pip install x\nelse:\n    !conda install -y x")
-        assert all("alternatives" in find.note for find in finds)
+        assert all("alternatives" in find.when for find in finds)
 
     @pytest.mark.parametrize(
         "text",
@@ -543,8 +574,8 @@ class TestAlternatives:
     )
     def test_in_other_ways(self, text: str) -> None:
         first, second = script(text)
-        assert "alternatives" in first.note
-        assert first.command in second.note
+        assert "alternatives" in first.when
+        assert first.command in second.when
 
     @pytest.mark.parametrize(
         "text",
@@ -557,11 +588,42 @@ class TestAlternatives:
         ],
     )
     def test_what_may_both_run_are_none(self, text: str) -> None:
-        assert not any("alternatives" in find.note for find in script(text))
+        assert not any("alternatives" in find.when for find in script(text))
 
     def test_try_and_except(self) -> None:
-        finds = cells("try:\n    import six\nexcept ImportError:\n    !pip install six")
-        assert [find.note for find in finds] == [""]
+        (find,) = cells("try:\n    import six\nexcept ImportError:\n    !pip install six")
+        assert (find.note, find.when) == ("", "It runs only if Python raises ImportError.")
+
+    @pytest.mark.parametrize(
+        ("text", "when"),
+        [
+            ("if [ -f x ]; then pip install six; fi", "if this holds: [ -f x ]"),
+            ("if a; then b; else pip install six; fi", "if this does not hold: a"),
+            ("[ -f x ] && [ -d y ] && pip install six", "if this holds: [ -f x ] && [ -d y ]"),
+            ("for i in a; do pip show six || pip install six; done", "if this fails: pip show six"),
+            ("case $Y in b) pip install six;; esac", "in one case of $Y"),
+            ("dpkg -i a.deb || apt-get install -fy", ""),
+            ("apt-get update && cd x && pip install six || exit 1", ""),
+            ("if pip install six; then echo; fi", ""),
+            ("f() { pip install six; }; while f; do echo; done", ""),
+        ],
+    )
+    def test_what_may_not_run_says_so(self, text: str, when: str) -> None:
+        first, *_ = script(text)
+        assert first.when == (f"It runs only {when}." if when else "")
+
+    @pytest.mark.parametrize(
+        ("cell", "when"),
+        [
+            ("if 'google.colab' in sys.modules:\n    !pip install six",
+             "It runs only if this is true: 'google.colab' in sys.modules."),
+            ("if A:\n    pass\nelse:\n    %pip install six", "It runs only if this is false: A."),
+            ("if __name__ == '__main__':\n    %pip install six", ""),
+            ("try:\n    %pip install six\nexcept OSError:\n    pass", ""),
+        ],
+    )  # fmt: skip
+    def test_what_may_not_run_in_a_cell(self, cell: str, when: str) -> None:
+        assert [find.when for find in cells(cell)] == [when]
 
 
 class TestExecutable:
@@ -609,3 +671,81 @@ class TestUvLists:
 
     def test_a_plain_list_stays_one(self) -> None:
         assert asked(script("uv pip install -r requirements.txt")) == ["-r /w/requirements.txt"]
+
+
+def test_zsh_has_arrays_and_a_path_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "x.zsh").write_text(
+        "#!/usr/bin/env zsh\npath=(/opt/conda/envs/z/bin $path)\nP=(a b)\npip install $P\n"
+    )
+    (find,) = files.read(tmp_path / "x.zsh").found
+    assert (asked([find]), where(find)) == (["a b"], "/opt/conda/envs/z")
+
+
+@pytest.mark.parametrize("line", ['exec sudo bash "$0" "$@"', "./x.sh again", '"$0"'])
+def test_a_script_that_starts_itself_is_read_once(line: str, tmp_path: Path) -> None:
+    (tmp_path / "x.sh").write_text(f"[ $UID = 0 ] || {line}\npip install six\n")
+    assert asked(list(files.read(tmp_path / "x.sh").found)) == ["six"]
+
+
+class TestExportsOfAFile:
+    """``export $(cat FILE)`` sets what the file says, or nobody knows what."""
+
+    def test_is_followed(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text("# c\nPIP_INDEX_URL=https://a.example.com\n")
+        (tmp_path / "x.sh").write_text("export $(grep -v '^#' .env | xargs)\npip install six\n")
+        (find,) = files.read(tmp_path / "x.sh").found
+        assert find.request is not None
+        assert find.request.sources.index_url == "https://a.example.com"
+
+    def test_is_said(self) -> None:
+        (find,) = script("export $(cat .env)\npip install six")
+        assert "export $(cat .env)" in find.note
+
+    def test_a_name_alone_is_no_file(self) -> None:
+        (find,) = script("A=1; export A; pip install six")
+        assert not find.note
+
+
+class TestPythonsBranches:
+    """What only one branch sets is unknown after it, and known within."""
+
+    INDEX = 'os.environ["PIP_INDEX_URL"] = "https://a.example.com"'
+
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            "if x:\n    %cd /sub\n!pip install ./p",
+            "try:\n    os.chdir('/sub')\nexcept OSError:\n    pass\n!pip install ./p",
+            "def f():\n    os.chdir('/sub')\nf()\n!pip install ./p",
+            "for d in x:\n    os.chdir('/sub')\n!pip install ./p",
+            "match x:\n    case 1:\n        os.chdir('/sub')\n!pip install ./p",
+            "go = lambda: os.chdir('/sub')\n!pip install ./p",
+        ],
+    )
+    def test_a_folder_is_not_guessed(self, cell: str) -> None:
+        (find,) = cells(f"import os\n{cell}")
+        assert "only known when it runs" in find.reason
+
+    @pytest.mark.parametrize(
+        ("cell", "expected"),
+        [
+            (f"if x:\n    {INDEX}\n    !pip install six", "https://a.example.com"),
+            (f"if x:\n    {INDEX}\nelse:\n    {INDEX}\n!pip install six", "https://a.example.com"),
+            (f"if x:\n    {INDEX}\nelse:\n    !pip install six", ""),
+            (f"if x:\n    {INDEX}\n!pip install six", "said"),
+            ("os.environ.update(mine)\n!pip install six", "said"),
+            ("for k, v in x:\n    os.environ[k] = v\n!pip install six", "said"),
+            ("os.environ.update(dict(PIP_INDEX_URL='https://a.example.com'))\n!pip install six",
+             "https://a.example.com"),
+        ],
+    )  # fmt: skip
+    def test_an_index_is_never_the_default_in_silence(self, cell: str, expected: str) -> None:
+        (find,) = cells(f"import os\n{cell}")
+        assert find.request is not None
+        assert (find.request.sources.index_url or ("said" if find.note else "")) == expected
+
+    def test_in_a_script_that_a_shell_runs(self) -> None:
+        (find,) = script(
+            f"python <<'E'\nimport os\nif x:\n    {self.INDEX}\nos.system('pip install six')\nE"
+        )
+        assert "PIP_INDEX_URL" in find.note

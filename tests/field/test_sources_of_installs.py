@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jstackmagic.capture.lines import recognise
-from jstackmagic.export import dockerfile, pip, script
+from jstackmagic.export import conda, dockerfile, pip, pixi, script
 from jstackmagic.history.file import History
 from jstackmagic.managers.pip.landing import wished
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import Stopped
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
@@ -219,8 +220,8 @@ class TestBuildVariables:
         built = Sources(variables=("CMAKE_ARGS=-DX=on -DY='a b'", "FORCE_CMAKE=1"))
         recipe = Recipe(
             (
-                Step("pip", VENV, install=(Item("llama-cpp-python"),), sources=built),
-                Step("pip", VENV, install=(Item("six"),)),
+                RecipeStep("pip", VENV, install=(Item("llama-cpp-python"),), sources=built),
+                RecipeStep("pip", VENV, install=(Item("six"),)),
             )
         )
         for text in (
@@ -233,7 +234,7 @@ class TestBuildVariables:
             assert text.count("FORCE_CMAKE") == 1
 
     def test_a_list_says_what_it_cannot_hold(self) -> None:
-        step = Step(
+        step = RecipeStep(
             "pip", VENV, install=(Item("x"),), sources=Sources(variables=("FORCE_CMAKE=1",))
         )
         made = pip.render(Recipe((step,)), prefix="/e", hashes=False)
@@ -243,11 +244,13 @@ class TestBuildVariables:
 class TestTwoIndexes:
     """E7: The default index stays, whatever index another step had."""
 
-    TORCH = Step("pip", VENV, install=(Item("torch==1.0+cpu"),), sources=Sources(index_url=MINE))
-    SIX = Step("pip", VENV, install=(Item("six"),))
+    TORCH = RecipeStep(
+        "pip", VENV, install=(Item("torch==1.0+cpu"),), sources=Sources(index_url=MINE)
+    )
+    SIX = RecipeStep("pip", VENV, install=(Item("six"),))
 
     @pytest.mark.parametrize("steps", [(TORCH, SIX), (SIX, TORCH)])
-    def test_a_list_asks_the_default_index_too(self, steps: tuple[Step, ...]) -> None:
+    def test_a_list_asks_the_default_index_too(self, steps: tuple[RecipeStep, ...]) -> None:
         made = pip.render(Recipe(steps), prefix="/e", hashes=False)
         lines = made.text.splitlines()
         assert f"--extra-index-url {MINE}" in lines
@@ -260,7 +263,7 @@ class TestTwoIndexes:
         assert not any("confusion" in note for note in made.notes)
 
     def test_no_index_of_one_step_holds_for_that_alone(self) -> None:
-        offline = Step("pip", VENV, install=(Item("x"),), options=("--no-index",))
+        offline = RecipeStep("pip", VENV, install=(Item("x"),), options=("--no-index",))
         made = pip.render(Recipe((offline, self.SIX)), prefix="/e", hashes=False)
         assert "--no-index" not in made.text
         assert any("--no-index" in note for note in made.notes)
@@ -271,6 +274,77 @@ class TestTwoIndexes:
         (six,) = [part for part in text.split(" && ") if "'six'" in part]
         assert MINE not in six.rpartition("pip install")[2]
         assert text.count("--index-url") == 1
+
+
+class TestOptionsOfOneStep:
+    """An option of pip's is its step's; a path of this machine is no image's."""
+
+    A = RecipeStep("pip", VENV, install=(Item("a"),), options=("--pre", "--only-binary", ":all:"))
+    B = RecipeStep(
+        "pip", VENV, install=(Item("b"),), options=("--upgrade-strategy", "eager", "--cert=/c.pem")
+    )
+
+    def test_a_list_says_which_are_for_all_of_it(self) -> None:
+        made = pip.render(Recipe((self.A, self.B)), prefix="/e", hashes=False)
+        assert made.text.splitlines()[:2] == ["--pre", "--only-binary :all:"]
+        notes = "\n".join(made.notes)
+        assert (
+            "--only-binary :all: holds for all of a requirements file; here it was for a" in notes
+        )
+        assert "cannot say --upgrade-strategy eager, which pip was given for b" in notes
+        assert "holds for all" not in "\n".join(
+            pip.render(Recipe((self.A,)), prefix="/e", hashes=False).notes
+        )
+
+    def test_those_of_a_requirement_stand_behind_it(self) -> None:
+        own = ("--config-settings", "a=b c", "--global-option=--x", "--pre")
+        items = (Item("a"), Item("-e /p"), Item("g @ git+https://h.e/g"))
+        made = pip.render(
+            Recipe((RecipeStep("pip", VENV, install=items, options=own), self.B)), prefix="/e"
+        )
+        behind = " --config-settings 'a=b c' --global-option=--x"
+        assert made.text.splitlines() == [
+            "--pre", f"a{behind}", "-e /p", f"g @ git+https://h.e/g{behind}", "b",
+        ]  # fmt: skip
+        assert "config-settings" not in "".join(made.notes)
+        assert "cannot say --config-settings" in "".join(
+            conda.render(Recipe((RecipeStep("pip", VENV, install=items, options=own),))).notes
+        )
+
+    def test_pixi_s_find_links(self) -> None:
+        sources = Sources(find_links=("https://h.example/w", "/w"))
+        made = pixi.render(
+            Recipe((RecipeStep("pip", VENV, install=(Item("a", "a"),), sources=sources),))
+        )
+        links = '[\n    {url = "https://h.example/w"},\n    {path = "/w"},\n]'
+        assert f"find-links = {links}" in made.text
+        assert "find-links" not in "".join(made.notes)
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--user",), "--user is left out"),
+            (("--cert", "/c.pem"), "--cert /c.pem is left out"),
+            (("--client-cert=/k.pem",), "--client-cert=/k.pem is left out"),
+            (("--cache-dir", "/c"), ""),
+            (("--log", "/l"), ""),
+        ],
+    )
+    def test_a_dockerfile_has_none_of_this_machine(
+        self, options: tuple[str, ...], said: str
+    ) -> None:
+        step = RecipeStep("pip", VENV, install=(Item("six"),), options=(*options, "--pre"))
+        made = dockerfile.render(Recipe((step,)), style="plain", base_image="x:1")
+        assert "'--pre'" in made.text
+        assert options[0].partition("=")[0] not in made.text
+        assert said in "\n".join(made.notes)
+
+    def test_a_signed_url_is_written_without_its_signature(self) -> None:
+        url = "https://h.example.com/y-1.0-py3-none-any.whl?X-Amz-Signature=s3cret&Expires=5"
+        step = RecipeStep("pip", VENV, install=(Item(url, "y"), Item("six")))
+        made = pip.render(Recipe((step,)), prefix="/e", hashes=False)
+        assert made.text.splitlines() == [f"{url.partition('?')[0]}?Expires=5", "six"]
+        assert any("The credential of" in note for note in made.notes)
 
 
 class TestCondasChannels:
@@ -340,3 +414,21 @@ class TestCondasChannels:
         assert f"{channel}, with its variables filled in" in text
         assert "tk-1" not in text
         assert channel in self.exported("conda")
+
+    def test_an_environment_is_made_from_its_own(self) -> None:
+        lab = EnvironmentRef("conda-named", "lab", "/c/envs/lab", "3.12.1")
+        sources = Sources(("lab", "https://${TOK}@h.example.com/c"))
+        steps = (
+            RecipeStep("pip", lab, install=(Item("idna"),)),
+            RecipeStep("conda", lab, (Item("six"),), sources=Sources(("lab",))),
+        )
+        text = dockerfile.render(Recipe(steps), style="plain", base_image="x:1").text
+        assert (
+            "conda create --yes --prefix '/c/envs/lab' -c 'lab' 'python=3.12' 'ipykernel' 'pip'"
+            in text
+        )
+        secret = (steps[0], replace(steps[1], sources=sources))
+        text = dockerfile.render(Recipe(secret), style="plain", base_image="x:1").text
+        made = text[: text.index("conda create")].rpartition("RUN")[2]
+        assert "--mount=type=secret,id=conda_channel" in made
+        assert "CONDA_CHANNELS='lab',\"$(cat /run/secrets/conda_channel)\" " in made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.captured import asked, cells, dockerfile, script, where
 
+from jstackmagic.capture import files
 from jstackmagic.capture.targets import Targets
 from jstackmagic.where.environment import detect
 
@@ -44,13 +45,13 @@ def test_an_unknown_one_is_said_and_not_planned(text: str, hole: str) -> None:
 )
 def test_one_that_can_be_told_is_no_unknown_one(text: str) -> None:
     (found,) = cells(text)
-    assert Targets(detect()).of(found).reason == ""
+    assert "only known" not in Targets(detect()).of(found).reason
 
 
 def test_the_home_is_known() -> None:
     (found,) = script("$HOME/mf/envs/w/bin/pip install a")
     assert f"There is no environment {os.path.expanduser('~/mf/envs/w')}" in (
-        Targets(detect()).of(found).note
+        Targets(detect()).of(found).reason
     )
 
 
@@ -72,6 +73,33 @@ def test_in_a_dockerfile_a_default_is_no_guess(tmp_path: Path) -> None:
     assert (where(found), found.note) == ("/opt/venv", "")
 
 
+@pytest.mark.parametrize(
+    ("line", "own"),
+    [
+        ("conda run -n lab pip install six", False),
+        ("/opt/other/bin/pip install six", False),
+        ("conda install -n base six", True),
+        ("/usr/local/bin/pip install six", True),
+        ("/opt/miniconda3/bin/pip install six", True),
+    ],
+)
+def test_an_image_s_own_environment_is_the_target(line: str, own: bool, tmp_path: Path) -> None:
+    (found,) = dockerfile(tmp_path, f"RUN {line}")
+    assert found.target.advised is own
+
+
+def test_the_python_of_an_image_is_not_that_of_this_machine(tmp_path: Path) -> None:
+    lines = ("FROM e.com/lib/python:3.7-slim", "RUN pip install six", "RUN pip3.9 install a")
+    (tmp_path / "Dockerfile").write_text("\n".join(lines))
+    first, second = files.read(tmp_path / "Dockerfile").found
+    assert (
+        Targets(replace(detect(), python="3.12.1"))
+        .of(first)
+        .note.startswith("It asks for Python 3.7, and ")
+    )
+    assert second.target.interpreter == "pip3.9"
+
+
 def test_uv_passes_over_the_virtual_environment(tmp_path: Path) -> None:
     venv = replace(detect(), kind="venv")
     for text in ("uv pip install --system six", "UV_SYSTEM_PYTHON=1 uv pip install six"):
@@ -87,11 +115,13 @@ def test_uv_passes_over_the_virtual_environment(tmp_path: Path) -> None:
     ("text", "line"),
     [
         ("pipx install black", "--pip black"),
+        ("/opt/conda/envs/gone/bin/pip install six", "--pip six"),
+        ("conda install -n gone -c lab 'six>=1'", "--conda 'six>=1'"),
         ("pipx inject black tomli", "--pip tomli"),
         ("uv tool install mkdocs --with 'material<10'", "--pip mkdocs 'material<10'"),
     ],
 )
-def test_an_application_of_its_own_is_planned_nowhere_else(text: str, line: str) -> None:
+def test_one_that_is_not_here_is_planned_nowhere_else(text: str, line: str) -> None:
     (found,) = script(text)
     assert Targets(detect()).of(found).reason.endswith(f"The line for it here: %envinstall {line}")
 
@@ -206,7 +236,8 @@ def test_installers_by_other_names_are_listed(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["pre-commit install", "git lfs install", "curl https://h/d -o d.csv\ncat d.csv", "gh pr list",
-     "wget https://h/tool -O tool; chmod +x tool; ./tool --all", "x --mode install"],
+     "wget https://h/tool -O tool; chmod +x tool; ./tool --all", "x --mode install",
+     'useradd -m --shell /bin/bash --uid 1 "$NB_USER"', "chsh -s /bin/sh $USER"],
 )  # fmt: skip
 def test_what_installs_nothing_is_not(text: str) -> None:
     assert script(text) == []
@@ -225,3 +256,16 @@ def test_what_installs_nothing_is_not(text: str) -> None:
 def test_a_credential_of_an_index_stays_a_variable(text: str, index: str) -> None:
     (found,) = script(text)
     assert (found.request.sources.index_url if found.request else "") == index
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["os.path.dirname(sys.executable)}/pip", 'os.path.join(sys.prefix, "bin", "pip")}'],
+)
+def test_the_kernel_s_own_by_its_folder_is_known(program: str) -> None:
+    (find,) = cells(f"import os, sys\n!{{{program} install six")
+    assert where(find) == "{sys.prefix}"
+
+
+def test_a_script_s_own_list_is_no_environment() -> None:
+    assert asked(script("uv add --script s.py six")) == ["?"]

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.commands._verify import Verified
+from jstackmagic.display import Table
 from jstackmagic.history.file import History
 from jstackmagic.history.who import context
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
+from jstackmagic.restore.verify import Verification, Witnessed
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_debian
 from support.environments import delete_environment, make_venv
@@ -35,13 +38,32 @@ def prefix(tmp_path: Path) -> Path:
 
 def seen(result: Any, name: str) -> tuple[str, str, str]:
     (each,) = [each for each in result.verification.packages if each.name == name]
-    return (each.record, each.told, each.disk)
+    return (each.record, each.manager_says, each.disk)
 
 
 def test_where_all_agree(prefix: Path) -> None:
     result = verb("history", "--verify")
     assert seen(result, "six") == ("1.17.0", "1.17.0", "1.17.0")
     assert result.exit_status == 0
+
+
+@pytest.mark.parametrize(
+    ("places", "shown"),
+    [
+        (("/opt/v", "/opt/w"), ["/opt/w", "/opt/v"]),
+        (("/opt/v", ""), ["system", "/opt/v"]),
+        (("/opt/v", "/opt/v"), ["1.0", "1.0"]),
+    ],
+)
+def test_several_environments_are_named(places: tuple[str, str], shown: list[str]) -> None:
+    first, second = places
+    packages = (
+        Witnessed("six", "pip", first, "1.0", "1.0", "1.0"),
+        Witnessed("six", "pip", second, "1.0", "", "1.0"),
+    )
+    table = Verified(Verification(packages)).parts()[0]
+    assert isinstance(table, Table)
+    assert [row[-1] for row in table.rows] == shown
 
 
 def test_a_difference_on_disk(prefix: Path) -> None:
@@ -60,7 +82,7 @@ def test_a_difference_in_the_record(prefix: Path, history_file: Path) -> None:
 
 
 def test_a_difference_in_what_pip_says(prefix: Path) -> None:
-    """pip is told by a module of its own that six is another."""
+    """pip learns from a module of its own that six is another."""
     (site,) = prefix.glob("lib/python*/site-packages")
     other = prefix / "other"
     (other / "six-9.0.dist-info").mkdir(parents=True)
@@ -69,8 +91,8 @@ def test_a_difference_in_what_pip_says(prefix: Path) -> None:
     )
     (site / "first.pth").write_text(f"import sys; sys.path.insert(0, {str(other)!r})\n")
     result = verb("history", "--verify")
-    record, told, disk = seen(result, "six")
-    assert (record, told) == ("1.17.0", "9.0")
+    record, says, disk = seen(result, "six")
+    assert (record, says) == ("1.17.0", "9.0")
     assert disk == "1.17.0"
     assert result.exit_status == 1
 
@@ -115,8 +137,8 @@ def test_a_manager_that_cannot_be_asked_decides_nothing(
     prefix = conda_env("python")
     verb("install", "--conda", "--prefix", prefix, "--engine", "rattler", "six")
     result = verb("history", "--verify")
-    record, told, disk = seen(result, "six")
-    assert (told, record) == ("?", disk)
+    record, says, disk = seen(result, "six")
+    assert (says, record) == ("?", disk)
     assert result.exit_status == 0
     assert any("conda could not be asked" in note for note in result.verification.notes)
 

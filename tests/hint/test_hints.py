@@ -82,6 +82,8 @@ HELPED = (
     ("import IPython.display", "ipython"),
     ("import rest_framework", "djangorestframework"),
     ("import telegram", "python-telegram-bot"),
+    ("import twitter", "twitter"),
+    ("import kafka", "kafka-python"),
 )
 
 # statement, a word of what is said instead
@@ -182,6 +184,29 @@ def test_the_line_to_type(row: tuple[str, ...]) -> None:
     assert in_pip is not None
     assert in_conda is not None
     assert (in_pip[1], in_conda[1]) == (f"%envinstall {pip}", f"%envinstall {conda}")
+
+
+@pytest.mark.parametrize(
+    ("statement", "first", "other"),
+    [
+        ("import twitter", "twitter", "python-twitter"),
+        ("import jwt", "jwt", "pyjwt"),
+        ("import kafka", "kafka", "kafka-python"),
+    ],
+)
+def test_of_several_packages_that_of_the_very_name_comes_first(
+    statement: str, first: str, other: str
+) -> None:
+    for hint in told()[statement]:
+        assert hint is not None
+        assert f"the packages {first} and {other}, which are not the same" in hint[0]
+
+
+@pytest.mark.parametrize("statement", ["from bs4 import BeautifulSoup", "import docx"])
+def test_a_package_of_the_name_that_brings_nothing_is_not_named(statement: str) -> None:
+    for hint in told()[statement]:
+        assert hint is not None
+        assert "packages" not in hint[0]
 
 
 @pytest.mark.parametrize("row", NOT_HELPED, ids=[row[0] for row in NOT_HELPED])

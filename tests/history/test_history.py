@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
@@ -163,7 +164,7 @@ class TestRecords:
             "context": {},
         }
 
-    @settings(max_examples=60)
+    @settings(max_examples=30)
     @given(requests(), outcomes(), st.lists(texts, max_size=2), texts)
     def test_what_is_written_is_what_is_read(
         self, request_: Request, outcome: Outcome, commands: list[str], text: str
@@ -351,6 +352,28 @@ class TestDamage:
         with pytest.warns(HistoryWarning, match="torn"):
             assert history.records() == [first, second]
         assert Path(f"{history.path}.torn").read_bytes() == b'{"v":1,"ev\n\0\0\0\n'
+
+    @pytest.mark.parametrize(
+        ("put", "said"),
+        [
+            (os.mkfifo, "No such device"),
+            (lambda path: path.symlink_to("victim"), "symbolic links"),
+            (Path.mkdir, "Is a directory"),
+        ],
+        ids=["pipe", "link", "folder"],
+    )
+    def test_what_stands_in_its_place_is_neither_waited_for_nor_followed(
+        self, history: History, put: Callable[[Path], object], said: str
+    ) -> None:
+        first = begin(history)
+        with history.path.open("ab") as file:
+            file.write(b'{"v":1,"ev')
+        put(Path(f"{history.path}.torn"))
+        with pytest.warns(HistoryWarning, match=said):
+            second = begin(history, transaction="ab12cd34")
+        with pytest.warns(HistoryWarning, match="not a record"):
+            assert history.records() == [first, second]
+        assert not history.path.with_name("victim").exists()
 
     def test_a_last_line_that_only_lacks_its_end_gets_it(self, history: History) -> None:
         first = begin(history)

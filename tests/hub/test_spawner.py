@@ -7,11 +7,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from kubernetes_asyncio.config import kube_config
-from kubespawner import KubeSpawner
 from traitlets.config import Config
 
-from jstackmagic.hub.spawner import Choice
+from jstackmagic.hub.spawner import ProfileChoice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,17 +34,24 @@ class User:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    # 900 modules, which the other tests do not need
+    from kubernetes_asyncio.config import kube_config
+
     (tmp_path / "kube").write_text(json.dumps(CLUSTER))
     # $KUBECONFIG was read when kubespawner was imported
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kube"))
-    monkeypatch.setattr(Choice, "allowed_images", lambda *_: IMAGES)  # of a service, tested there
+    monkeypatch.setattr(
+        ProfileChoice, "allowed_images", lambda *_: IMAGES
+    )  # of a service, tested there
     config = Config()
-    choice = Choice("http://127.0.0.1:9", "token", usual="lab/base:1")
+    choice = ProfileChoice("http://127.0.0.1:9", "token", usual="lab/base:1")
     config.KubeSpawner.profile_list = choice.profile_list
     return config
 
 
 def test_each_image_is_a_profile_of_kubespawner_s(config: Config) -> None:
+    from kubespawner import KubeSpawner
+
     async def work() -> None:
         spawner = KubeSpawner(config=config, user=User(), _mock=True)
 

@@ -21,14 +21,21 @@ import pytest
 import requests
 
 from jstackmagic.cli import main
-from jstackmagic.display.console import Plain, quiet
+from jstackmagic.display.console import PlainConsole, quiet
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.context import _first_base
-from jstackmagic.image.engine import labels
-from jstackmagic.image.engine.build import Asked, BuildFailed, build, fetch, push
+from jstackmagic.image.engine import commit, labels
+from jstackmagic.image.engine.build import BuildFailed, BuildOptions, build, fetch, push
 from jstackmagic.image.engine.client import EngineError, connect
-from jstackmagic.image.engine.container import Base, _inspected, base_of, named_base, this_container
+from jstackmagic.image.engine.container import (
+    ContainerBase,
+    _inspected,
+    base_of,
+    named_base,
+    this_container,
+)
 from jstackmagic.image.engine.roots import container_of, content_of, is_there
+from jstackmagic.image.engine.serve import images
 from jstackmagic.model.errors import Interrupted, UsageError
 from jstackmagic.model.reference import parse_tag
 from jstackmagic.session import Session
@@ -47,7 +54,7 @@ if TYPE_CHECKING:
 
     from jstackmagic.image.engine import Builder
     from jstackmagic.image.engine.build import Built
-    from jstackmagic.image.engine.client import Engine
+    from jstackmagic.image.engine.client import ContainerEngine
 
 pytestmark = pytest.mark.docker
 
@@ -58,7 +65,7 @@ QUIET = quiet()
 
 
 @pytest.fixture
-def engine(docker_host: DockerClient) -> Iterator[Engine]:
+def engine(docker_host: DockerClient) -> Iterator[ContainerEngine]:
     """The engine, reached as the product reaches it; what a test made is removed after it."""
     found = connect()
     yield found
@@ -73,19 +80,19 @@ def engine(docker_host: DockerClient) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def make(engine: Engine, tmp_path: Path) -> Callable[..., Built]:
+def make(engine: ContainerEngine, tmp_path: Path) -> Callable[..., Built]:
     """Builds a Dockerfile: `make("FROM ...", builder="classic", name="tag")`."""
 
     def make(text: str, *, name: str = "image", **asked: object) -> Built:
         (tmp_path / "Dockerfile").write_text(text)
-        said = Asked(parse_tag(f"{REPOSITORY}:{name}"), **asked)  # type: ignore[arg-type]
+        said = BuildOptions(parse_tag(f"{REPOSITORY}:{name}"), **asked)  # type: ignore[arg-type]
         console = asked.pop("console", QUIET)
         return build(engine, tmp_path, said, console=console)  # type: ignore[arg-type]
 
     return make
 
 
-def contents(engine: Engine, image: str, path: str) -> bytes:
+def contents(engine: ContainerEngine, image: str, path: str) -> bytes:
     """One file of an image."""
     found = content_of(engine, image, path)
     assert found is not None
@@ -176,7 +183,7 @@ def test_a_socket_that_the_user_may_not_use(run_here: Callable[..., Container]) 
     assert "NB_GID=" in said
 
 
-def test_outside_of_a_container_there_is_none(engine: Engine) -> None:
+def test_outside_of_a_container_there_is_none(engine: ContainerEngine) -> None:
     from jstackmagic.where.host import look
 
     here = look()
@@ -185,7 +192,10 @@ def test_outside_of_a_container_there_is_none(engine: Engine) -> None:
 
 
 def test_an_image_whose_name_has_gone_can_still_be_built_on(
-    engine: Engine, make: Callable[..., Built], stacks_image: str, docker_host: DockerClient
+    engine: ContainerEngine,
+    make: Callable[..., Built],
+    stacks_image: str,
+    docker_host: DockerClient,
 ) -> None:
     first = make(f"FROM {stacks_image}\nENV GENERATION=1\n", name="moving")
     container = docker_host.containers.create(first.tag, ["true"])
@@ -201,17 +211,17 @@ def test_an_image_whose_name_has_gone_can_still_be_built_on(
 
 
 def test_an_image_of_this_history_is_built_anew_from_its_own_base(
-    engine: Engine, stacks_image: str
+    engine: ContainerEngine, stacks_image: str
 ) -> None:
     record = remember("pip", ("six",), "six", "1.16.0")
     records = Session().history.records()
     made = {labels.HISTORY: record.id, labels.BASE: stacks_image}
-    first = _first_base(engine, Base("made:1", labels=made), records)
+    first = _first_base(engine, ContainerBase("made:1", labels=made), records)
     assert first is not None
     assert first.reference == stacks_image
     others = ({}, {**made, labels.HISTORY: "other.1"}, {**made, labels.BASE: "gone/since:1"})
     for other in others:
-        assert _first_base(engine, Base("made:1", labels=other), records) is None
+        assert _first_base(engine, ContainerBase("made:1", labels=other), records) is None
 
 
 # Building
@@ -219,7 +229,11 @@ def test_an_image_of_this_history_is_built_anew_from_its_own_base(
 
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_build(
-    builder: Builder, engine: Engine, stacks_image: str, tmp_path: Path, make: Callable[..., Built]
+    builder: Builder,
+    engine: ContainerEngine,
+    stacks_image: str,
+    tmp_path: Path,
+    make: Callable[..., Built],
 ) -> None:
     (tmp_path / "kept").write_text("kept")
     (tmp_path / "left").write_text("left")
@@ -230,8 +244,10 @@ def test_build(
     )
     said: list[str] = []
     (tmp_path / "Dockerfile").write_text(text)
-    asked = Asked(parse_tag(f"{REPOSITORY}:x"), builder=builder, labels={"org.example.a": "b c"})
-    first = build(engine, tmp_path, asked, console=Plain(said.append))
+    asked = BuildOptions(
+        parse_tag(f"{REPOSITORY}:x"), builder=builder, labels={"org.example.a": "b c"}
+    )
+    first = build(engine, tmp_path, asked, console=PlainConsole(said.append))
     assert first.builder == builder
     assert first.image_id == engine.client.images.get(f"{REPOSITORY}:x").id
     assert engine.client.images.get(first.tag).labels["org.example.a"] == "b c"
@@ -270,13 +286,13 @@ def test_a_failed_step_is_named_with_its_last_lines(
     assert make(f"FROM {stacks_image}\n", builder=builder).image_id == before.image_id
 
 
-def test_a_base_that_cannot_be_had(engine: Engine) -> None:
+def test_a_base_that_cannot_be_had(engine: ContainerEngine) -> None:
     with pytest.raises(EngineError, match="could not be pulled"):
         fetch(engine, "localhost:1/nothing/here:1", console=QUIET)
 
 
 def test_buildkit_keeps_the_downloads_and_the_image_has_none(
-    engine: Engine,
+    engine: ContainerEngine,
     stacks_image: str,
     make: Callable[..., Built],
     docker_host: DockerClient,
@@ -321,7 +337,7 @@ def test_a_base_of_another_user_gets_no_caches(
 
 
 def test_a_secret_reaches_its_instruction_and_no_layer(
-    engine: Engine, stacks_image: str, make: Callable[..., Built]
+    engine: ContainerEngine, stacks_image: str, make: Callable[..., Built]
 ) -> None:
     secret = "hunter2-" * 40
     built = make(
@@ -427,7 +443,7 @@ def test_a_push_is_made_as_who_is_logged_in(
     engine = connect()
     tag = parse_tag(f"{private_registry}/team/base:1")
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
-    build(engine, tmp_path, Asked(tag), console=QUIET)
+    build(engine, tmp_path, BuildOptions(tag), console=QUIET)
     try:
         with pytest.raises(EngineError, match="could not be pushed") as raised:
             push(engine, tag, console=QUIET)
@@ -441,18 +457,18 @@ def test_a_push_is_made_as_who_is_logged_in(
 
 
 def test_push_pull_and_the_digest_of_the_base(
-    registry: str, engine: Engine, tmp_path: Path, docker_host: DockerClient
+    registry: str, engine: ContainerEngine, tmp_path: Path, docker_host: DockerClient
 ) -> None:
     """A small image made of nothing: what counts is what the engine and the registry say."""
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\nENV CONDA_DIR=/c\n")
     tag = parse_tag(f"{registry}/team/base:2026-11")
-    build(engine, tmp_path, Asked(tag), console=QUIET)
+    build(engine, tmp_path, BuildOptions(tag), console=QUIET)
     digest = push(engine, tag, console=QUIET)
     assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
     docker_host.images.remove(str(tag))
 
     said: list[str] = []
-    fetch(engine, str(tag), console=Plain(said.append))
+    fetch(engine, str(tag), console=PlainConsole(said.append))
     assert said == [f"Pulling {tag} …\n"]
     base = named_base(engine, str(tag))
     assert base.digest == digest
@@ -464,12 +480,12 @@ def test_push_pull_and_the_digest_of_the_base(
     assert pinned.reference == f"{tag}@{digest}"
     for builder in BUILDERS:
         (tmp_path / "Dockerfile").write_text(f"FROM {pinned.reference}\n")
-        asked = Asked(parse_tag(f"{REPOSITORY}:on-pinned"), builder=builder)
+        asked = BuildOptions(parse_tag(f"{REPOSITORY}:on-pinned"), builder=builder)
         build(engine, tmp_path, asked, console=QUIET)
     docker_host.images.remove(str(tag), force=True)
 
 
-def test_a_registry_that_refuses(engine: Engine, stacks_image: str) -> None:
+def test_a_registry_that_refuses(engine: ContainerEngine, stacks_image: str) -> None:
     with pytest.raises(EngineError, match="could not be pushed"):
         push(engine, parse_tag("localhost:1/nothing/here:1"), console=QUIET)
 
@@ -478,7 +494,7 @@ def test_a_registry_that_refuses(engine: Engine, stacks_image: str) -> None:
 
 
 def test_build_list_run_and_stop(
-    engine: Engine,
+    engine: ContainerEngine,
     stacks_image: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -578,7 +594,7 @@ def test_a_server_that_answers_before_it_tells_its_token(
 
 
 def test_a_server_that_ends_is_told_with_its_last_words(
-    engine: Engine,
+    engine: ContainerEngine,
     stacks_image: str,
     make: Callable[..., Built],
     capsys: pytest.CaptureFixture[str],
@@ -591,7 +607,7 @@ def test_a_server_that_ends_is_told_with_its_last_words(
 
 
 def test_a_failed_build_names_the_spec(
-    engine: Engine, stacks_image: str, capsys: pytest.CaptureFixture[str]
+    engine: ContainerEngine, stacks_image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     remember("pip", ("no-such-distribution-1",), "no-such-distribution-1", "1.0")
     remember("pip", ("six",), "six", "1.16.0")
@@ -601,7 +617,7 @@ def test_a_failed_build_names_the_spec(
 
 
 def test_the_folder_builds_without_us(
-    engine: Engine,
+    engine: ContainerEngine,
     stacks_image: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -625,7 +641,7 @@ def test_the_folder_builds_without_us(
 
 
 def test_an_interrupted_build_makes_no_image(
-    engine: Engine, stacks_image: str, tmp_path: Path
+    engine: ContainerEngine, stacks_image: str, tmp_path: Path
 ) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {stacks_image}\nRUN sleep 60  # {uuid4()}\n")
     tag = parse_tag(f"{REPOSITORY}:interrupted")
@@ -636,7 +652,12 @@ def test_an_interrupted_build_makes_no_image(
 
     for builder in BUILDERS:
         with pytest.raises(Interrupted):
-            build(engine, tmp_path, Asked(tag, builder=builder), console=Plain(interrupt))
+            build(
+                engine,
+                tmp_path,
+                BuildOptions(tag, builder=builder),
+                console=PlainConsole(interrupt),
+            )
         assert not engine.client.images.list(name=str(tag))
 
 
@@ -652,7 +673,7 @@ def test_a_platform(builder: Builder, stacks_image: str, make: Callable[..., Bui
 
 
 def test_a_pipeline_proves_one_environment(
-    engine: Engine,
+    engine: ContainerEngine,
     conda_env: Callable[..., Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -679,7 +700,7 @@ def test_a_pipeline_proves_one_environment(
     meta.write_text(record.replace(SIX[0], SIX[1]))
     try:
         tag = parse_tag(f"{REPOSITORY}:other")
-        build(engine, tmp_path, Asked(tag), console=QUIET)
+        build(engine, tmp_path, BuildOptions(tag), console=QUIET)
     finally:
         meta.write_text(record)
     words = ["image", "prove", f"{REPOSITORY}:other", "--prefix", str(prefix), "--json"]
@@ -699,7 +720,7 @@ def test_a_pipeline_proves_one_environment(
 
 
 def test_a_prefix_that_is_a_link_in_the_image(
-    engine: Engine,
+    engine: ContainerEngine,
     conda_env: Callable[..., Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -713,7 +734,7 @@ def test_a_prefix_that_is_a_link_in_the_image(
     link.symlink_to("/real/place")
     (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
     tag = f"{REPOSITORY}:link"
-    build(engine, folder, Asked(parse_tag(tag)), console=QUIET)
+    build(engine, folder, BuildOptions(parse_tag(tag)), console=QUIET)
     assert main(["image", "prove", tag, "--prefix", str(prefix)]) == 0, capsys.readouterr().out
 
 
@@ -742,7 +763,7 @@ def podman() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in range(100):
+    for _ in range(600):
         if (folder / "podman.sock").is_socket():
             break
         time.sleep(0.1)
@@ -775,3 +796,29 @@ def test_podman_builds_and_proves(
     assert "step 2 of 2 failed: COPY nothing /" in capsys.readouterr().err
     assert main(["image", "build", "x", *words[3:], "--builder", "buildkit"]) == 2
     assert "does not offer BuildKit" in capsys.readouterr().err
+
+
+def test_what_podman_commits_is_listed(
+    podman: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """podman takes labels and the user from instructions alone."""
+    monkeypatch.setenv("DOCKER_HOST", podman)
+    # which files are new is asked of this machine, which is no container of podman's
+    monkeypatch.setattr(commit, "_changes", lambda *_: ())
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\nUSER 1000\n")
+    with contextlib.closing(connect()) as engine:
+        engine.client.images.build(path=str(tmp_path), tag="team/base:1")
+        made = engine.client.containers.create("team/base:1", ["/x"], user="root")
+        commit.commit(
+            engine,
+            _inspected(made.attrs),
+            parse_tag("team/snapshot:1"),
+            prefixes=tuple,
+            labels=lambda: {labels.HISTORY: "one.1", labels.BASE: "team/base:1"},
+            history=b"",
+            clean=False,
+        )
+        (found,) = images(engine)
+        user = engine.client.api.inspect_image("team/snapshot:1")["Config"]["User"]
+    assert found.tags[0].endswith("team/snapshot:1")
+    assert (found.history, found.base, user) == ("one.1", "team/base:1", "1000")

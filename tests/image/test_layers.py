@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+import random
+import tarfile
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jstackmagic.image.layers import pack
+from jstackmagic.image.layers.assemble import MADE_OF, ours_of
+from jstackmagic.image.layers.making import too_many
 from jstackmagic.image.layers.normal import (
     accounts,
     conda_record,
@@ -15,15 +21,21 @@ from jstackmagic.image.layers.normal import (
     paragraphs,
     pip_record,
 )
+from jstackmagic.image.layers.pack import Changed, Packing
 from jstackmagic.image.layers.select import (
     Contents,
-    Item,
+    LayerItem,
     Ownership,
     account,
     contents,
     ownership,
 )
+from jstackmagic.image.registry.client import Descriptor, RegistryImage
 from jstackmagic.image.root import Entry, Root
+from jstackmagic.model.reference import Reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OWN = Ownership(1000, 100, shared=True, set_group=True)
 LIB = "/opt/conda/lib/python3.11/site-packages"
@@ -39,11 +51,11 @@ def base(*files: str, **hashes: str) -> Root:
     return Root(entries)
 
 
-def file(path: str, **more: Any) -> Item:
-    return Item(path, mode=0o664, uid=1000, gid=100, size=1, source=path, **more)
+def file(path: str, **more: Any) -> LayerItem:
+    return LayerItem(path, mode=0o664, uid=1000, gid=100, size=1, source=path, **more)
 
 
-def layer(wanted: list[Item], had: list[str], below: Root, here: set[str]) -> Contents:
+def layer(wanted: list[LayerItem], had: list[str], below: Root, here: set[str]) -> Contents:
     there = {*here, *(item.path for item in wanted)}
     for path in tuple(there):
         while path := path.rpartition("/")[0]:
@@ -53,7 +65,7 @@ def layer(wanted: list[Item], had: list[str], below: Root, here: set[str]) -> Co
         wanted,
         had,
         below,
-        folder=lambda path: Item(path, "folder", 0o2775, 1000, 100),
+        folder=lambda path: LayerItem(path, "folder", 0o2775, 1000, 100),
         is_here=there.__contains__,
         sha256=lambda item: "other" if item.path.endswith("changed") else "same",
     )
@@ -112,8 +124,8 @@ def test_what_the_base_does_not_have_needs_no_whiteout() -> None:
 def test_a_link_is_the_same_by_where_it_leads() -> None:
     below = base(f"{LIB}/a")
     below.entries[f"{LIB}/l"] = Entry("link", 0o777, 0, 0, target="a")
-    same = Item(f"{LIB}/l", "link", 0o777, 1000, 100, target="a")
-    other = Item(f"{LIB}/l", "link", 0o777, 1000, 100, target="b")
+    same = LayerItem(f"{LIB}/l", "link", 0o777, 1000, 100, target="a")
+    other = LayerItem(f"{LIB}/l", "link", 0o777, 1000, 100, target="b")
     assert paths(layer([same], [], below, set())) == []
     assert paths(layer([other], [], below, set())) == [f"{LIB}/l"]
 
@@ -122,7 +134,7 @@ def test_a_link_is_the_same_by_where_it_leads() -> None:
     ("mode", "written"), [(0o600, 0o664), (0o644, 0o664), (0o700, 0o775), (0o4755, 0o4775)]
 )
 def test_the_umask_of_who_installed_it_does_not_count(mode: int, written: int) -> None:
-    assert OWN.of(Item("/a", mode=mode, uid=5, gid=6)) == Item(
+    assert OWN.of(LayerItem("/a", mode=mode, uid=5, gid=6)) == LayerItem(
         "/a", mode=written, uid=1000, gid=100
     )
 
@@ -208,3 +220,68 @@ def test_only_the_systems_own_new_users_are_carried_along_and_no_password_is() -
     assert content == was + b"redis:x:101:102::/var/lib/redis:/bin/false\n"
     assert locked(b"root:*:1::::::\n", new, 9) == b"root:*:1::::::\nredis:!:::::::\n"
     assert locked(b"root:*::\n", new, 4) == b"root:*::\nredis:!::\n"
+
+
+def test_no_engine_runs_an_image_of_that_many_layers() -> None:
+    base = RegistryImage(
+        Reference("h.example/x"), "x", "", "", (Descriptor("sha256:0", 1),) * 123, {}
+    )
+    assert [*too_many(base, 2)] == []
+    assert "123 layers: with 3 more" in next(too_many(base, 3))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"diff_id": "x", "packages": 1}'])
+def test_a_layer_that_somebody_else_describes_is_none_of_ours(text: str) -> None:
+    assert ours_of([Descriptor("sha256:0", 1, annotations={MADE_OF: text})]) == []
+
+
+def packages(folder: Path, *names: str) -> Contents:
+    """A layer of packages, each with a file of more than what a part has at least."""
+    items = []
+    for name in names:
+        file = folder / f"{name}.py"
+        if not file.exists():
+            file.write_bytes(random.Random(name).randbytes(100_000))
+        at = file.stat().st_mtime_ns
+        path = f"/opt/x/lib/python3/site-packages/{name}/a.py"
+        items.append(LayerItem(path, source=str(file), size=100_000, stamp=(at,)))
+    return Contents("pip", "/opt/x", tuple(items))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_layer_is_packed_from_an_earlier_one_and_comes_out_the_same(
+    tmp_path: Path, damaged: bool
+) -> None:
+    first, second = Packing(tmp_path / "first"), Packing(tmp_path / "second")
+    archive = first.path(first.pack(packages(tmp_path, "a", "c")))
+    more = packages(tmp_path, "a", "b", "c")
+    wanted = second.pack(more)
+    if damaged:
+        content = bytearray(archive.read_bytes())
+        content[150_000] ^= 1
+        archive.write_bytes(content)
+    else:  # it is not even read
+        (tmp_path / "a.py").rename(tmp_path / "gone.py")
+    assert first.pack(more) == wanted
+    assert first.path(wanted).read_bytes() == second.path(wanted).read_bytes()
+    with tarfile.open(first.path(wanted)) as opened:
+        names = [member.name.split("/")[-2] for member in opened]
+    assert names == ["a", "b", "c"]
+
+
+def test_a_file_that_grows_or_shrinks_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    for change in (b"", b"more than there was" * 10_000):
+        layer = packages(tmp_path, "a")
+        (tmp_path / "a.py").write_bytes(change)
+        with pytest.raises(Changed):
+            Packing(tmp_path / "store").pack(layer)
+
+
+def test_archives_make_room_for_later_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Packing(tmp_path / "store")
+    kept = [store.path(store.pack(packages(tmp_path, name))) for name in "abc"]
+    for at, file in enumerate(kept):
+        os.utime(file, (at, at))
+    monkeypatch.setattr(pack, "_KEPT_SIZE", 250_000)
+    store.sent()
+    assert [file.exists() for file in kept] == [False, True, True]

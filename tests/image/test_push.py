@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
+import gzip
 import json
 import os
 import random
@@ -10,14 +11,13 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import tarfile
 import threading
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -26,13 +26,15 @@ from jstackmagic.image.registry.client import (
     INDEXES,
     MANIFEST,
     Descriptor,
-    Image,
     Registry,
+    RegistryImage,
     this_platform,
 )
 from jstackmagic.image.registry.connection import Connection, RegistryError
 from jstackmagic.model.reference import parse_tag
 from support.environments import make_uv_venv, uv
+from support.fakeregistry import AnyMethod
+from support.forked import jstackmagic
 from support.machine import Unavailable, program
 from support.registries import PASSWORD, USER, Served, registry, tokens
 from support.rootfs import FILES, User, items_below, push_base
@@ -69,7 +71,7 @@ class Place:
         subprocess.run(["rm", "-rf", self.env], check=True)
         subprocess.run(["cp", "-a", self.saved, self.env], check=True)
 
-    def image(self, name: str) -> Image:
+    def image(self, name: str) -> RegistryImage:
         reference = parse_tag(f"{self.served.address}/{name}")
         return Registry(reference, self.connection()).image(reference.tag, this_platform())
 
@@ -78,11 +80,9 @@ class Place:
 
     def archives(self, name: str) -> list[bytes]:
         """The layers on top of the base, unpacked."""
-        import zlib
-
         image = self.image(name)
         registry = Registry(image.name, self.connection())
-        return [zlib.decompress(b"".join(registry.blob(one)), 31) for one in image.layers[1:]]
+        return [gzip.decompress(b"".join(registry.blob(one))) for one in image.layers[1:]]
 
     def user(self, name: str) -> User:
         return User(self.folder / name, **self.environ)
@@ -210,45 +210,112 @@ def test_an_undone_install_leaves_nothing(place: Place) -> None:
     assert [layer["manager"] for layer in planned["layers"]] == [""]
 
 
-def test_no_planted_secret_is_in_an_image(place: Place) -> None:
+# a file of the home folder, or of the environment, and its text
+AT_HOME = {
+    ".netrc": "machine pypi.example.com login me password {}",
+    ".config/pip/pip.conf": "[global]\nextra-index-url = https://me:{}@pypi.example.com/",
+    ".bash_history": "export TOKEN={}",
+    ".env": "API_KEY={}",
+    "analysis.ipynb": '{{"token": "{}"}}',
+    ".docker/config.json": '{{"auths": {{"other.example.com": {{"auth": "{}"}}}}}}',
+    ".ssh/id_ed25519": "-----BEGIN OPENSSH PRIVATE KEY-----\n{}",
+    ".aws/credentials": "[default]\naws_secret_access_key = {}",
+    ".config/gh/hosts.yml": "github.com: {{oauth_token: {}}}",
+    ".git-credentials": "https://me:{}@git.example.com",
+    ".jupyter/jupyter_server_config.json": '{{"IdentityProvider": {{"token": "{}"}}}}',
+    ".cache/pip/http/entry": "Authorization: Bearer {}",
+    ".config/containers/auth.json": '{{"auths": {{"r.example.com": {{"identitytoken": "{}"}}}}}}',
+    ".local/share/jupyter/runtime/kernel-1.json": '{{"key": "{}"}}',
+    ".kaggle/kaggle.json": '{{"username": "me", "key": "{}"}}',
+    ".cache/huggingface/token": "{}",
+    ".config/gcloud/application_default_credentials.json": '{{"refresh_token": "{}"}}',
+    ".config/rclone/rclone.conf": "[s3]\nsecret_access_key = {}",
+    ".pypirc": "[pypi]\nusername = __token__\npassword = {}",
+    ".ipython/profile_default/startup/00.py": "TOKEN = '{}'",
+}
+IN_ENVIRONMENT = {
+    "pip.conf": "[global]\nindex-url = https://me:{}@pypi.example.com/simple",
+    ".env": "TOKEN={}",
+    "token.txt": "{}",
+    "lib/key.pem": "-----BEGIN PRIVATE KEY-----\n{}",
+    ".npmrc": "//npm.example.com/:_authToken={}",
+    ".condarc": "channels: [https://conda.example.com/t/{}/main]",
+    "etc/jupyter/jupyter_config.json": '{{"token": "{}"}}',
+    "var/log/install.log": "GET /simple?token={}",
+    "etc/netrc": "machine pypi.example.com login me password {}",
+    "lib/signed.txt": "https://s3.example.com/x.whl?X-Amz-Signature={}",
+    "share/jwt.json": '{{"jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{}"}}',
+}
+IN_VARIABLES = {
+    "HF_TOKEN": "{}",
+    "AWS_SECRET_ACCESS_KEY": "{}",
+    "UV_EXTRA_INDEX_URL": "https://me:{}@127.0.0.1:9/simple",
+    "CONDA_TOKEN": "{}",
+    "JUPYTERHUB_API_TOKEN": "{}",
+    "DOCKER_AUTH_CONFIG": '{{"auths": {{"r.example.com": {{"auth": "{}"}}}}}}',
+    "DATABASE_URL": "postgres://me:{}@db.example.com/x",
+    "GITHUB_TOKEN": "{}",
+}
+LINES = (
+    ["pip:tabulate==0.9.0", "--extra-index-url", "https://me:{}@127.0.0.1:9/simple"],
+    ["pip:tabulate @ https://127.0.0.1:9/t-0.9-py3-none-any.whl?token={}"],
+    ["pip:tabulate @ https://127.0.0.1:9/t-0.9-py3-none-any.whl?X-Amz-Signature={}&X-Amz-Date=1"],
+    ["pip:git+https://{}@127.0.0.1:9/me/private.git"],
+)
+
+
+def test_no_planted_secret_is_in_an_image_or_a_log(place: Place) -> None:
     user = place.user("careless")
-    home = user.home
-    (home / ".config/pip").mkdir(parents=True)
-    planted = {
-        ".netrc": f"machine pypi.example.com login me password {SECRET}",
-        ".config/pip/pip.conf": f"[global]\nextra-index-url = https://me:{SECRET}@pypi.example.com/",
-        ".bash_history": f"export TOKEN={SECRET}",
-        ".env": f"API_KEY={SECRET}",
-        "notebook.ipynb": json.dumps({"token": SECRET}),
-    }
-    for name, text in planted.items():
-        (home / name).write_text(text)
-    for name in ("pip.conf", ".env", "token.txt", "lib/key.pem", ".npmrc"):
-        (place.env / name).write_text(f"token = {SECRET}\n")
-    user.environ |= {
-        "SECRET_TOKEN": SECRET,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "PIP_CONFIG_FILE": "/dev/null",
-    }
-    user.run(
-        "install", "--prefix", str(place.env), "pip:tabulate==0.9.0",
-        "--extra-index-url", f"https://me:{SECRET}@127.0.0.1:9/simple",
-    )  # fmt: skip
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    secrets: dict[str, str] = {}
+
+    def secret(kind: str) -> str:
+        return secrets.setdefault(kind, f"{SECRET}{len(secrets):02}")
+
+    for folder, planted in ((user.home, AT_HOME), (place.env, IN_ENVIRONMENT)):
+        for name, text in planted.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text.format(secret(f"{folder}/{name}")))
+    given = {name: text.format(secret(f"${name}")) for name, text in IN_VARIABLES.items()}
+    plain = {**user.environ, "PIP_CONFIG_FILE": "/dev/null"}  # what is in them would be asked for
+    user.environ = {**plain, **given}
+    prefix = ("--prefix", str(place.env))
+    said = [
+        user.run("install", *prefix, *(word.format(secret(words[-1])) for word in words))
+        for words in LINES
+    ]
+    user.environ = {**plain, **{k: v for k, v in given.items() if k != "UV_EXTRA_INDEX_URL"}}
+    user.say("install", *prefix, "pip:tabulate==0.9.0")
     (packages,) = place.env.glob("lib/python3*/site-packages")
+    url = f"https://me:{secret('direct_url.json')}@pypi.example.com/t.whl"
     (packages / "tabulate-0.9.0.dist-info/direct_url.json").write_text(
-        json.dumps({"url": f"https://me:{SECRET}@pypi.example.com/t.whl", "archive_info": {}})
+        json.dumps({"url": url, "archive_info": {}})
     )
     with (packages / "tabulate-0.9.0.dist-info/RECORD").open("a") as record:
         record.write("tabulate-0.9.0.dist-info/direct_url.json,,\n")
-    shown = user.run("image", "push", f"{place.served.address}/careless/x:1", "--from", place.base)
+    to = ("image", "push", f"{place.served.address}/careless/x:1", "--from", place.base)
+    refused = user.run(*to, "--label", f"from=https://me:{secret('label')}@example.com")
+    assert refused.returncode != 0
+    shown = user.run(*to)
     assert shown.returncode == 0, shown.stdout + shown.stderr
+    said += [user.run(*to, "--dry-run", "--json"), refused, shown, user.run("history")]
+
     image = place.image("careless/x:1")
-    everything = [*place.archives("careless/x:1"), json.dumps(image.config).encode()]
-    everything += [(shown.stdout + shown.stderr).encode()]
-    for secret in (SECRET, PASSWORD):
-        assert not any(secret.encode() in each for each in everything)
-    assert any(b"tabulate" in each for each in everything)
+    everything = {f"layer {n}": each for n, each in enumerate(place.archives("careless/x:1"))}
+    everything["the configuration"] = json.dumps(image.config).encode()
+    everything["the manifest"] = str(image.layers).encode()
+    everything |= {" ".join(map(str, d.args)): (d.stdout + d.stderr).encode() for d in said}
+    # what of ours stays: the history, the cache with its notes and archives
+    for file in (f for f in user.home.rglob("*") if "jstackmagic" in str(f.relative_to(user.home))):
+        if file.is_file():
+            content = file.read_bytes()
+            packed = content[:2] == b"\x1f\x8b"
+            everything[str(file)] = gzip.decompress(content) if packed else content
+    assert len(secrets) >= 25
+    for kind, text in {**secrets, "the registry's": PASSWORD}.items():
+        spelt = (text, quote(text, safe=""), base64.b64encode(text.encode()).decode())
+        found = [k for k, each in everything.items() if any(s.encode() in each for s in spelt)]
+        assert not found, f"{kind} is in {found}"
+    assert sum(b"tabulate" in each for each in everything.values()) >= 4
 
 
 KILLED = """
@@ -285,11 +352,8 @@ def test_killed_at_any_moment_the_old_tag_stands_and_the_next_push_ends_right(
     user.say("install", *prefix, "pip:toolz==0.12.1")
 
     def push_until(call: int, name: str) -> subprocess.CompletedProcess[str]:
-        words = [str(call), "image", "push", f"{place.served.address}/{name}", "--from", place.base]
-        return subprocess.run(
-            [sys.executable, "-c", KILLED, *words],
-            env=user.environ, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        words = [call, "image", "push", f"{place.served.address}/{name}", "--from", place.base]
+        return jstackmagic(*words, environ=user.environ, script=KILLED)
 
     # as one goes on where another was killed, none has more calls than one that finds it all there
     for _ in range(2):
@@ -399,6 +463,21 @@ def test_nothing_is_sent_where_no_registry_is_named(place: Place) -> None:
     assert "names no registry" in done.stdout + done.stderr
 
 
+def test_a_build_without_an_engine_makes_the_layers_and_says_so(
+    place: Place, tmp_path: Path
+) -> None:
+    user = place.user("builder")
+    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    tag, base = f"{place.served.address}/builder/x:1", ("--from", place.base)
+    done = user.run("image", "build", tag, *base)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "made of layers from the record, without an engine" in done.stdout + done.stderr
+    digest = place.image("builder/x:1").digest
+    written = user.say("image", "build", "x:1", "--output", f"{tmp_path}/x.tar", *base)
+    assert written["digest"] == digest, "it is the same image"
+    assert user.say("image", "build", tag, *base, "--builder", "layers")["digest"] == digest
+
+
 def test_a_layout_is_a_folder_too(place: Place, tmp_path: Path) -> None:
     user = place.user("layouter")
     folder = tmp_path / "layout"
@@ -428,12 +507,13 @@ def test_an_image_of_this_history_is_made_again_on_its_own_base(place: Place) ->
     assert len(images[0].layers) == 3, "the base, pip's, the history"
 
 
-class Proxy(BaseHTTPRequestHandler):
+class Proxy(AnyMethod):
     """A site's proxy, for HTTPS (CONNECT) and for HTTP."""
 
+    protocol_version = "HTTP/1.0"
     passed: set[tuple[str, str]]
 
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802 - the name is of http.server
         host, _, port = self.path.partition(":")
         self.passed.add(("CONNECT", self.path))
         with socket.create_connection((host, int(port))) as behind:
@@ -460,15 +540,6 @@ class Proxy(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
-
-    do_GET = do_HEAD = do_any  # noqa: N815
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def handle(self) -> None:
-        with contextlib.suppress(OSError):
-            super().handle()
 
 
 def test_a_base_of_several_platforms_in_another_registry_is_copied_through_the_sites_proxy(
@@ -585,7 +656,7 @@ def new_base(place: Place, tmp_path: Path, tag: str, **files: bytes) -> str:
     made = tmp_path / tag
     made.mkdir()
     items = items_below(place.env, files={**FILES, **files})
-    return push_base(place.served, f"base/notebook:{tag}", items, made, place.environ)
+    return push_base(place.served, f"base/notebook:{tag}", items, made, place.environ, tag)
 
 
 def test_a_base_with_a_fix_gets_the_same_layers(
@@ -611,6 +682,7 @@ def test_a_base_with_a_fix_gets_the_same_layers(
     assert after.digest == done["images"][0]["digest"] != before.digest
     assert after.layers[0].digest == place.image("base/notebook:fixed").layers[0].digest
     assert after.layers[1].digest == before.layers[1].digest, "pip's layer is the same"
+    assert (before.labels["maintainer"], after.labels["maintainer"]) == ("tests", "fixed")
     assert done["images"][0]["size"] < 100_000
     again = user.say("image", "rebase", tag, "--onto", fixed)
     assert [each["state"] for each in again["images"]] == ["is already"]
@@ -664,10 +736,9 @@ def test_a_proof_without_an_engine_finds_what_is_not_the_same(place: Place) -> N
 # A registry in trouble
 
 
-class Trouble(BaseHTTPRequestHandler):
+class Trouble(AnyMethod):
     """A way to a registry that fails: every few requests, in one of several ways."""
 
-    protocol_version = "HTTP/1.1"
     behind = ""
     count = 0
     every = 4
@@ -713,48 +784,6 @@ class Trouble(BaseHTTPRequestHandler):
             self.connection.close()
             return
         self.wfile.write(content)
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_any  # noqa: N815
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def handle(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            super().handle()
-
-
-def test_one_connection_serves_all_requests_of_a_push() -> None:
-    met = set()
-
-    class Counted(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_any(self) -> None:
-            met.add(self.client_address)
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = b"" if self.command == "HEAD" else b"{}"
-            self.send_response({"HEAD": 404, "POST": 202, "PUT": 201, "DELETE": 204}[self.command])
-            self.send_header("Location", "/v2/p/x/blobs/uploads/1")
-            if self.command != "DELETE":
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body if self.command != "DELETE" else b"")
-
-        do_HEAD = do_PUT = do_POST = do_DELETE = do_any  # noqa: N815
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Counted) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        client = Registry(parse_tag(f"127.0.0.1:{server.server_port}/p/x:1"))
-        assert not client.has("sha256:0")
-        assert not client.mount("sha256:0", "other")
-        client.cancel()
-        assert client.put_manifest("1", b"{}")
-        server.shutdown()
-    assert len(met) == 1
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from docker.types import Mount
 
 from jstackmagic.image.engine.client import connect
@@ -124,7 +126,7 @@ def test_a_user_without_an_engine_makes_the_image(
     kernel.say("install", "apt:vim-tiny", "apt:libsodium23", "apt:mosquitto", "apt:at")
     kernel.say("install", "pip:toolz==0.12.1")
     kernel.say("undo")
-    kernel.say("install", "pip:iniconfig==2.0.0")
+    kernel.say("install", "pip:iniconfig==2.0.0", "pip:jupyterlab==4.6.6")
     kernel.say("remove", "pip:tabulate")
     tag = f"{kernel.served.address}/me/analysis:1"
     planned = kernel.data("image", "push", tag, "--dry-run")
@@ -172,10 +174,16 @@ def test_a_user_without_an_engine_makes_the_image(
             tag, ["bash", "-c", check], remove=True, stderr=True
         ).decode()
         assert "23.2.0" in shown
-        container = docker_engine.containers.run(tag, detach=True, ports={"8888/tcp": None})
+        lab = {"DOCKER_STACKS_JUPYTER_CMD": "lab"}
+        container = docker_engine.containers.run(
+            tag, detach=True, ports={"8888/tcp": None}, environment=lab
+        )
         try:
             engine = connect({"DOCKER_HOST": host()})
-            server = wait(engine, _server(engine, container), seconds=60)
+            server = wait(engine, _server(engine, container), seconds=120)
+            page = requests.get(server.url, timeout=60)
+            assert urlsplit(page.url).path == "/lab"
+            assert '"appName": "JupyterLab"' in page.text
             with ServedKernel(server.url) as notebook:
                 cell = "import pymongo, twitter; print(pymongo.version)"
                 assert notebook.run(cell).check().shown.strip() == "4.10.1"

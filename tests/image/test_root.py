@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jstackmagic.image.root import Layer, Root, kept, read
+from jstackmagic.model.errors import JStackMagicError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,15 +44,6 @@ def layer(digest: str, *members: tuple[str, object]) -> Layer:
     return Layer(digest, lambda: io.BytesIO(buffer.getvalue()))
 
 
-@dataclass
-class Layers:
-    """An image that is its layers."""
-
-    layers: tuple[Layer, ...]
-    name: str = "made:1"
-    config: dict[str, Any] = field(default_factory=dict)
-
-
 BASE = layer(
     "sha256:1",
     ("bin", "usr/bin"),
@@ -68,7 +59,7 @@ BASE = layer(
 
 def test_layers_lie_on_one_another() -> None:
     above = layer("sha256:2", ("./usr/bin/tini", b"other"), ("./opt/conda/lib/six/c.py", b"c"))
-    root = read(Layers((BASE, above)))
+    root = read((BASE, above))
     assert root.entries["/usr/bin/tini"].size == 5
     assert list(root.below("/opt/conda/lib/six")) == [
         f"/opt/conda/lib/six/{name}.py" for name in "abc"
@@ -84,9 +75,8 @@ def test_the_children_of_a_folder_are_all_of_them() -> None:
     """In the order of the paths "six-1.dist-info" stands between "six" and "six/a.py"."""
     names = ("lib/six", "lib/six-1.dist-info", "lib/six.py", "lib/sixty")
     files = [(f"{name}/x" if "." not in name[-3:] else name, b"") for name in names]
-    root = read(
-        Layers((layer("sha256:9", *((n, None) for n in names[:2]), *files[:2], *files[2:]),))
-    )
+    folders = ((name, None) for name in names[:2])
+    root = read((layer("sha256:9", *folders, *files),))
     assert list(root.children("/lib")) == ["/lib/six", "/lib/six-1.dist-info", "/lib/six.py"]
     assert list(root.children("/lib/six")) == ["/lib/six/x"]
 
@@ -104,7 +94,7 @@ def test_the_children_of_a_folder_are_all_of_them() -> None:
     ids=["file", "folder", "opaque", "overlay", "a link in its place", "another name"],
 )
 def test_a_layer_takes_away(members: list[tuple[str, object]], left: list[str]) -> None:
-    root = read(Layers((BASE, layer("sha256:2", *members))))
+    root = read((BASE, layer("sha256:2", *members)))
     assert [path.rpartition("/")[2] for path in root.below("/opt/conda/lib/six")] == left
 
 
@@ -115,7 +105,7 @@ def test_the_kernel_marks_all_that_is_gone_by_links_to_one_device() -> None:
         (first, {"type": tarfile.CHRTYPE}),
         (second, {"type": tarfile.LNKTYPE, "linkname": first}),
     )
-    root = read(Layers((BASE, layer("sha256:2", *members))))
+    root = read((BASE, layer("sha256:2", *members)))
     assert "/usr/bin/tini" not in root.entries
     assert list(root.below("/opt/conda/lib/six")) == ["/opt/conda/lib/six/b.py"]
     assert root.unread == []
@@ -124,7 +114,7 @@ def test_the_kernel_marks_all_that_is_gone_by_links_to_one_device() -> None:
 def test_a_hard_link_may_lead_to_a_layer_below() -> None:
     def linked(to: str) -> Root:
         member = ("usr/bin/init", {"type": tarfile.LNKTYPE, "linkname": to})
-        return read(Layers((BASE, layer(f"sha256:{to}", member))))
+        return read((BASE, layer(f"sha256:{to}", member)))
 
     root = linked("usr/bin/tini")
     assert root.entries["/usr/bin/init"] == root.entries["/usr/bin/tini"]
@@ -132,24 +122,24 @@ def test_a_hard_link_may_lead_to_a_layer_below() -> None:
 
 
 def test_what_takes_metadata_away_takes_its_content() -> None:
-    root = read(Layers((BASE, layer("sha256:2", ("opt/.wh.conda", b"")))))
+    root = read((BASE, layer("sha256:2", ("opt/.wh.conda", b""))))
     assert root.contents == {}
 
 
 def test_a_hard_link_is_what_it_leads_to() -> None:
     name = METADATA.replace("six", "seven")
     link = {"type": tarfile.LNKTYPE, "linkname": METADATA}
-    root = read(Layers((layer("sha256:1", (METADATA, b"{1}"), (name, link)),)))
+    root = read((layer("sha256:1", (METADATA, b"{1}"), (name, link)),))
     assert root.contents[f"/{name}"] == b"{1}"
     assert root.entries[f"/{name}"] == root.entries[f"/{METADATA}"]
 
 
 def test_a_layer_is_read_once(cache: Path) -> None:
-    first = read(Layers((BASE,)))
+    first = read((BASE,))
     closed = Layer("sha256:1", lambda: pytest.fail("it was opened again"))
     above = layer("sha256:2", ("usr/bin/tini", b"other"))
-    assert read(Layers((closed,))) == first
-    assert read(Layers((closed, above))).entries["/usr/bin/tini"].size == 5
+    assert read((closed,)) == first
+    assert read((closed, above)).entries["/usr/bin/tini"].size == 5
     assert kept(["sha256:1", "sha256:2"]) is not None
     assert kept(["sha256:2", "sha256:1"]) is None
     for path in cache.iterdir():
@@ -157,6 +147,12 @@ def test_a_layer_is_read_once(cache: Path) -> None:
     assert kept(["sha256:1"]) is None
 
 
+@pytest.mark.parametrize("content", [b"", b"hello" * 200])
+def test_a_layer_that_is_no_archive_is_said(content: bytes) -> None:
+    with pytest.raises(JStackMagicError, match="sha256:9 is no archive"):
+        read((BASE, Layer("sha256:9", lambda: io.BytesIO(content))))
+
+
 def test_where_nothing_can_be_kept_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
-    assert read(Layers((BASE,))).entries["/usr/bin/tini"].size == 4
+    assert read((BASE,)).entries["/usr/bin/tini"].size == 4

@@ -40,6 +40,27 @@ open(compiled, "wb").write(data)
 """
 
 
+EDITED = """
+import glob, hashlib, json
+(record,) = glob.glob("/opt/conda/conda-meta/pymongo-*.json")
+found = json.load(open(record))
+for entry in found["paths_data"]["paths"]:
+    if entry["_path"].endswith("pymongo/errors.py"):
+        path = "/opt/conda/" + entry["_path"]
+        open(path, "a").write("# x\\n")
+        digest = hashlib.sha256(open(path, "rb").read()).hexdigest()
+        entry["sha256"] = entry["sha256_in_prefix"] = digest
+json.dump(found, open(record, "w"))
+"""
+
+
+CAPABLE = """
+import os
+packed = bytes.fromhex("0100000200200000000000000000000000000000")  # cap_net_raw+ep
+os.setxattr("/usr/bin/tail", "security.capability", packed)
+"""
+
+
 class Tampering(NamedTuple):
     """Something done to the image as root, and what the proof says of it.
 
@@ -103,6 +124,10 @@ TAMPERINGS: dict[str, Tampering] = {
         f"ln -s /nowhere {SITE}/gone-1.0.dist-info", "gone-1.0.dist-info.*not there"
     ),
     "a pin": Tampering("echo 'six 1.*' >> /opt/conda/conda-meta/pinned", "settings .*/pinned"),
+    "conda's variables": Tampering(
+        """echo '{"env_vars": {"A": "b"}}' > /opt/conda/conda-meta/state""",
+        "settings .*/conda-meta/state",
+    ),
     ".condarc": Tampering("echo '{}' > /opt/conda/.condarc", r"settings .*/\.condarc", here=False),
     "the user's .condarc": Tampering(
         "echo '{}' > /home/jovyan/.condarc", r"settings /home/jovyan/\.condarc"
@@ -110,6 +135,32 @@ TAMPERINGS: dict[str, Tampering] = {
     "pip.conf": Tampering("echo '# x' >> /etc/pip.conf", "settings /etc/pip.conf"),
     "apt's preferences": Tampering(
         "echo > /etc/apt/preferences.d/x", "settings /etc/apt/preferences.d/x"
+    ),
+    "a .pth that is a link": Tampering(
+        f"ln -s /etc/hostname {SITE}/linked.pth", "import path .*/linked.pth"
+    ),
+    "usercustomize in the user's own folder": Tampering(
+        f"mkdir -p {USER_SITE} && echo 'x = 1' > {USER_SITE}/usercustomize.py",
+        "import path /home/jovyan/.*/usercustomize.py",
+    ),
+    "a package downgraded by hand": Tampering(
+        f"cd {SITE} && sed -i 's/^Version: .*/Version: 0.1/' certifi-*.dist-info/METADATA",
+        "base pip:certifi",
+        here=False,
+    ),
+    "the build of a conda record": Tampering(
+        'sed -i \'s/"build": "[^"]*/&x/\' /opt/conda/conda-meta/idna-*.json',
+        "base conda:idna",
+        here=False,
+    ),
+    "an architecture": Tampering("dpkg --add-architecture armel", "settings /var/lib/dpkg/arch"),
+    "a key of apt's": Tampering(
+        "echo x > /etc/apt/trusted.gpg.d/x.asc", "settings /etc/apt/trusted.gpg.d/x.asc"
+    ),
+    "a kernel's variables": Tampering(
+        "cd /opt/conda/share/jupyter/kernels/python3 &&"
+        """ sed -i 's/{/{"env": {"PYTHONPATH": "\\/srv"},/' kernel.json""",
+        "kernel /opt/conda/.*/kernel.json",
     ),
     "a kernelspec": Tampering(
         "mkdir -p /usr/local/share/jupyter/kernels/extra &&"
@@ -151,6 +202,9 @@ TAMPERINGS: dict[str, Tampering] = {
         "chmod 666 /usr/bin/env", "coreutils /usr/bin/env other mode", "deep", here=False
     ),
     "the mode of a folder": Tampering("chmod 700 /usr/share", "/usr/share other mode", "deep"),
+    "the mode of this process's folder": Tampering(
+        "chmod 777 /opt/conda/bin", "/opt/conda/bin other mode", "deep"
+    ),
     "an owner": Tampering("chown 1000 /usr/bin/sort", "coreutils /usr/bin/sort other own", "deep"),
     "the mode of a pip file": Tampering(
         f"chmod 600 {SITE}/twitter/api.py", "twitter .*/api.py other mode", "deep"
@@ -164,6 +218,62 @@ TAMPERINGS: dict[str, Tampering] = {
     "a program of no package": Tampering(
         "cp /usr/bin/true /usr/local/bin/true", "none /usr/local/bin/true", "deep"
     ),
+    "a pip package's file gone": Tampering(
+        f"rm {SITE}/twitter/follow.py", "twitter .*/follow.py not ", "deep"
+    ),
+    "a pip package's file and its RECORD": Tampering(
+        f"cd {SITE} && echo '# x' >> twitter/auth.py && sed -i 's/^\\(twitter.auth.py\\),.*/\\1,,/'"
+        " twitter-*.dist-info/RECORD",
+        "twitter .*/auth.py changed",
+        "deep",
+        here=False,
+    ),
+    "a conda package's file and its record": Tampering(
+        f"/opt/conda/bin/python -c '{EDITED}'", "pymongo .*/errors.py changed", "deep", here=False
+    ),
+    "a Debian package's file diverted": Tampering(
+        "dpkg-divert --quiet --local --add --rename /usr/bin/tsort",
+        "coreutils /usr/bin/tsort not in",
+        "deep",
+        here=False,
+    ),
+    "the mode of a setting": Tampering(
+        "chmod 600 /etc/dpkg/dpkg.cfg", "/etc/dpkg/dpkg.cfg other mode", "deep"
+    ),
+    "a group": Tampering("chgrp users /usr/bin/dir", "coreutils /usr/bin/dir other own", "deep"),
+    "another's program in place of one": Tampering(
+        "ln -f /usr/bin/true /usr/bin/wc", "coreutils /usr/bin/wc changed", "deep"
+    ),
+    "a loop of links": Tampering(
+        f"ln -s b.py {SITE}/a.py && ln -s a.py {SITE}/b.py", "none .*/a.py", "deep"
+    ),
+    "the loader's settings": Tampering(
+        "touch /etc/ld.so.preload && echo /srv > /etc/ld.so.conf.d/x.conf",
+        "none /etc/ld.so.conf.d/x.conf",
+        "deep",
+    ),
+    "a shell's settings": Tampering(
+        "echo 'export X=1' > /etc/profile.d/x.sh && echo 'X=1' >> /etc/environment",
+        "none /etc/profile.d/x.sh",
+        "deep",
+    ),
+    "cron's and sudo's settings": Tampering(
+        "mkdir -p /etc/cron.d && touch /etc/cron.d/x /etc/sudoers.d/x",
+        "none /etc/sudoers.d/x",
+        "deep",
+    ),
+    "a certificate": Tampering(
+        "echo '# x' >> /etc/ssl/certs/ca-certificates.crt", "ca-certificates.crt changed", "deep"
+    ),
+    "a capability": Tampering(
+        f"/opt/conda/bin/python -c '{CAPABLE}'", "/usr/bin/tail other capabilities", "deep"
+    ),
+    "a folder at the top": Tampering(
+        "mkdir /data && echo 'x = 1' > /data/x.py", "none /data/x.py", "deep"
+    ),
+    "a RECORD gone": Tampering(
+        f"rm {SITE}/attrs-*.dist-info/RECORD", "attrs .*/RECORD not", "deep"
+    ),
 }
 CONFIGURATION = {
     "ENV MPLBACKEND=pdf": "image configuration ENV MPLBACKEND not set pdf",
@@ -171,6 +281,9 @@ CONFIGURATION = {
     'CMD ["bash"]': "image configuration CMD",
     "WORKDIR /srv": "image configuration WORKINGDIR",
     "EXPOSE 1234": "image configuration EXPOSEDPORTS",
+    "HEALTHCHECK CMD true": "image configuration HEALTHCHECK",
+    "STOPSIGNAL SIGINT": "image configuration STOPSIGNAL",
+    "ONBUILD RUN true": "image configuration ONBUILD",
     "USER root": "image configuration USER 1000 root",
 }
 
@@ -178,10 +291,13 @@ CONFIGURATION = {
 OUT_OF_SIGHT = {
     *("a compiled file that hides its source", "a Debian package's file replaced"),
     *("the mode of a pip file", "the owner of a pip file"),
-    *("/etc/localtime", "a program of no package"),
+    *("/etc/localtime", "a program of no package", "a folder at the top"),
+    *("a pip package's file and its RECORD", "a conda package's file and its record"),
+    *("the loader's settings", "a shell's settings", "cron's and sudo's settings"),
 }
 """Tamperings that a proof from the history alone does not see: it knows no modes and owners of what
-was installed, no content of Debian's files, and not what scripts write."""
+was installed, no content of Debian's files, no more of others than the packages' own lists say, and
+not what scripts write."""
 
 
 class Live:
@@ -199,10 +315,12 @@ class Live:
 
     def type(self, lines: Iterable[str]) -> None:
         """Types what the advice says, in a terminal: files to put back in one line."""
-        restore = "%envimage restore "
-        paths = [line.removeprefix(restore) for line in lines if line.startswith(restore)]
-        rest = [line for line in lines if not line.startswith(restore)]
-        typed = [restore + " ".join(paths)] * bool(paths) + rest
+        rest, typed = list(lines), []
+        for restore in ("%envimage restore --alone ", "%envimage restore "):
+            paths = [line.removeprefix(restore) for line in rest if line.startswith(restore)]
+            rest = [line for line in rest if not line.startswith(restore)]
+            typed += [restore + " ".join(paths)] * bool(paths)
+        typed += rest
         self.do(*(re.sub(r"^%env", "jstackmagic ", line.lstrip("!")) for line in typed))
 
     def prove(self, image: str, *options: str) -> Any:
@@ -216,7 +334,7 @@ def rows(proof: Mapping[str, Any]) -> list[str]:
     found = [*proof["absent"], *proof["unread"], *proof["imports"]]
     for row in proof["differences"]:
         package = row["here"] or row["image"]
-        found.append(f"{row['where']} {package['manager']}:{package['name']} {row['mend']}")
+        found.append(f"{row['where']} {package['manager']}:{package['name']} {row['fix']}")
     beside = (*proof["facts"], *proof["files"])
     found += [" ".join(value or "none" for value in row.values()) for row in beside]
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.managers.conda.executable import ByExecutable
-from jstackmagic.managers.pip.executable import Pip
+from jstackmagic.managers.pip.executable import PipProgram
 from jstackmagic.model.errors import CommandFailed, Stopped
 from jstackmagic.model.policy import Policy
 from jstackmagic.model.request import Request
@@ -69,7 +69,7 @@ def test_a_pip_that_cannot_leave_out_is_not_asked(tmp_path: Path) -> None:
     (packages / "pip-25.3.dist-info").mkdir()
     (packages / "pip-25.3.dist-info/METADATA").write_text("Name: pip\nVersion: 25.3\n")
     with pytest.raises(Stopped, match=r"pip 25\.3 cannot leave them out"):
-        Pip(before=HELD.before).plan(Request("install", "pip", ("app",)), detect(prefix))
+        PipProgram(before=HELD.before).plan(Request("install", "pip", ("app",)), detect(prefix))
 
 
 def test_a_channel_s_new_records(conda_root: Root, tmp_path: Path) -> None:

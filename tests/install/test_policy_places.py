@@ -246,6 +246,15 @@ PLACES = [
     pip("six @ https://elsewhere.example/six-1.0-py3-none-any.whl"),
     pip("git+https://elsewhere.example/six.git#egg=six"),
     pip("six", options=("--requirements-from-script", "x.py")),
+    pip("six", options=("--proxy", "me:pw@elsewhere.example:3128")),
+    pip("six", options=("--prox=http://elsewhere.example",)),
+    pip("six", options=("--trusted-host", "elsewhere.example")),
+    pip("-r {}/trusted.txt"),
+    pip("file:///elsewhere/six-1.0-py3-none-any.whl"),
+    pip("six @ file://localhost/elsewhere/six-1.0.tar.gz"),
+    pip("/elsewhere/six-1.0-py3-none-any.whl"),
+    pip("-e git+file:///elsewhere/six#egg=six"),
+    pip("-r {}/file.txt"),
 ]
 
 
@@ -256,9 +265,12 @@ def test_nothing_goes_past_a_locked_index(request_: Request, tmp_path: Path) -> 
         index__txt=f"-i {ELSEWHERE}\nsix\n",
         links__txt="six\n--find-links ./wheels\n",
         nested__txt="-r index.txt\n",
+        trusted__txt="--trusted-host elsewhere.example:443\nsix\n",
+        file__txt="./elsewhere/six-1.0-py3-none-any.whl\n",
     )
-    with pytest.raises(Stopped, match=r"elsewhere|wheels|script"):
-        hold(filled(request_, tmp_path), VENV, LOCKED)
+    for planned in (True, False):
+        with pytest.raises(Stopped, match=r"elsewhere|wheels|script"):
+            hold(filled(request_, tmp_path), VENV, LOCKED, planned=planned)
     hold(filled(request_, tmp_path), VENV, Policy(sources=LOCKED.sources))
 
 
@@ -267,20 +279,35 @@ def test_nothing_goes_past_a_locked_index(request_: Request, tmp_path: Path) -> 
     [
         pip("six"),
         pip("six", sources=Sources(index_url="https://me:pw@PYPI.example.com/simple/")),
-        pip("six", options=("-i", INDEX, "--no-deps", "--trusted-host", "h")),
+        pip("six", options=("-i", INDEX, "--no-deps", "--trusted-host", "pypi.example.com:443")),
         pip("six @ https://pypi.example.com/files/six-1.0-py3-none-any.whl"),
         pip("-r {}/same.txt"),
+        pip("-e {}"),  # the user's own work comes from no index
+        pip("mine @ file://{}"),
         conda("six", sources=Sources(channels=("anything",))),
     ],
     ids=str,
 )
 def test_a_locked_index_itself_may_be_named(request_: Request, tmp_path: Path) -> None:
-    written(tmp_path, same__txt=f"--index-url {INDEX}/\nsix\n")
+    project = "[project]\nname='mine'\n"
+    written(tmp_path, same__txt=f"--index-url {INDEX}/\nsix\n", pyproject__toml=project)
     hold(filled(request_, tmp_path), VENV, LOCKED)
 
 
+def test_a_locked_index_of_this_machine_covers_its_own_archives() -> None:
+    local = Policy(sources=Sources(index_url="file:///srv/simple"), locked=("index_url",))
+    hold(pip("six @ file:///srv/simple/six/six-1.0-py3-none-any.whl"), VENV, local)
+    for past in ("file:///srv/simple/../six-1.0-py3-none-any.whl", "/srv/simple2/six-1.0.tar.gz"):
+        with pytest.raises(Stopped, match="srv"):
+            hold(pip(f"six @ {past}" if ":" in past else past), VENV, local)
+
+
 @pytest.mark.parametrize(
-    "variable", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"]
+    "variable",
+    [
+        *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"),
+        *("PIP_PROXY", "PIP_TRUSTED_HOST"),
+    ],
 )
 def test_a_variable_does_not_go_past_a_locked_index_either(
     variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -303,11 +330,17 @@ def test_a_variable_does_not_go_past_a_locked_index_either(
         conda("six", sources=Sources(channels=(CHANNEL, "https://elsewhere.example/x"))),
         conda("conda-forge::six"),
         conda("six[channel=conda-forge]"),
+        conda("six", sources=Sources(channels=(f"{CHANNEL}/label/elsewhere",))),
         conda("six", options=("-c", "conda-forge")),
         conda("six", options=("--channel=conda-forge",)),
         conda("six", options=("-cconda-forge",)),
         conda("six", options=("--use-local",)),
         conda("six", options=("--clone", "base")),
+        conda("six", options=("--insecure",)),
+        conda("six", options=("-yk",)),
+        conda("six", options=("--ssl-verify", "false")),
+        conda("file:///elsewhere/noarch/six-1-0.conda"),
+        conda("/elsewhere/noarch/six-1-0.tar.bz2"),
         conda("https://elsewhere.example/x/noarch/six-1-0.conda"),
         conda("--file {}/channels.txt"),
     ],
@@ -315,8 +348,9 @@ def test_a_variable_does_not_go_past_a_locked_index_either(
 )
 def test_nothing_goes_past_locked_channels(request_: Request, tmp_path: Path) -> None:
     written(tmp_path, channels__txt="conda-forge::six\n")
-    with pytest.raises(Stopped, match=r"conda-forge|elsewhere|local|clone"):
-        hold(filled(request_, tmp_path), CONDA, LOCKED_CHANNEL)
+    for planned in (True, False):
+        with pytest.raises(Stopped, match=r"conda-forge|elsewhere|local|clone|certif|--ssl-verify"):
+            hold(filled(request_, tmp_path), CONDA, LOCKED_CHANNEL, planned=planned)
     hold(filled(request_, tmp_path), CONDA, Policy(sources=LOCKED_CHANNEL.sources))
 
 
@@ -334,6 +368,40 @@ def test_locked_channels_may_be_named_and_a_users_condarc_may_not_add_to_them(ho
         hold(conda("six"), theirs, LOCKED_CHANNEL)
     ours = replace(CONDA, channels=(ConfiguredChannel("conda-forge", "/etc/conda/.condarc"),))
     hold(conda("six"), ours, LOCKED_CHANNEL)
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ("ssl_verify: false", False),
+        ("verify_ssl: off", False),
+        ("channel_alias: https://elsewhere.example", False),
+        ("custom_channels: {ours: https://elsewhere.example/x}", False),
+        ("custom_multichannels: {ours: [https://elsewhere.example/x]}", False),
+        ("proxy_servers: {https: http://elsewhere.example:3128}", False),
+        ("ssl_verify: /etc/ssl/bundle.pem", True),
+        ("channel_alias: https://conda.anaconda.org/", True),
+        ("custom_channels: {theirs: https://elsewhere.example/x}", True),
+    ],
+)
+def test_no_other_answers_for_a_locked_channel_by_the_users_condarc(
+    text: str, passes: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".condarc").write_text(f"{text}\n")
+    locked = Policy(sources=Sources(channels=("ours",)), locked=("channels",))
+    requests = (conda("ours::six"), conda("six", sources=locked.sources))
+    for request in requests:
+        if passes:
+            hold(request, CONDA, locked)
+            continue
+        with pytest.raises(Stopped, match=r"elsewhere|certificate.*ssl_verify"):
+            hold(request, CONDA, locked)
+        hold(request, CONDA, Policy(sources=locked.sources))
+    (home / ".condarc").unlink()
+    hold(requests[0], CONDA, locked)
+    monkeypatch.setenv("CONDA_SSL_VERIFY", "false")
+    with pytest.raises(Stopped, match="certificate"):
+        hold(requests[0], CONDA, locked)
 
 
 @pytest.mark.dpkg
@@ -369,7 +437,7 @@ def test_nothing_denied_is_recorded_of_a_file(
     assert not history_file.exists() or not History(history_file).records()
     captured = verb("capture", *into, here / name, policy=DENY)
     assert not any("bad" in " ".join(r.request.texts) for r in captured.records)
-    assert "may not be installed here" in str(captured)
+    assert "is not allowed here" in str(captured)
 
 
 def test_capture_plans_what_is_allowed_beside(here: Path, venv: Path, history_file: Path) -> None:
@@ -398,7 +466,7 @@ def test_what_was_recorded_before_is_said_on_export_and_not_replayed(
     for words in (("dockerfile",), ("pip",), ("--all", tmp_path / "all")):
         assert "bad (pip) is recorded, and" in str(verb("export", *words, policy=DENY))
         assert "is recorded, and" not in str(verb("export", *words))
-    with pytest.raises(CommandFailed, match="bad may not be installed here"):
+    with pytest.raises(CommandFailed, match="bad is not allowed here"):
         verb("replay", "--prefix", venv, policy=DENY)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic import commands
-from jstackmagic.display.console import Plain, quiet
+from jstackmagic.display.console import PlainConsole, quiet
 from jstackmagic.history.file import History
 from jstackmagic.install.turns import turn
 from jstackmagic.model.errors import (
@@ -217,7 +217,7 @@ def test_quietly_only_what_came_of_it_is_shown(
     wheel_index.add("plain", "1.0")
     said: list[str] = []
     words = ["--prefix", str(venv), "--pip", "plain", habit, "-i", wheel_index.url]
-    result, _ = commands.execute("install", words, Session(shown=Plain(said.append)))
+    result, _ = commands.execute("install", words, Session(shown=PlainConsole(said.append)))
     assert said == []
     assert "plain    1.0" in str(result)
     outcome = History(history_file).records()[0].outcome
@@ -291,7 +291,7 @@ def test_a_wait_says_for_whom_and_can_be_interrupted(
     with turn(str(venv), quiet()):
         interrupt_when(lambda: "waiting for that to end" in "".join(said))
         with pytest.raises(Interrupted) as caught:
-            commands.execute("install", words, Session(shown=Plain(said.append)))
+            commands.execute("install", words, Session(shown=PlainConsole(said.append)))
     assert f"{venv} is being changed by process {os.getpid()} (" in "".join(said)
     assert caught.value.kept == "Nothing was changed."
     assert History(history_file).records() == []
@@ -307,7 +307,7 @@ def plan_of(prefix: Path) -> Plan:
         (("cv2",), "cv2 is what opencv-python is imported as: %envinstall opencv-python"),
         (("PIL>=9",), "PIL is what pillow is imported as: %envinstall pillow"),
         (("no-such-thing",), ""),
-        (("-r", ""), "What it reads comes after it: -r FILE"),
+        (("-r", ""), "Its value comes after it: -r FILE"),
         (("six;", "import", "six"), "Python goes on in the next line"),
     ],
 )
@@ -322,7 +322,7 @@ def test_what_was_meant_is_said(
 
 
 def test_a_folder_is_no_list(venv: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec, match="is a folder, and no list of packages"):
+    with pytest.raises(InvalidSpec, match="is a folder, not a list of packages"):
         verb("install", "--prefix", venv, "-r", tmp_path)
 
 

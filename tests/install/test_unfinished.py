@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jstackmagic import commands
-from jstackmagic.display.console import Plain
+from jstackmagic.display.console import PlainConsole
 from jstackmagic.install.unfinished import at_work, note
 from jstackmagic.io.runtime import process_identity
 from jstackmagic.managers.apt import cutoff
@@ -52,7 +52,7 @@ def dead(*, machine: str = "") -> Context:
 
 
 def until(look: Callable[[], bool]) -> None:
-    assert any(look() or time.sleep(0.01) for _ in range(1000))
+    assert any(look() or time.sleep(0.01) for _ in range(6000))
 
 
 @pytest.fixture(autouse=True)
@@ -110,10 +110,10 @@ def test_a_change_of_another_machine_is_waited_for_while_it_lives(
     if not lives:
         monkeypatch.setattr("jstackmagic.install.unfinished.clock", lambda _: time.time() + 60)
         with pytest.raises(Stopped, match="half: it has no METADATA"):
-            commands.execute("install", words, Session(shown=Plain(say)))
+            commands.execute("install", words, Session(shown=PlainConsole(say)))
         assert said == []
         return
-    result, _ = commands.execute("install", words, Session(shown=Plain(say)))
+    result, _ = commands.execute("install", words, Session(shown=PlainConsole(say)))
     assert "waiting for that to end" in "".join(said)
     assert [package.name for package in result.change.added] == ["half"]
     assert [*prefix.glob(".jstackmagic*")] == []

@@ -57,7 +57,7 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
     write_file(pipe, b"through")
-    assert reader.communicate(timeout=10)[0] == b"through"
+    assert reader.communicate(timeout=60)[0] == b"through"
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 

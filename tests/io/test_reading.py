@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from jstackmagic.capture import files
+from jstackmagic.capture import files, notebooks
 from jstackmagic.io import reading
+from jstackmagic.io.files import write_file
 from jstackmagic.model import documents
-from jstackmagic.model.errors import InvalidSpec, UsageError
+from jstackmagic.model.errors import InvalidSpec, UnknownEnvironment, UsageError
+from jstackmagic.where.environment import detect
 from support.verbs import verb
 
 SOON = 5.0  # seconds of processor; what is meant took minutes
@@ -83,6 +85,7 @@ class TestLimits:
             ("pylock.toml", "packages = {0}{1}"),
             ("script.py", "# /// script\n# dependencies = {0}{1}\n# ///\n"),
             ("note.ipynb", '{{"x": "# /// script", "cells": {0}{1}}}'),
+            ("pyproject.toml", "a" + ".a" * 20_000 + " = 1"),
         ],
     )
     def test_depth(self, name: str, text: str, tmp_path: Path) -> None:
@@ -136,6 +139,13 @@ class TestLimits:
         (tmp_path / "list.txt").write_bytes(b"six\n" * 10**6)
         with pytest.raises(InvalidSpec, match="has more than 200,000 lines"):
             reading.text_of(tmp_path / "list.txt")
+        for text, readable in (("[" + "1," * 600_000, True), ("six," * 300_000, False)):
+            (tmp_path / "list.txt").write_text(text)
+            if readable:
+                assert reading.text_of(tmp_path / "list.txt") == text
+                continue
+            with pytest.raises(InvalidSpec, match="a line of more than 1 MB"):
+                reading.text_of(tmp_path / "list.txt")
 
 
 @pytest.mark.parametrize(
@@ -182,3 +192,38 @@ class TestOwn:
         assert reading.own_bytes(tmp_path / "file", limit=10) == b"x" * 10
         with pytest.raises(OSError, match="too large"):
             reading.own_bytes(tmp_path / "file", limit=9)
+
+
+def test_numbers_and_names_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    start = time.process_time()
+    path.write_text("a = " + "9" * 10_000)
+    with pytest.raises(UsageError, match="digits"):
+        files.read(path)
+    path.write_text(f"[project]\nname = 'x'\ndependencies = ['{'a' * 100_000}']\n")
+    assert "100,000 characters" in str(files.read(path))
+    assert time.process_time() - start < SOON
+
+
+@pytest.mark.parametrize("prefix", ["a\0b", "\ud800", "~nosuchuser/x", "n" * 300])
+def test_what_is_no_prefix(prefix: str) -> None:
+    with pytest.raises(UnknownEnvironment):
+        detect(prefix)
+
+
+def test_a_folder_is_looked_through_without_its_environments(tmp_path: Path) -> None:
+    for folder in ("work", ".venv/lib"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.md").write_text("```{code-cell}\n!pip install six\n```\n")
+    (tmp_path / ".venv/pyvenv.cfg").touch()
+    os.mkfifo(tmp_path / "work/pipe.md")
+    assert [*notebooks.files([tmp_path])] == [str(tmp_path / "work/x.md")]
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("jstackmagic.io.files._PATIENCE", 0.05)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device"):
+        write_file(tmp_path / "pipe", "x")

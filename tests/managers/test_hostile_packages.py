@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import subprocess
 import sys
 import tarfile
 import time
@@ -17,21 +16,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jstackmagic.io import archives
-from jstackmagic.io.reading import check_plain
+from jstackmagic.io.reading import check_plain, not_plain
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.managers.conda.rattler.harm import check_archive_contents, check_unpacked
 from jstackmagic.managers.pip.harm import is_pythons
+from jstackmagic.managers.pip.present import check_metadata
 from jstackmagic.managers.pip.wanted import check_archives
 from jstackmagic.model.errors import CommandFailed
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
 from jstackmagic.where.environment import detect
 from support.environments import make_venv
+from support.forked import jstackmagic
 from support.verbs import verb
 from support.warm import warm_conda
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -113,10 +115,7 @@ def prefix(
 
 def install(prefix: Path, *words: object) -> subprocess.CompletedProcess[str]:
     """In a process of its own, which a panic would take along."""
-    command = [sys.executable, "-m", "jstackmagic", "install", "--prefix", prefix, *words]
-    return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, timeout=120
-    )
+    return jstackmagic("install", "--prefix", prefix, *words)
 
 
 HOSTILE: dict[str, tuple[Member, ...]] = {
@@ -406,6 +405,37 @@ def test_a_package_of_an_index_does_not_take_the_place_of_python(
     assert not is_pythons(f"{prefix}/lib/bin/python", str(prefix))
 
 
+@pytest.fixture(scope="module")
+def bombs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bombs")
+    made = build_wheel(folder, "bomb", "1.0")
+    with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("bomb/zeros", bytes(400 << 20))
+    build_wheel(folder, "carrier", "1.0", requires=["bomb"])
+    build_wheel(folder, "carrier", "0.5")
+    return folder
+
+
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_a_bomb_that_a_manager_fetches_is_stopped_and_nothing_of_it_stays(
+    engine: str, bombs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = make_venv(tmp_path / "env", pip=engine == "pip")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(bombs))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("JSTACKMAGIC_MAX_UNPACKED", "4M")
+    words = ("--engine", engine, "--prefix", prefix, "--pip")
+    verb("install", *words, "carrier==0.5")
+    with pytest.raises(CommandFailed, match="came to more than 4 MB") as caught:
+        verb("install", *words, "carrier==1.0")
+    assert "JSTACKMAGIC_MAX_UNPACKED" in caught.value.advice[0]
+    assert not list(prefix.rglob("*bomb*"))
+    assert not list(tmp_path.rglob("zeros"))
+    assert list(prefix.rglob("carrier-0.5.dist-info"))
+    verb("install", *words, "--dry-run", "carrier==0.5")  # nothing is left to be finished
+
+
 @pytest.mark.parametrize("engine", ["uv", "pip"])
 def test_a_pipe_among_the_metadata_is_named_and_not_waited_for(engine: str, tmp_path: Path) -> None:
     prefix = make_venv(tmp_path / "env", pip=engine == "pip")
@@ -413,8 +443,27 @@ def test_a_pipe_among_the_metadata_is_named_and_not_waited_for(engine: str, tmp_
     (site / "odd-1.0.dist-info").mkdir()
     os.mkfifo(site / "odd-1.0.dist-info/RECORD")
     words = ("--engine", engine, "--prefix", prefix, "--pip")
-    with pytest.raises(CommandFailed, match=r"odd-1\.0\.dist-info/RECORD is no file"):
+    with pytest.raises(CommandFailed, match=r"odd-1\.0\.dist-info/RECORD is not a file"):
         verb("install", *words, build_wheel(tmp_path, "new", "1.0"))
+
+
+def test_a_pipe_that_comes_after_the_first_look_is_named_too(tmp_path: Path) -> None:
+    environment = detect(make_venv(tmp_path / "env"))
+    odd = tmp_path / environment.site_packages[0] / "odd-1.0.dist-info"
+    odd.mkdir()
+    (odd / "RECORD").symlink_to(tmp_path / "target")
+    (tmp_path / "target").touch()
+    os.utime(odd, (1e9, 1e9))  # one that has not changed for long is listed once
+    check_metadata(environment)
+    (tmp_path / "target").unlink()
+    os.mkfifo(tmp_path / "target")  # the folder is as it was
+    with pytest.raises(CommandFailed, match=r"odd-1\.0\.dist-info/RECORD is not a file"):
+        check_metadata(environment)
+    (tmp_path / "target").unlink()
+    check_metadata(environment)
+    os.mkfifo(odd / "METADATA")
+    with pytest.raises(CommandFailed, match=r"odd-1\.0\.dist-info/METADATA is not a file"):
+        check_metadata(environment)
 
 
 def test_only_what_would_be_waited_for_is_refused(tmp_path: Path) -> None:
@@ -427,10 +476,11 @@ def test_only_what_would_be_waited_for_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(to)
     (tmp_path / "a").touch()
     (tmp_path / "folder").mkdir()
-    check_plain([str(tmp_path), str(tmp_path / "missing"), str(tmp_path / "a")], what="a list")
+    for place in (tmp_path, tmp_path / "missing", tmp_path / "a"):
+        check_plain(not_plain(str(place)), what="a list")
     (tmp_path / "zeros").symlink_to("/dev/zero")
     with pytest.raises(CommandFailed, match="where a list should be"):
-        check_plain([str(tmp_path)], what="a list")
+        check_plain(not_plain(str(tmp_path)), what="a list")
 
 
 def test_the_check_costs_little(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from jstackmagic.managers.pip.links import without_local
 from jstackmagic.model.environment import EnvironmentRef
-from jstackmagic.model.recipe import Item, Step
+from jstackmagic.model.recipe import Item, RecipeStep
 from jstackmagic.model.spec import read
 from support.environments import make_venv
 from support.verbs import verb
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 VENV = EnvironmentRef("venv", None, "/opt/venv", "3.11")
 
 
-def step(*specs: str, options: tuple[str, ...], **known: str) -> Step:
+def step(*specs: str, options: tuple[str, ...], **known: str) -> RecipeStep:
     items = tuple(Item(spec := read("pip", text), spec.name, "1.0", **known) for text in specs)
-    return Step("pip", VENV, items, options=options)
+    return RecipeStep("pip", VENV, items, options=options)
 
 
-def links(one: Step) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
+def links(one: RecipeStep) -> tuple[list[str], tuple[str, ...], tuple[str, ...]]:
     after, notes = without_local(one, ())
     return [item.text for item in after.install], (*after.sources.words, *after.options), notes
 
@@ -60,6 +60,18 @@ def test_what_an_index_gave_or_is_elsewhere_keeps_its_name(tmp_path: Path) -> No
     assert links(step("other", options=(option,)))[0] == ["other"]
     there = "--find-links=https://wheels.example/"
     assert links(step("seven", options=(there,))) == (["seven"], tuple(there.split("=")), ())
+
+
+@pytest.mark.parametrize(
+    ("spec", "placed"), [("seven", True), ("seven<2", True), ("seven>=2", False), ("other", False)]
+)
+def test_what_was_never_seen_installed(spec: str, placed: bool, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path / "w", "seven", "1.0")
+    item = Item(read("pip", spec), read("pip", spec).name)
+    one = RecipeStep("pip", VENV, (item,), options=("-f", str(wheel.parent), "--no-index"))
+    specs, _, notes = links(one)
+    assert specs == [str(wheel) if placed else spec]
+    assert f"what {item.name} needs from there was never seen" in notes[0]
 
 
 def test_a_folder_that_is_gone_is_said() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.display.console import Plain
+from jstackmagic.display.console import PlainConsole
 from jstackmagic.managers.apt import engine as apt
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
@@ -51,7 +51,7 @@ def carry_out(plan: Plan) -> tuple[Change, str]:
     """Runs a plan; returns the change as seen on disk and what was shown."""
     words: list[str] = []
     before = read_packages(SYSTEM, ("apt",))
-    assert apt.AptGet().run(plan, Plain(words.append)) == 0, "".join(words)
+    assert apt.AptGet().run(plan, PlainConsole(words.append)) == 0, "".join(words)
     return read_packages(SYSTEM, ("apt",)) - before, "".join(words)
 
 
@@ -210,7 +210,7 @@ def test_what_only_new_lists_can_refuse_is_refused_before_the_install(
     unfetched()
     plan = apt.AptGet().plan(install("jstackmagic-no-such"), SYSTEM)
     with pytest.raises(CommandFailed, match="Unable to locate package jstackmagic-no-such"):
-        apt.AptGet().run(plan, Plain(lambda text: None))
+        apt.AptGet().run(plan, PlainConsole(lambda text: None))
 
 
 class hold:  # noqa: N801
@@ -354,7 +354,7 @@ def test_what_lacks_a_dependency_is_said_beforehand(
 AS_NOBODY = """
     import sys
     sys.path.insert(0, sys.argv[1])
-    from jstackmagic.display.console import Plain
+    from jstackmagic.display.console import PlainConsole
     from jstackmagic.where import host
     from jstackmagic.model.environment import Environment
     from jstackmagic.model.errors import JStackMagicError
@@ -369,7 +369,7 @@ AS_NOBODY = """
         print(type(error).__name__, error, sep="\\n")
     else:
         print([str(command) for command in plan.commands], plan.satisfied, flush=True)
-        sys.exit(apt.AptGet().run(plan, Plain(lambda text: print(text, end="", flush=True))))
+        sys.exit(apt.AptGet().run(plan, PlainConsole(lambda text: print(text, end="", flush=True))))
 """
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.display.console import Plain
+from jstackmagic.display.console import PlainConsole
 from jstackmagic.managers.conda import executable as conda
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
@@ -98,7 +98,7 @@ class TestCommandLine:
         self, named: Environment, recording_conda: StandIn, answer_six: None
     ) -> None:
         made = plan(named, install("six >=1.17,<2", "numpy>=1.20", "scipy[version='>=1|<3']"))
-        assert conda.manager().run(made, Plain(lambda _: None)) == 0
+        assert conda.manager().run(made, PlainConsole(lambda _: None)) == 0
         assert recording_conda.argvs[-1] == [
             *("install", "--yes", "--name", "analysis"),
             *("six >=1.17,<2", "numpy>=1.20", "scipy[version='>=1|<3']"),
@@ -382,6 +382,8 @@ class TestArchive:
             plan(named, install(str(broken)))
         with pytest.raises(InvalidSpec, match="No such file"):
             plan(named, install(str(tmp_path / "missing-1-0.conda")))
+        with pytest.raises(InvalidSpec, match="archive in brackets"):
+            plan(named, install("six[url=https://h.example/noarch/other-1-0.conda]"))
         with pytest.raises(InvalidSpec, match="names an archive") as caught:
             plan(named, remove(str(broken)))
         assert "Remove it by its name: %envremove broken" in caught.value.advice
@@ -394,7 +396,7 @@ class TestRunning:
         made = plan(named, install("pip"), thorough=False)
         recording_conda.answer("install", output="solving\rsolving.\nfailed\n", status=3)
         words: list[str] = []
-        assert conda.manager().run(made, Plain(words.append)) == 3
+        assert conda.manager().run(made, PlainConsole(words.append)) == 3
         assert "".join(words) == "solving\rsolving.\nfailed\n"
 
     def test_the_next_command_waits_for_the_first(
@@ -405,7 +407,7 @@ class TestRunning:
         archive = builder.add_package("demo-local", "1.5", files={"share/x": "x"})
         made = plan(environment, install("six", str(archive)), thorough=False)
         recording_conda.answer("six", status=1)
-        assert conda.manager().run(made, Plain(lambda _: None)) == 1
+        assert conda.manager().run(made, PlainConsole(lambda _: None)) == 1
         assert len(recording_conda.calls) == 1
 
     def test_an_interrupted_dry_run_changed_nothing(
@@ -447,7 +449,7 @@ class TestRealExecutable:
         assert made.engine == tool
         assert made.change is not None
         before = read_packages(environment, ("conda",))
-        assert conda.manager().run(made, Plain(print)) == 0
+        assert conda.manager().run(made, PlainConsole(print)) == 0
         change = read_packages(environment, ("conda",)) - before
         assert [package.version for package in change.added if package.name == "demo-tool"] == [
             "1.0"
@@ -462,8 +464,8 @@ class TestRealExecutable:
         made = manager.plan(install("six", upgrade=True), environment)
         assert made.change is not None
         assert [new.version for _, new in made.change.changed] == [SIX[1]]
-        assert manager.run(made, Plain(print)) == 0
-        assert manager.run(manager.plan(remove("six"), environment), Plain(print)) == 0
+        assert manager.run(made, PlainConsole(print)) == 0
+        assert manager.run(manager.plan(remove("six"), environment), PlainConsole(print)) == 0
         assert ("conda", "six") not in read_packages(environment, ("conda",))
 
     def test_it_finds_no_such_package(self, environment: Environment) -> None:
@@ -474,7 +476,7 @@ class TestRealExecutable:
         builder = ChannelBuilder(tmp_path / "built")
         archive = builder.add_package("demo-local", "1.5", files={"share/demo-local": "x"})
         made = plan(environment, install(str(archive)))
-        assert conda.manager().run(made, Plain(print)) == 0
+        assert conda.manager().run(made, PlainConsole(print)) == 0
         assert Path(environment.prefix, "share/demo-local").read_text() == "x"
         assert plan(environment, install(str(archive))).commands == ()
         assert platform_subdir() in str(archive)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from uv import find_uv_bin
 
-from jstackmagic.display.console import Plain, Recording, quiet
+from jstackmagic.display.console import PlainConsole, Recording, quiet
 from jstackmagic.managers import choose, engine, get
 from jstackmagic.managers.pip import config as _pipconfig
 from jstackmagic.managers.pip import executable as pip
@@ -63,11 +63,11 @@ def remove(*specs: str) -> Request:
     return Request(action="remove", manager="pip", specs=specs)
 
 
-def carry_out(manager: pip.Pip, plan: Plan) -> tuple[Change, str]:
+def carry_out(manager: pip.PipProgram, plan: Plan) -> tuple[Change, str]:
     """Runs a plan; returns the change as seen on disk and what was shown."""
     words: list[str] = []
     before = read_packages(plan.environment, ("conda", "pip"))
-    assert manager.run(plan, Plain(words.append)) == 0, "".join(words)
+    assert manager.run(plan, PlainConsole(words.append)) == 0, "".join(words)
     change = read_packages(plan.environment, ("conda", "pip")) - before
     return manager.explain(plan, change), "".join(words)
 
@@ -241,6 +241,8 @@ def test_what_is_there_is_said_so_without_running_anything(
     irrelevant = manager.plan(install("other; sys_platform == 'win32'"), venv)
     assert irrelevant.commands == ()
     assert irrelevant.satisfied == ()
+    (note,) = irrelevant.notes
+    assert note.endswith("by its marker: other; sys_platform == 'win32'")
 
 
 @pytest.mark.parametrize(
@@ -405,7 +407,7 @@ def test_a_stop_while_pip_waits_for_an_index(venv: Environment) -> None:
         manager = pip.manager()
         plan = manager.plan(install("demo-app", sources=Sources(index_url=url)), venv)
         with pytest.raises(Interrupted, match="python was interrupted and stopped") as caught:
-            manager.run(plan, Plain(stop))
+            manager.run(plan, PlainConsole(stop))
     assert not caught.value.kept  # what is half there is looked up, not guessed
 
 

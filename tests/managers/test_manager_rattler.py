@@ -21,7 +21,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from jstackmagic.display.console import Plain, quiet
+from jstackmagic.display.console import PlainConsole, quiet
 from jstackmagic.io.locks import Held, Lock, NoLocks, take
 from jstackmagic.managers.conda import rattler
 from jstackmagic.managers.conda.rattler import bytecode, condahistory, journal
@@ -40,7 +40,7 @@ from support.channel import (
     File,
     platform_subdir,
 )
-from support.environments import create_environment, make_root
+from support.environments import create_environment, make_root, settled
 from support.interrupts import interrupt_when
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def change(prefix: Path, *specs: str, **more: object) -> Change:
     before = read_packages(environment, ("conda",))
     made = plan(prefix, *specs, **more)
     words: list[str] = []
-    assert rattler.manager().run(made, Plain(words.append)) == 0, "".join(words)
+    assert rattler.manager().run(made, PlainConsole(words.append)) == 0, "".join(words)
     done = read_packages(environment, ("conda",)) - before
     assert made.change is not None
     assert outline(made.change) == outline(done)
@@ -194,14 +194,6 @@ def history(prefix: Path) -> str:
 
 def last_entry(prefix: Path) -> list[str]:
     return ("==>" + history(prefix).rpartition("==>")[2]).splitlines()
-
-
-def settled(prefix: Path) -> None:
-    """Waits until the bytecode is made."""
-    deadline = time.monotonic() + 20
-    while not bytecode.is_made(str(prefix)) or not journal.is_free(str(prefix)):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def tree(prefix: Path) -> set[str]:
@@ -692,7 +684,7 @@ class TestArchive:
         other = ChannelBuilder(tmp_path / "rebuilt").add_package(
             "local", "1.5", build="h1_0", files={"share/local": "other contents"}
         )
-        assert rattler.manager().run(plan(prefix, str(other)), Plain(lambda _: None)) == 0
+        assert rattler.manager().run(plan(prefix, str(other)), PlainConsole(lambda _: None)) == 0
         assert (prefix / "share/local").read_text() == "other contents"
 
     def test_one_for_another_machine(self, make: Callable[..., Path], tmp_path: Path) -> None:
@@ -726,14 +718,14 @@ class TestLinkScripts:
     def test_their_words_are_shown(self, make: Callable[..., Path]) -> None:
         prefix = make("python")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "scripted"), Plain(words.append)) == 0
+        assert rattler.manager().run(plan(prefix, "scripted"), PlainConsole(words.append)) == 0
         assert "hello from scripted 1.0\n" in "".join(words)
         assert not (prefix / ".messages.txt").exists()
 
     def test_one_that_fails(self, make: Callable[..., Path]) -> None:
         prefix = make("python")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "failing"), Plain(words.append)) == 1
+        assert rattler.manager().run(plan(prefix, "failing"), PlainConsole(words.append)) == 1
         assert "The link script of failing failed; its files are linked." in "".join(words)
         assert record(prefix, "failing")["requested_spec"] == "failing"
 
@@ -824,7 +816,7 @@ class TestConfiguration:
         prefix = make("python", "independent")
         monkeypatch.setenv("CONDA_PKGS_DIRS", "/dev/null/pkgs")
         with pytest.raises(CommandFailed, match="No package cache can be written to: /dev/null"):
-            rattler.manager().run(plan(prefix, "app"), Plain(lambda _: None))
+            rattler.manager().run(plan(prefix, "app"), PlainConsole(lambda _: None))
         assert outline(remove(prefix, "independent"))[2] == ["independent 1.0"]
 
 
@@ -881,7 +873,7 @@ class TestHistoryFile:
 
 SCRIPT = """
 import sys
-from jstackmagic.display.console import Plain, quiet
+from jstackmagic.display.console import PlainConsole, quiet
 from jstackmagic.where.environment import detect
 from jstackmagic.managers.conda import rattler
 from jstackmagic.model.request import Request
@@ -891,7 +883,8 @@ environment = detect(sys.argv[1])
 made = rattler.manager().plan(Request("install", "conda", tuple(sys.argv[2:])), environment)
 print("planned", flush=True)
 try:
-    status = rattler.manager().run(made, Plain(lambda words: print(words, end="", flush=True)))
+    console = PlainConsole(lambda words: print(words, end="", flush=True))
+    status = rattler.manager().run(made, console)
 except JStackMagicError as error:
     print(type(error).__name__, error, flush=True)
     status = 3
@@ -910,7 +903,7 @@ class TestProcesses:
         prefix = make("python")
 
         async def cell() -> int:
-            return rattler.manager().run(plan(prefix, "app"), Plain(lambda _: None))
+            return rattler.manager().run(plan(prefix, "app"), PlainConsole(lambda _: None))
 
         assert asyncio.run(cell()) == 0
         assert record(prefix, "app")["version"] == "2.0"
@@ -919,7 +912,7 @@ class TestProcesses:
         threads: set[str] = set()
         rattler.manager().run(
             plan(make("python"), "app"),
-            Plain(lambda _: threads.add(threading.current_thread().name)),
+            PlainConsole(lambda _: threads.add(threading.current_thread().name)),
         )
         assert threads == {threading.current_thread().name}
 
@@ -971,7 +964,7 @@ class TestProcesses:
         monkeypatch.setattr(journal, "_UNSEEN", 0.3)
         monkeypatch.setattr(journal, "take", lambda *_, **__: Held("process 7 of pod-a", False))
         with pytest.raises(CommandFailed, match=f"{prefix} is locked by process 7 of pod-a"):
-            rattler.manager().run(made, Plain(lambda _: None))
+            rattler.manager().run(made, PlainConsole(lambda _: None))
 
     def test_where_there_are_no_locks_it_is_said(
         self, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
@@ -980,7 +973,7 @@ class TestProcesses:
         made = plan(prefix, "app")
         monkeypatch.setattr(journal, "take", lambda *_, **__: NoLocks("/x has no file locks"))
         words: list[str] = []
-        assert rattler.manager().run(made, Plain(words.append)) == 0
+        assert rattler.manager().run(made, PlainConsole(words.append)) == 0
         assert words[0] == (
             f"/x has no file locks: see that nothing else changes {prefix} meanwhile.\n"
         )
@@ -991,7 +984,7 @@ class TestProcesses:
         change(prefix, "independent")
         size = len(history(prefix))
         words: list[str] = []
-        assert rattler.manager().run(made, Plain(words.append)) == 0
+        assert rattler.manager().run(made, PlainConsole(words.append)) == 0
         assert "".join(words) == "Another process has done it meanwhile.\n"
         assert len(history(prefix)) == size
 
@@ -1001,7 +994,7 @@ class TestProcesses:
         change(prefix, "old-library-user")
         remove(prefix, "library")
         with pytest.raises(CommandFailed, match="has changed since this was planned"):
-            rattler.manager().run(made, Plain(lambda _: None))
+            rattler.manager().run(made, PlainConsole(lambda _: None))
         assert not list(prefix.glob("conda-meta/app-*"))
         assert plan(prefix, "app=1.1").commands
 
@@ -1014,7 +1007,7 @@ class TestInterrupted:
 
         interrupt_when((prefix / "slow-began").exists)
         with pytest.raises(Interrupted) as caught:
-            rattler.manager().run(made, Plain(words.append))
+            rattler.manager().run(made, PlainConsole(words.append))
         assert caught.value.kept == "The change was carried out whole."
         assert "waiting until the packages are linked" in "".join(words)
         assert (prefix / "slow-ended").exists()
@@ -1029,7 +1022,7 @@ class TestInterrupted:
         with take(journal._lock_file(str(prefix))):  # type: ignore[union-attr]
             interrupt_when(lambda: "waiting for that to end" in "".join(words))
             with pytest.raises(Interrupted) as caught:
-                rattler.manager().run(made, Plain(words.append))
+                rattler.manager().run(made, PlainConsole(words.append))
         assert caught.value.kept == "Nothing was changed."
         assert tree(prefix) - before <= {"conda-meta/jstackmagic.lock"}
 
@@ -1060,13 +1053,13 @@ class TestRepair:
         assert "Not or half linked: app-1.1-py_0" in caught.value.problem
         assert caught.value.advice == (f"Finish it: {repair_line(str(prefix))}",)
         words: list[str] = []
-        assert rattler.repair(detect(prefix), Plain(words.append))
+        assert rattler.repair(detect(prefix), PlainConsole(words.append))
         assert "Finishing: conda install" in "".join(words)
         settled(prefix)
         assert (prefix / f"{SITE_PACKAGES}/app/__init__.py").read_text() == "version = '1.1'\n"
         assert last_entry(prefix)[-1] == "# update specs: ['app=1.1', 'independent', 'slow']"
         assert record(prefix, "app")["requested_spec"] == "app=1.1"
-        assert not rattler.repair(detect(prefix), Plain(words.append))
+        assert not rattler.repair(detect(prefix), PlainConsole(words.append))
         assert plan(prefix, "app=1.1").commands == ()
 
     def test_only_bytecode_missing_stops_nobody(self, make: Callable[..., Path]) -> None:
@@ -1191,7 +1184,7 @@ class TestNetwork:
     ) -> None:
         prefix = make("python")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "app=1.1"), Plain(words.append)) == 0
+        assert rattler.manager().run(plan(prefix, "app=1.1"), PlainConsole(words.append)) == 0
         assert "Fetching app-1.1-py_0.conda" in "".join(words)
         archive = tmp_path / "pkgs/app-1.1-py_0.conda"
         assert archive.is_file()
@@ -1235,7 +1228,7 @@ class TestNetwork:
         archive.write_bytes(b"something else")
         before = tree(prefix)
         with pytest.raises(CommandFailed, match="is not what its channel says"):
-            rattler.manager().run(made, Plain(lambda _: None))
+            rattler.manager().run(made, PlainConsole(lambda _: None))
         assert tree(prefix) - before <= {"conda-meta/jstackmagic.lock"}
         assert not list((tmp_path / "pkgs").glob("*independent*"))
 
@@ -1246,7 +1239,7 @@ class TestNetwork:
         made = plan(prefix, "app=2.0", "independent")
         next((tmp_path / "served").glob("*/independent-1.0-b_1.conda")).unlink()
         with pytest.raises(CommandFailed, match=r"independent-1\.0-b_1\.conda cannot be fetched"):
-            rattler.manager().run(made, Plain(lambda _: None))
+            rattler.manager().run(made, PlainConsole(lambda _: None))
         assert not list(prefix.glob("conda-meta/app*"))
 
     def test_offline(self, make: Callable[..., Path], server: Server) -> None:
@@ -1259,7 +1252,7 @@ class TestNetwork:
         change(prefix, "independent")
         assert len(server.requests) == asked
         with pytest.raises(CommandFailed, match=r"offline, and prefixed-1\.0-0\.conda is in no"):
-            rattler.manager().run(plan(prefix, "prefixed"), Plain(lambda _: None))
+            rattler.manager().run(plan(prefix, "prefixed"), PlainConsole(lambda _: None))
 
     def test_a_server_that_is_down(self, make: Callable[..., Path], server: Server) -> None:
         prefix = make("python")
@@ -1274,7 +1267,7 @@ class TestNetwork:
         url = server.url.replace("//", "//me:s3cret@")
         write_condarc(f"channels: ['{url}']\n")
         words: list[str] = []
-        assert rattler.manager().run(plan(prefix, "app"), Plain(words.append)) == 0
+        assert rattler.manager().run(plan(prefix, "app"), PlainConsole(words.append)) == 0
         settled(prefix)
         kept = [*prefix.glob("conda-meta/*"), *(tmp_path / "pkgs").rglob("*.json")]
         kept.append(tmp_path / "pkgs/urls.txt")
@@ -1367,11 +1360,13 @@ class TestNetwork:
         server.stall.set()
         interrupt_when(server.archives)
         with pytest.raises(Interrupted) as caught:
-            rattler.manager().run(made, Plain(lambda _: None))  # the server would go on for ever
+            rattler.manager().run(
+                made, PlainConsole(lambda _: None)
+            )  # the server would go on for ever
         assert caught.value.kept == "Nothing was changed."
         assert not list(prefix.glob("conda-meta/independent-*"))
         server.stall.clear()
-        assert rattler.manager().run(made, Plain(lambda _: None)) == 0
+        assert rattler.manager().run(made, PlainConsole(lambda _: None)) == 0
 
     def test_through_a_proxy(self, make: Callable[..., Path], server: Server) -> None:
         prefix = make("python")

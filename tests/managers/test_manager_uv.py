@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jstackmagic.display.console import Plain
-from jstackmagic.managers import choose, engine
+from jstackmagic.display.console import PlainConsole
+from jstackmagic.managers import EngineOptions, choose, engine
 from jstackmagic.managers.pip.uv import terms as _uvterms
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import CommandFailed, Stopped
@@ -49,7 +49,7 @@ def carry_out(
     plan = manager.plan(request, environment)
     words: list[str] = []
     before = read_packages(environment, ("conda", "pip"))
-    assert manager.run(plan, Plain(words.append)) == 0, "".join(words)
+    assert manager.run(plan, PlainConsole(words.append)) == 0, "".join(words)
     change = read_packages(environment, ("conda", "pip")) - before
     return plan, manager.explain(plan, change), "".join(words)
 
@@ -161,7 +161,7 @@ def test_the_wheel_that_was_taken_is_told_from_its_brothers(
     index.add("tagged", "1.0", tag=f"{minor}-none-any")
     index.add("tagged", "1.0", tag="py2-none-any")
     request = install("tagged", sources=Sources(index_url=index.url))
-    manager = engine(choose("pip", bare, UV, request), exact=True)
+    manager = engine(choose("pip", bare, UV, request), EngineOptions(exact=True))
     plan = manager.plan(request, bare)
     assert plan.change is not None
     (planned,) = plan.change.added
@@ -248,7 +248,7 @@ LEFT: list[tuple[Request, str]] = [
     (install("git+https://host.example/repository"), "is to be built"),
     (install("x @ https://host.example/x-1.tar.gz"), "is to be built"),
     (install("six===1.0"), "compares versions as text"),
-    (install("pytz==2004d-1-x"), "before PEP 440"),
+    (install("pytz==2004d-1-x"), "older than PEP 440"),
     (install("six", options=("--user",)), "--user is an option for pip"),
     (install("six", options=("--target", "/there")), "--target is an option for pip"),
     (install("six", options=("--config-settings=a=b",)), "is an option for pip"),
@@ -348,7 +348,7 @@ def test_the_options_of_a_list_of_requirements(bare: Environment, index: WheelIn
     wrong = install(f"library==1.0 --hash=sha256:{'0' * 64}", options=where)
     manager = engine(choose("pip", bare, UV, wrong))
     words: list[str] = []
-    assert manager.run(manager.plan(wrong, bare), Plain(words.append)) != 0
+    assert manager.run(manager.plan(wrong, bare), PlainConsole(words.append)) != 0
     assert "Hash mismatch" in "".join(words)
     assert versions(bare) == {}
     _, change, _ = carry_out(install(f"library==1.0 --hash=sha256:{digest}", options=where), bare)

@@ -76,6 +76,20 @@ def test_replay(venv: Environment) -> None:
     assert toys(venv) == {"robot": "1.0"}
 
 
+def test_it_says_how_a_place_is_restored(
+    venv: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = type(toymanager.MANAGER)
+    monkeypatch.setattr(toy, "exactness", ("asked",))
+    monkeypatch.setattr(toy, "alone", lambda _, removal: replace(removal, options=("--alone",)))
+    verb("install", "--prefix", venv.prefix, "toy:train")
+    Path(venv.prefix, "toys", "train").unlink()
+    verb("replay")
+    assert Session().history.records()[-1].request.texts == ("train",), "not train==1.1"
+    verb("undo")
+    assert Session().history.records()[-1].request.options == ("--alone",)
+
+
 @pytest.mark.parametrize("form", ["dockerfile", "script"])
 def test_export(venv: Environment, form: str) -> None:
     verb("install", "--prefix", venv.prefix, "toy:robot")

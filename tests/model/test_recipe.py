@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, ManagerName, Package
 from jstackmagic.model.plan import Outcome
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.record import Record, Status
 from jstackmagic.model.request import Action, Request
 from jstackmagic.model.sources import Sources
@@ -74,7 +74,7 @@ class TestWhatCounts:
         six = package("six", "1.17.0", source="https://pypi.example.com/simple", sha256="ab")
         assert fold([record("six>=1", added=(six,), resolved=(six,))]) == Recipe(
             (
-                Step(
+                RecipeStep(
                     "pip",
                     BASE,
                     install=(
@@ -141,7 +141,7 @@ class TestWhatCancels:
     def test_the_removal_of_a_package_of_the_base_stays(self) -> None:
         numpy = package("numpy", manager="conda")
         history = [record("numpy", manager="conda", action="remove", removed=(numpy,))]
-        assert fold(history) == Recipe((Step("conda", BASE, remove=("numpy",)),))
+        assert fold(history) == Recipe((RecipeStep("conda", BASE, remove=("numpy",)),))
 
     def test_moved_and_then_removed_leaves_a_removal(self) -> None:
         old, new = package("numpy", "1", "conda"), package("numpy", "2", "conda")
@@ -149,7 +149,7 @@ class TestWhatCancels:
             record("numpy>1", manager="conda", changed=((old, new),)),
             record("numpy", manager="conda", action="remove", removed=(new,)),
         ]
-        assert fold(history) == Recipe((Step("conda", BASE, remove=("numpy",)),))
+        assert fold(history) == Recipe((RecipeStep("conda", BASE, remove=("numpy",)),))
 
     def test_installed_again_takes_the_removal_back(self) -> None:
         numpy = package("numpy", manager="conda")

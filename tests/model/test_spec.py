@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 
 from jstackmagic.model.packages import normalise
-from jstackmagic.model.recipe import Item, Step
+from jstackmagic.model.recipe import Item, RecipeStep
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import (
     Constraint,
@@ -160,6 +160,6 @@ def test_a_place_is_found_again_in_the_installed_metadata(place: str, url: str) 
 
 def test_nouns_hold_values_whatever_they_are_made_of() -> None:
     assert Request("install", "pip", ("six",)).specs == (read("pip", "six"),)  # type: ignore[arg-type]
-    step = Step("conda", None, install=(Item("lab::numpy"),))  # type: ignore[arg-type]
+    step = RecipeStep("conda", None, install=(Item("lab::numpy"),))  # type: ignore[arg-type]
     assert step.install[0].spec == read("conda", "lab::numpy")
     assert Request("install", "pip", step.install and (read("pip", "a"),)).texts == ("a",)

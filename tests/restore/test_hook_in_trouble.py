@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.history import progress
-from jstackmagic.history.file import History
+from jstackmagic.history.file import History, default_path
 from jstackmagic.history.who import context
 from jstackmagic.io.locks import Lock, take
-from jstackmagic.io.runtime import runtime_folder
+from jstackmagic.io.runtime import replay_file, runtime_folder
 from jstackmagic.managers.conda.rattler import patience
 from jstackmagic.model.errors import CommandFailed
 from jstackmagic.model.packages import Change, Package
@@ -27,6 +27,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from jstackmagic.restore import hook
 from jstackmagic.where.environment import detect
+from support.forked import jstackmagic
 from support.verbs import packages, verb
 from support.warm import warm_conda
 
@@ -89,16 +90,13 @@ def remember(history_file: Path, prefix: Path, *names: str) -> None:
 
 def run_hook() -> int:
     """Runs the hook as `postStart` does; returns its exit status."""
-    done = subprocess.run(
-        [sys.executable, "-m", "jstackmagic", "hook", "run"], capture_output=True, check=False
-    )
-    return done.returncode
+    return jstackmagic("hook", "run").returncode
 
 
 def until(state: str, seconds: float = 150) -> progress.Status:
     """Waits for a status of the replay in the background."""
     deadline = time.monotonic() + seconds
-    while (status := progress.status()) is None or status.state != state:
+    while (status := progress.status(default_path())) is None or status.state != state:
         assert time.monotonic() < deadline, status
         time.sleep(0.05)
     return status
@@ -201,8 +199,8 @@ def test_two_servers_at_once(new: Callable[[str], Path], home: Path, history_fil
 
 def test_a_process_that_has_the_number_of_a_dead_replay_is_not_it() -> None:
     """A container that is started again keeps its temporary files, and counts from 1."""
-    progress.Progress()
-    path = runtime_folder() / "replay.json"
+    progress.Progress(default_path())
+    path = replay_file(default_path())
     noted = json.loads(path.read_bytes())
     assert until("running").pid == os.getpid()
     path.write_text(json.dumps({**noted, "process": "boot/namespace/1"}))

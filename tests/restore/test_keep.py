@@ -18,11 +18,12 @@ from jstackmagic.restore.keep import Store
 from jstackmagic.session import Session
 from jstackmagic.where.packages import read_debian
 from support.debs import build_deb, publish, purge
+from support.environments import make_venv
 from support.projects import write_project
 from support.served import Folder
 from support.tiers import DNSPYTHON, PYMONGO, SIX
 from support.verbs import contents, packages, verb
-from support.warm import warm_conda, warm_venv
+from support.warm import warm_conda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,11 +135,9 @@ def test_what_came_from_no_index_is_told(new: Callable[..., Path], wheel_index: 
     assert result.notes == (f"plain cannot be kept: it came from {url}, and from no index.",)
 
 
-def test_what_was_built_is_kept_as_it_was_built(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, home: Path
-) -> None:
+def test_what_was_built_is_kept_as_it_was_built(tmp_path: Path, home: Path) -> None:
     """The history knows the hash of the source archive, and it is a wheel that is kept."""
-    first, second = (warm_venv(tmp_path_factory, tmp_path / name) for name in ("one", "two"))
+    first, second = (make_venv(tmp_path / name) for name in ("one", "two"))
     sources = tmp_path / "sources"
     sources.mkdir()
     with tarfile.open(sources / "sourced-1.0.tar.gz", "w:gz") as archive:

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jstackmagic.history import progress
-from jstackmagic.history.file import IMAGE_HISTORY
-from jstackmagic.io.runtime import runtime_folder
+from jstackmagic.history.file import IMAGE_HISTORY, default_path
+from jstackmagic.io.runtime import replay_file, runtime_folder
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
 from jstackmagic.model.ledger import Ledger, fold
 from jstackmagic.model.packages import Package, PackageSet
@@ -30,10 +30,10 @@ from jstackmagic.where.packages import read_packages
 from strategies import World, worlds
 from support import stacks
 from support.debs import build_deb, purge
-from support.environments import delete_environment, make_root
+from support.environments import delete_environment, make_root, make_venv
 from support.tiers import DNSPYTHON, PYMONGO, SIX
 from support.verbs import contents, packages, verb
-from support.warm import warm_conda, warm_venv
+from support.warm import warm_conda
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def new(
 
 
 @pytest.fixture
-def new_venv(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Callable[[], Path]:
+def new_venv(tmp_path: Path) -> Callable[[], Path]:
     """Makes virtual environments."""
     numbers = count(1)
-    return lambda: warm_venv(tmp_path_factory, tmp_path / f"venv{next(numbers)}")
+    return lambda: make_venv(tmp_path / f"venv{next(numbers)}")
 
 
 def commands(result: ReplayResult) -> list[str]:
@@ -189,7 +189,7 @@ def test_a_build_that_is_not_to_be_had_is_another_build_of_the_version(
     found = read_packages(detect(second), ("conda",)).get("conda", "demo-tool")
     assert found is not None
     assert (found.version, found.build) == ("1.0", "py_0")
-    assert "not all that there was can be had again" in result.notes[0]
+    assert "not everything that was there is available" in result.notes[0]
 
 
 def test_what_came_from_a_file_that_is_gone_is_never_an_index_s_package_of_that_name(
@@ -216,6 +216,32 @@ def test_what_came_from_a_file_that_is_gone_is_never_an_index_s_package_of_that_
     assert found & {"forked", "project", "plain", "yanked"} == {"plain"}
 
 
+@pytest.mark.parametrize("engine", ["uv", "pip"])
+def test_a_wheel_that_was_built_again_as_the_same_version(
+    engine: str, new_venv: Callable[[], Path], tmp_path: Path
+) -> None:
+    def build(code: str) -> Path:
+        return build_wheel(tmp_path / "forks", "forked", "1.0", modules={"forked.py": code})
+
+    prefix = new_venv()
+    words = ("install", "--engine", engine, "--prefix", prefix, "--pip")
+    verb(*words, build("one = 1\n"))
+    again = verb(*words, build("two = 22\n"), "--", "--force-reinstall")
+    ((old, new),) = again.change.changed
+    assert len({"", old.sha256, new.sha256}) == 3
+    assert "1.0 (was another archive)" in str(again)
+    assert not verb(*words, build("two = 22\n"), "--", "--force-reinstall").change
+    with pytest.raises(Stopped, match=f"its sha256 is {new.sha256}, and was {old.sha256}"):
+        verb("undo", again.done[0].record.transaction)
+    build("one = 1\n")
+    verb("undo", again.done[0].record.transaction)
+    (code,) = prefix.rglob("forked.py")
+    assert code.read_text() == "one = 1\n"
+    fork = build("three = 333\n")
+    result = verb("replay", "--dry-run", "--prefix", new_venv())
+    assert result.notes == (f"{fork} has changed since it was installed: what it is now is taken.",)
+
+
 def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
     new: Callable[[], Path], new_venv: Callable[[], Path], wheel_index: WheelIndex
 ) -> None:
@@ -228,7 +254,7 @@ def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
         verb("replay")
     assert str(second) not in str(caught.value)
     assert any(second.rglob("plain.py")), "a virtual environment is made anew"
-    status = progress.status()
+    status = progress.status(default_path())
     assert status is not None
     assert status.state == "failed"
     assert "To try again: %envreplay" in str(status)
@@ -360,12 +386,12 @@ def test_a_folder_that_somebody_else_made_is_not_used(
     new: Callable[[], Path], runtime: Path
 ) -> None:
     verb("install", "--prefix", new(), "--conda", "demo-tool")
-    progress.Progress()
+    progress.Progress(default_path())
     (runtime / "replays.jsonl").write_text(Session().history.path.read_text())
-    assert progress.status() is not None
+    assert progress.status(default_path()) is not None
     assert len(progress.replays().records()) == 1
     os.chown(runtime, 65534, 65534)
-    assert progress.status() is None
+    assert progress.status(default_path()) is None
     assert progress.replays().records() == []
     with pytest.raises(Stopped, match="another user"):
         verb("replay")
@@ -373,21 +399,22 @@ def test_a_folder_that_somebody_else_made_is_not_used(
 
 
 def test_how_far_it_is(new: Callable[[], Path], runtime: Path) -> None:
-    assert progress.status() is None
-    reporter = progress.Progress()
+    assert progress.status(default_path()) is None
+    reporter = progress.Progress(default_path())
     reporter.at("conda, environment base", 1, 2)
-    assert "(step 1 of 2: conda, environment base)" in str(progress.status())
+    assert "(step 1 of 2: conda, environment base)" in str(progress.status(default_path()))
     assert "(step 1 of 2: conda, environment base)" in str(verb("info"))
+    assert progress.status(default_path().with_name("other.jsonl")) is None
     assert verb("info").to_json()["replay"]["state"] == "running"
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    path = runtime / "replay.json"
+    path = replay_file(default_path())
     path.write_text(path.read_text().replace(str(os.getpid()), str(ended.pid)))
-    assert "cut off" in str(progress.status())
+    assert "cut off" in str(progress.status(default_path()))
     reporter.end("done")
-    assert "was replayed here" in str(progress.status())
+    assert "was replayed here" in str(progress.status(default_path()))
     path.write_text("{torn")
-    assert progress.status() is None
+    assert progress.status(default_path()) is None
 
 
 # apt
@@ -451,7 +478,7 @@ def start(script: Path, **environ: str) -> subprocess.CompletedProcess[str]:
 def ended() -> progress.Status:
     """The status of a replay in the background, once it has ended."""
     deadline = time.monotonic() + 60
-    while (status := progress.status()) is None or status.state == "running":
+    while (status := progress.status(default_path())) is None or status.state == "running":
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return status

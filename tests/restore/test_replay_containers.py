@@ -28,7 +28,7 @@ IMAGE = "jstackmagic-tests/hooked:replay"
 DEB = "jstackmagic-test-container"
 
 SERVER = "the server starts"
-LOOK = "cat /tmp/jstackmagic-1000/replay.json"  # as `%envinfo` does, without a Python each time
+LOOK = "cat /tmp/jstackmagic-1000/replay-*.json"  # as `%envinfo` does, without a Python each time
 
 WAYS = f"""
 set -e

@@ -121,7 +121,7 @@ def test_the_history_is_the_spool(ada: Home) -> None:
         outbox.send()
     assert outbox.state().at == 0
     assert outbox.sent() == []
-    with pytest.raises(Unreachable, match="no address"):
+    with pytest.raises(Unreachable, match="not the address"):
         Outbox(ada.history.path, "file:///etc/passwd").send()
 
 
@@ -191,7 +191,7 @@ def test_the_service_s_policy_is_on_top_with_its_reason(ada: Home) -> None:
         assert with_served(Policy(), path) == Policy()
     Outbox(Session().history.path, "http://hub").keep(policy=served)
     denied = with_served(Policy(hub_url="http://hub"), Session().history.path)
-    with pytest.raises(Stopped, match="telnetlib3 may not be installed here: Use ssh") as raised:
+    with pytest.raises(Stopped, match="telnetlib3 is not allowed here: Use ssh") as raised:
         verb("install", "--record-only", "pip:telnetlib3", policy=denied)
     assert "the hub's policy" in str(raised.value)
 
@@ -211,7 +211,7 @@ def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
     for _ in range(2):
         settings = Policy(hub_url="http://hub")
         assert with_served(settings, ada.history.path, said.append) == settings
-    assert said == ["The hub's policy is not known yet: timed out. The settings here hold alone."]
+    assert said == ["The hub's policy is not known yet: timed out. Only the settings here apply."]
     (seconds,) = asked
     assert 0 < seconds <= 5
     monkeypatch.setattr(
@@ -272,3 +272,23 @@ def test_a_request_is_recorded_with_its_reason_and_reaches_the_dockerfile() -> N
     assert verb("request").to_json()[0]["state"] == "approved: in the image of Monday"
     with pytest.raises(UsageError, match="A reason needs a package"):
         verb("request", "--why", "nothing")
+
+
+def test_an_install_that_no_line_holds_is_sent_without_what_nobody_asked_for(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path, "ada")
+    record = home.note("running", Request("install", "pip", ("anaconda",)))
+    asked = Package("pip", "anaconda", "1")
+    all_of_it = (asked, *(Package("pip", f"package-{n}", "1", size=9_999) for n in range(2_000)))
+    home.history.end(record, Outcome("ok", 0, 2.0, Change(all_of_it), (asked,)))
+    record = home.note("running", Request("install", "pip", tuple(f"p{n}" for n in range(20_000))))
+    begun, end, endless = (reduced(each, "s") for each in home.history.content().splitlines(True))
+    assert endless is None  # the next one is not held up by it
+    assert begun
+    assert end
+    assert len(json.dumps(end)) < 1_000
+    person = Person(Filter())
+    for line in (begun, end):
+        person.take(json.dumps(line).encode())
+    assert person.tally().uses["pip", "anaconda"].installs == 1

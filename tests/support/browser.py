@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import nbformat
 from playwright.sync_api import sync_playwright
 
+from .kernels import Server, clean_environ
 from .machine import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import BrowserContext, Locator, Page
 
-    from .kernels import Server
-
 PATIENCE = 60_000  # milliseconds; a busy machine is slow
 ERRORS = ".jp-OutputArea-output:is([data-mime-type$=error], [data-mime-type$=stderr])"
-SIZE = {"width": 1000, "height": 700}
+SIZE = {"width": 1100, "height": 900}
 
 _NUMBER = re.compile(r"\[\d+\]")
 _FLAGS = [
@@ -34,21 +36,80 @@ _FLAGS = [
 ]
 
 
+# Chromium gives up what it is asking for when an interface of the machine comes or goes
+# (net::ERR_NETWORK_CHANGED), as each container brings one. It hears of that by netlink.
+_DEAF = """\
+import errno, os, socket, sys
+import pyseccomp
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+netlink = pyseccomp.Arg(0, pyseccomp.EQ, socket.AF_NETLINK)
+rules.add_rule(pyseccomp.ERRNO(errno.EAFNOSUPPORT), "socket", netlink)
+rules.load()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @contextmanager
 def chromium() -> Iterator[BrowserContext]:
-    """Debian's Chromium without a window, with nothing remembered.
+    """Start Debian's Chromium without a window, with nothing remembered.
+
+    The containers that come and go on the machine do not reach it.
 
     Raises:
         Unavailable: It is not here.
     """
-    executable = program("chromium")
+    deaf = shlex.join([sys.executable, "-c", _DEAF, program("chromium")])
     with TemporaryDirectory(prefix="chromium-") as folder, sync_playwright() as playwright:
+        start = Path(folder, "start")
+        start.write_text(f'#!/bin/sh\nexec {deaf} "$@"\n')
+        start.chmod(0o755)
         context = playwright.chromium.launch_persistent_context(
-            folder, executable_path=executable, headless=True, viewport=SIZE, args=_FLAGS
+            f"{folder}/user", executable_path=start, headless=True, viewport=SIZE, args=_FLAGS
         )
         context.set_default_timeout(PATIENCE)
         yield context
         context.close()
+
+
+@dataclass
+class Desk:
+    """A user's home folder, the variables of who is at home there, and the servers they start."""
+
+    home: Path
+    environ: dict[str, str]
+
+    @staticmethod
+    def at(home: Path, **variables: str) -> Desk:
+        """Make one, with a user's settings."""
+        (home / "work").mkdir(parents=True)
+        write_settings(home / ".jupyter")
+        environ = clean_environ(
+            HOME=str(home),
+            JSTACKMAGIC_HISTORY=str(home / "history.jsonl"),
+            JUPYTER_CONFIG_DIR=str(home / ".jupyter"),
+            XDG_CACHE_HOME=str(home / ".cache"),
+            XDG_CONFIG_HOME=str(home / ".config"),
+            XDG_DATA_HOME=str(home / ".local/share"),
+            XDG_RUNTIME_DIR=str(home / "run"),  # nothing of another's replay
+            **variables,
+        )
+        return Desk(home, environ)
+
+    @property
+    def work(self) -> Path:
+        """The folder that the servers show."""
+        return self.home / "work"
+
+    @property
+    def kernels(self) -> Path:
+        """The folder of the kernelspecs."""
+        return self.home / ".local/share/jupyter/kernels"
+
+    def server(self, application: str, **variables: str) -> Server:
+        """A Jupyter server of the tests' own environment, as an image's base would have it."""
+        runtime = self.home / f"runtime-{application}"
+        environ = {**self.environ, "JUPYTER_RUNTIME_DIR": str(runtime), **variables}
+        return Server(Path(sys.prefix), environ=environ, folder=self.work, application=application)
 
 
 def write_settings(folder: Path) -> None:

@@ -29,14 +29,14 @@ ROOT = Path(os.environ.get(VARIABLE) or user_cache_dir("jstackmagic-tests"))
 ENVIRON: Mapping[str, str] = dict(os.environ)
 """The environment the test run was started with: what is downloaded needs its registry settings."""
 
-_KEPT_DAYS = 14
+_KEPT_DAYS = 3
 
 
 def kept(kind: str, inputs: Iterable[object], make: Callable[[Path], None]) -> Path:
     """The folder that `make` once filled from `inputs`; it is made now if it is not there.
 
-    Several test runs at once wait for each other. What no run has used for two weeks is removed
-    when something of its kind is made anew.
+    Several test runs at once wait for each other. What no run has used for three days is
+    removed when something of its kind is made again.
     """
     digest = hashlib.sha256(repr(list(inputs)).encode()).hexdigest()[:16]
     folder = ROOT / kind / digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -9,16 +10,19 @@ import subprocess
 import sys
 import sysconfig
 import time
+import zipfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import parse_wheel_filename
 
 from jstackmagic.display.console import quiet
 from jstackmagic.model.policy import Policy
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
-from jstackmagic.workers.cargo import Cargo, load
-from jstackmagic.workers.worker import source
+from jstackmagic.workers.cargo import Cargo, archive_row, load
+from jstackmagic.workers.worker import fingerprint, source
 
 from .environments import PYTHON, make_venv
 from .kernels import clean_environ
@@ -120,6 +124,21 @@ def until(is_so: Callable[[], Any], seconds: float = 120) -> Any:
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.05)
     return found
+
+
+def row_of(wheel: Path) -> dict[str, Any]:
+    """The row of a wheel on disk, as it is."""
+    name, version, _, tags = parse_wheel_filename(wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        record = next(each for each in archive.namelist() if each.endswith(".dist-info/RECORD"))
+        rows = [row for row in csv.reader(archive.read(record).decode().splitlines()) if row]
+    return {
+        **archive_row(wheel),
+        "name": str(name),
+        "version": str(version),
+        "print": fingerprint(rows),
+        "pure": all(tag.platform == "any" and tag.abi == "none" for tag in tags),
+    }
 
 
 def there(prefix: Path, function: str, *args: Any, **variables: str) -> Any:

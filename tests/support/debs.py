@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -132,11 +133,7 @@ def without(folder: Path, *names: str) -> dict[str, str]:
     there = sorted({package.name for package in read_debian()} & set(names))
     if not dpkg.exists():
         return {}
-    gone: set[str] = set()
-    if there:
-        simulate = ("apt-get", "remove", "--simulate", "--yes", "-o", "Debug::NoLocking=1")
-        said = subprocess.run([*simulate, *there], check=True, capture_output=True, text=True)
-        gone = set(re.findall(r"^Remv (\S+)", said.stdout, re.MULTILINE))
+    gone = _removed_with(*there, stamp=(dpkg / "status").stat().st_mtime_ns) if there else set()
     folder.mkdir(parents=True)
     for path in dpkg.iterdir():
         if not path.name.startswith(("lock", "status")):
@@ -155,3 +152,11 @@ def purge(*names: str) -> None:
     there = {package.name for package in read_debian()} & set(names)
     if there:
         apt_get("purge", "--yes", *there)
+
+
+@functools.cache
+def _removed_with(*names: str, stamp: int) -> set[str]:
+    """Returns what apt would remove with these packages, by the state of one time."""
+    simulate = ("apt-get", "remove", "--simulate", "--yes", "-o", "Debug::NoLocking=1")
+    said = subprocess.run([*simulate, *names], check=True, capture_output=True, text=True)
+    return set(re.findall(r"^Remv (\S+)", said.stdout, re.MULTILINE))

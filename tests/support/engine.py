@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
+import requests
 from docker.types import Mount
 
 from . import cache
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from docker import DockerClient
-    from docker.models.images import Image
 
 RUN = (
     Path("/run/jstackmagic-tests")
@@ -39,7 +40,11 @@ SOCKET = RUN / "docker.sock"
 _PID_FILE = RUN / "dockerd.pid"
 _LOG = RUN / "dockerd.log"
 _USUAL_SOCKET = Path("/var/run/docker.sock")
-_KEPT_IMAGES = 2  # of each name
+_KEPT = re.compile(r"jstackmagic-tests/(?![\w-]*-\d+$)[\w-]+")
+"""Names of what a later run uses again: one with a process's number, a port or a history's hash is
+of one run alone."""
+
+_KEPT_IMAGES = 2  # of each of these names
 _KEPT_CACHE = 2_000_000_000  # bytes of what BuildKit keeps
 
 
@@ -113,7 +118,7 @@ def _shared() -> Iterator[None]:
 
 
 def _alone() -> AbstractContextManager[None]:
-    return held(RUN / "lock", seconds=120)  # starts it and tidies, or stops it
+    return held(RUN / "lock", seconds=240)  # starts it and tidies, or stops it
 
 
 def _is_last(users: object) -> bool:
@@ -149,7 +154,7 @@ def _start() -> None:
             env=cache.ENVIRON,
             start_new_session=True,
         )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (SOCKET.is_socket() and _answers(SOCKET)):
         if process.poll() is not None or time.monotonic() > deadline:
             raise Unavailable(f"dockerd does not start here:\n{_LOG.read_text()[-1500:]}")
@@ -159,21 +164,29 @@ def _start() -> None:
 
 
 def _tidy() -> None:
-    """Removes what runs that were killed left behind, and what no run is likely to use again."""
+    """Removes what runs that were killed left behind, and what no run is likely to use again.
+
+    The next run does what is left of it after a minute, as the workers wait for this one.
+    """
+    deadline = time.monotonic() + 60
     client = _connect(f"unix://{SOCKET}")
     for container in client.containers.list(all=True):
         container.remove(force=True, v=True)
-    made: dict[str, list[Image]] = {}
+    made: dict[str, list[tuple[str, str]]] = {}
     for image in client.images.list():
-        for repository in {tag.rpartition(":")[0] for tag in image.tags}:
-            made.setdefault(repository, []).append(image)
-    for images in made.values():
-        images.sort(key=lambda image: str(image.attrs["Created"]), reverse=True)
-        for image in images[_KEPT_IMAGES:]:
-            with contextlib.suppress(docker.errors.APIError):
-                client.images.remove(image.id, force=True)
-    client.images.prune({"dangling": True})
-    client.api.prune_builds(keep_storage=_KEPT_CACHE)
+        for tag in image.tags:
+            entry = (str(image.attrs["Created"]), tag)
+            made.setdefault(tag.rpartition(":")[0], []).append(entry)
+    for repository, images in made.items():
+        images.sort(reverse=True)
+        for _, tag in images[_KEPT_IMAGES if _KEPT.fullmatch(repository) else 0 :]:
+            if time.monotonic() < deadline:
+                with contextlib.suppress(docker.errors.APIError):
+                    client.images.remove(tag, force=True)
+    with contextlib.suppress(requests.exceptions.Timeout):
+        client.api.timeout = max(5, deadline - time.monotonic())
+        client.images.prune({"dangling": True})
+        client.api.prune_builds(keep_storage=_KEPT_CACHE)
     client.close()
 
 
@@ -181,16 +194,18 @@ def _stop() -> None:
     """Ends the engine by its own pid, and waits for that."""
     pid = int(_PID_FILE.read_text())
     subprocess.run([*as_root(), "kill", str(pid)], check=True)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     SOCKET.unlink(missing_ok=True)
 
 
 def _runs(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # ours, where this run has started it
-    return Path(f"/proc/{pid}").exists()
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"  # its parent, another worker, may wait for nothing any more
 
 
 def _mtu() -> str:

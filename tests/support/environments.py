@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import base64
 import compileall
+import csv
 import functools
+import hashlib
 import os
 import py_compile
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +44,9 @@ def delete_environment(prefix: Path) -> None:
     while (prefix / "conda-meta/jstackmagic.bytecode").exists():
         assert time.monotonic() < end, f"the modules of {prefix} are still being compiled"
         time.sleep(0.05)
+    for thread in threading.enumerate():
+        if thread.name == "jstackmagic-bytecode":  # puts it into the cache of packages, too
+            thread.join(60)
     shutil.rmtree(prefix)
 
 
@@ -112,6 +119,12 @@ def make_venv(folder: Path, *, base: Path | None = None, pip: bool = True) -> Pa
     `base` is the prefix it stands on: a conda environment with a full Python (a shim's venv would
     stand on what the shim links to), by default the running Python's.
     """
+    if base is None and pip:
+        # scripts begin with another line where a kernel's limits for a first one are met
+        name = "a venv" if " " in str(folder) or len(str(folder)) > 100 else "venv"
+        inputs = (name, sys.executable, sys.version, _pip_wheel().name)
+        kept = cache.kept("venv", inputs, lambda made: _make_first(made / name))
+        return _moved(kept / name, Path((kept / "made-as").read_text()), folder)
     python = sys.executable if base is None else base / "bin" / "python"
     # Without ensurepip, which takes two seconds; uv puts pip there in a tenth of one.
     _run(python, "-m", "venv", "--without-pip", folder)
@@ -121,6 +134,38 @@ def make_venv(folder: Path, *, base: Path | None = None, pip: bool = True) -> Pa
         uv("pip", "install", *words, "pip", prefix=folder)
         _share_bytecode_of_pip(folder)
     return folder
+
+
+def _make_first(prefix: Path) -> None:
+    """Makes the one that the others are copies of."""
+    make_venv(prefix, base=Path(sys.prefix))
+    (prefix.parent / "made-as").write_text(str(prefix))
+
+
+def _moved(template: Path, made_as: Path, folder: Path) -> Path:
+    """Copies an environment by hard links, but for the files that say where it is."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _run("cp", "-al", template, folder)
+    (record,) = folder.glob(f"lib/{PYTHON}/site-packages/pip-*.dist-info/RECORD")
+    texts = [path for path in folder.glob("bin/*") if not path.is_symlink()]
+    hashes = {}
+    for path in (*texts, folder / "pyvenv.cfg"):
+        _write_own(path, path.read_bytes().replace(bytes(made_as), bytes(folder)))
+        digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest())
+        name = os.path.relpath(path, record.parent.parent)
+        hashes[name] = f"{name},sha256={digest.decode().rstrip('=')},{path.stat().st_size}"
+    lines = record.read_text().splitlines()
+    lines = [hashes.get(line.partition(",")[0], line) for line in lines]
+    _write_own(record, "\n".join([*lines, ""]).encode())
+    return folder
+
+
+def _write_own(path: Path, content: bytes) -> None:
+    """Writes a file that others have by a hard link."""
+    mode = path.stat().st_mode
+    path.unlink()
+    path.write_bytes(content)
+    path.chmod(mode)
 
 
 def _pip_wheel() -> Path:
@@ -149,6 +194,24 @@ def _share_bytecode_of_pip(prefix: Path) -> None:
                 target.mkdir()
                 for file in cached.iterdir():
                     os.link(file, target / file.name)
+
+
+def share_bytecode(prefix: Path) -> None:
+    """Has the modules of an environment compiled once for all environments with the same ones.
+
+    Whoever imports one first compiles it; Python holds it against the source's time and size,
+    which installers keep. What is installed later has bytecode of its own.
+    """
+    site = prefix / f"lib/{PYTHON}/site-packages"
+    for record in site.glob("*.dist-info/RECORD"):
+        rows = [row for row in csv.reader(record.read_text().splitlines()) if row[0][-3:] == ".py"]
+        folders = {os.path.dirname(row[0]) for row in rows} - {""}
+        kept = cache.kept("bytecode", (sys.version, rows), lambda _: None) if folders else Path()
+        for folder in folders:
+            own = site / folder / "__pycache__"
+            if own.parent.is_dir() and not own.exists() and not folder.startswith(".."):
+                (kept / folder).mkdir(parents=True, exist_ok=True)
+                own.symlink_to(kept / folder)
 
 
 def make_uv_venv(folder: Path, *, base: Path | None = None) -> Path:
@@ -265,3 +328,13 @@ def _append_history(
 def _distribution(record: RepoDataRecord) -> str:
     channel = (record.channel or "").rstrip("/")
     return f"{channel}/{record.subdir}::{record.name.normalized}-{record.version}-{record.build}"
+
+
+def settled(prefix: Path) -> None:
+    """Wait until the bytecode of an environment is made, which goes on behind an install."""
+    from jstackmagic.managers.conda.rattler import bytecode, journal
+
+    deadline = time.monotonic() + 120
+    while not bytecode.is_made(str(prefix)) or not journal.is_free(str(prefix)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

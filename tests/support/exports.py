@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from repo2docker.app import Repo2Docker
-
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from strategies import BASE, SECOND, VENV
 
@@ -27,7 +25,7 @@ def one(
     manager: ManagerName, *install: Item, environment: EnvironmentRef = BASE, **more: object
 ) -> Recipe:
     """A recipe of one step."""
-    step = Step(manager, None if manager == "apt" else environment, install=install, **more)  # type: ignore[arg-type]
+    step = RecipeStep(manager, None if manager == "apt" else environment, install=install, **more)  # type: ignore[arg-type]
     return Recipe((step,))
 
 
@@ -35,23 +33,25 @@ def two_environments() -> Recipe:
     """Debian packages, and conda's and pip's in a base environment, a named one and a venv."""
     return Recipe(
         (
-            Step("apt", None, install=(Item("graphviz", "graphviz", "2.42.2-7"),)),
-            Step(
+            RecipeStep("apt", None, install=(Item("graphviz", "graphviz", "2.42.2-7"),)),
+            RecipeStep(
                 "conda",
                 BASE,
                 install=(Item("lab::numpy>1", "numpy", "2.0.1"),),
                 sources=Sources(channels=("lab",)),
             ),
-            Step("pip", BASE, install=(Item("dask[array]>2", "dask", "2026.1"),)),
-            Step("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
-            Step("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
-            Step("pip", VENV, install=(Item("flake8", "flake8", "7.3.0"),)),
+            RecipeStep("pip", BASE, install=(Item("dask[array]>2", "dask", "2026.1"),)),
+            RecipeStep("conda", SECOND, install=(Item("pandas", "pandas", "2.2"),)),
+            RecipeStep("pip", SECOND, install=(Item("twitter", "twitter", "1.19.6"),)),
+            RecipeStep("pip", VENV, install=(Item("flake8", "flake8", "7.3.0"),)),
         )
     )
 
 
 def repo2docker(folder: Path) -> tuple[BuildPack, str]:
     """The build pack that repo2docker picks for a repository, and the Dockerfile it makes of it."""
+    from repo2docker.app import Repo2Docker  # a third of a second
+
     here = os.getcwd()
     os.chdir(folder)
     try:

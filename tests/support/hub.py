@@ -83,9 +83,9 @@ c.Spawner.environment = {{
 }}
 """
 _CONTAINERS = """
-from jstackmagic.hub.spawner import Choice
+from jstackmagic.hub.spawner import ProfileChoice
 
-choice = Choice("http://127.0.0.1:{port}/services/jstackmagic", "{service}", usual="{image}")
+choice = ProfileChoice("http://127.0.0.1:{port}/services/jstackmagic", "{service}", usual="{image}")
 c.JupyterHub.spawner_class = "docker"
 c.JupyterHub.hub_ip = "0.0.0.0"
 c.JupyterHub.hub_connect_ip = "{address}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import socket
 import subprocess
 import time
@@ -19,6 +18,9 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning import LocalProvisioner
+
+from . import forked_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,11 +172,21 @@ class Cell:
             self._displayed[name] = data
 
 
+class _Forking(LocalProvisioner):
+    """What starts a manager's kernels."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+        environ = {**kwargs["env"], "JPY_PARENT_PID": str(os.getpid())}  # as jupyter_client has it
+        self.process = forked_kernels.start(cmd, environ=environ, folder=Path(kwargs["cwd"]))
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+
 class Kernel:
     """An IPython kernel of the environment at `prefix`; a context manager that starts and ends it.
 
     It is started by a kernelspec with no more variables than `clean_environ` gives, and `environ`:
-    no environment is activated.
+    no environment is activated. It is forked from a process that has its imports.
     """
 
     def __init__(
@@ -197,6 +209,9 @@ class Kernel:
 
     def __enter__(self) -> Kernel:
         cwd = self._cwd or Path(self._folder.name)
+        self._manager.provisioner = _Forking(
+            kernel_id="tested", kernel_spec=self._manager.kernel_spec, parent=self._manager
+        )
         self._manager.start_kernel(env=self._environ, cwd=str(cwd))
         self._connect()
         return self
@@ -226,6 +241,11 @@ class Kernel:
         """Runs a cell to its end, at most `timeout` seconds."""
         return self.start(code).wait(timeout)
 
+    def leave_in(self, folder: Path) -> None:
+        """Has what the kernel starts, and is killed with it, leave its temporary files there."""
+        code = "import os, tempfile\ntempfile.tempdir = os.environ['TMPDIR'] = "
+        self.run(f"{code}{str(folder)!r}").check()
+
     def interrupt(self) -> None:
         """Interrupts the running cell as the notebook's stop button does."""
         self._manager.interrupt_kernel()
@@ -234,8 +254,9 @@ class Kernel:
         """Ends the kernel's process at once, as the system does when memory runs out."""
         if self._manager.has_kernel:
             # the manager would look ten times a second whether it has ended
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            process = self._manager.provisioner.process  # type: ignore[union-attr]
+            process.kill()
+            process.wait(_PATIENCE)
         self._manager.shutdown_kernel(now=True)
 
     def restart(self) -> None:
@@ -302,13 +323,14 @@ class Server:
             command, env=self._environ, cwd=self._folder, stdout=self._log, stderr=self._log
         )
         deadline = time.monotonic() + _PATIENCE
-        while not (found := list(self._runtime.glob("jpserver-*.json"))):
+        # the file is there before it is written, and written before the server listens
+        while not (said := "".join(f.read_text() for f in self._runtime.glob("jpserver-*.json"))):
             assert self._process.poll() is None, (self._folder / "server.log").read_text()
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.05)
-        information = json.loads(found[0].read_text())
+        information = json.loads(said)
         self.url = information["url"]
-        while not _answers(information["port"]):  # the file comes before the server listens
+        while not _answers(information["port"]):
             assert time.monotonic() < deadline, "the server does not listen"
             time.sleep(0.05)
         return self
@@ -336,7 +358,10 @@ class Server:
         data = json.dumps({"name": name}).encode()
         request = Request(f"{self.url}api/kernels", data=data, method="POST")
         with urlopen(request, timeout=_PATIENCE) as reply:
-            kernel = json.loads(reply.read())["id"]
+            return self.connect(json.loads(reply.read())["id"])
+
+    def connect(self, kernel: str) -> BlockingKernelClient:
+        """Waits until a kernel of the server's answers, and connects to that."""
         client = BlockingKernelClient(connection_file=str(self._runtime / f"kernel-{kernel}.json"))
         client.load_connection_file()
         client.start_channels()

@@ -51,6 +51,7 @@ installed."""
 _LOCK_SECONDS = 300  # for another program at apt's or dpkg's lock, whom apt-get names in the end
 _SECONDS = 1800  # for all of it
 _PACE = 5  # seconds between two lines of progress
+_ROOM = 6_000_000_000  # bytes: a whole run writes 2.4e9 to the temporary folder, images come to it
 
 # not by $PATH: what a user has put first there may be a client of any kind
 _PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -80,6 +81,7 @@ def as_root(*, environ: bool = False) -> tuple[str, ...]:
 
 
 def main() -> None:
+    _require_room(Path(tempfile.gettempdir()), Path.home())
     missing = [name for name in _PACKAGES if not _is_here(name)]
     if not missing and (_lists_are_fresh() or not shutil.which("apt-get")):
         print("What the tests need of Debian is installed.")
@@ -92,6 +94,18 @@ def main() -> None:
         os.execvp("sudo", [*as_root(), sys.executable, os.path.abspath(__file__)])
     else:
         _install(missing)
+
+
+def _require_room(*folders: Path) -> None:
+    """Stop before the first test where the disk would be full in the middle of them."""
+    for folder in filter(Path.exists, folders):
+        free = shutil.disk_usage(folder).free
+        if free < _ROOM:
+            sys.exit(
+                f"The tests need {_ROOM / 1e9:.0f} GB of free disk below {folder}, and it has"
+                f" {free / 1e9:.1f}. Nothing was run. `du -xh --max-depth=2 {folder} | sort -h`"
+                " shows what takes it."
+            )
 
 
 def _is_here(name: str) -> bool:

@@ -99,7 +99,7 @@ class _Engine:
         for name, value in buildargs.items():
             text = text.replace(f"ARG {name}\n", f"ARG {name}={value}\n")
         (self.folder / "Dockerfile").write_text(text)
-        asked = builder.Asked(tag=parse_tag(tag), builder="buildkit")
+        asked = builder.BuildOptions(tag=parse_tag(tag), builder="buildkit")
         reached = connect({"DOCKER_HOST": engine.host()})
         builder.build(reached, self.folder, asked, console=quiet())
         return []

@@ -202,13 +202,14 @@ class Here(Reader):
 
     def _wait_for_replay(self) -> None:
         """Waits for the replay that a page's start-up hook began: it changes the environment."""
-        told = self._home / "run/jstackmagic/replay.json"
+        folder = self._home / "run/jstackmagic"
         end = time.monotonic() + 60
         script = self.folder / "start-up.sh"
         while script.exists():
-            status = json.loads(told.read_text()) if told.exists() else {"began": 0}
+            states = [json.loads(told.read_text()) for told in folder.glob("replay-*.json")]
             # an earlier replay of the page's own has ended before
-            if status["began"] > script.stat().st_mtime and status["state"] != "running":
+            new = [each for each in states if each["began"] > script.stat().st_mtime]
+            if new and new[0]["state"] != "running":
                 return
             assert time.monotonic() < end, "the hook's replay does not end"
             time.sleep(0.05)

@@ -80,7 +80,7 @@ def registry(
         )
         (folder / "users").write_bytes(made.stdout)
         settings["auth"] = {"htpasswd": {"realm": "tests", "path": str(folder / "users")}}
-    authority = _authority(folder, host) if tls else None
+    authority = make_authority(folder, host) if tls else None
     if authority:
         pair = {"certificate": str(folder / "own.crt"), "key": str(folder / "own.key")}
         settings["http"]["tls"] = pair
@@ -91,9 +91,10 @@ def registry(
         )
     try:
         url = f"http{'s' if tls else ''}://{address}/v2/"
-        for _ in range(300):
+        for _ in range(1200):
+            assert process.poll() is None, (folder / "registry.log").read_text()
             with contextlib.suppress(requests.RequestException):
-                requests.get(url, timeout=1, verify=str(authority) if authority else True)
+                requests.get(url, timeout=5, verify=str(authority) if authority else True)
                 break
             time.sleep(0.05)
         yield Served(address, folder / "data", authority)
@@ -102,7 +103,7 @@ def registry(
         process.wait()
 
 
-def _authority(folder: Path, host: str) -> Path:
+def make_authority(folder: Path, host: str) -> Path:
     """Make an authority, and a certificate of its for one address; return the authority's own."""
 
     def openssl(*words: str) -> None:
@@ -131,7 +132,7 @@ def tokens(folder: Path) -> Iterator[tuple[dict[str, Any], list[list[str]]]]:
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
     from urllib.parse import parse_qs, urlsplit
 
-    _authority(folder, "127.0.0.1")
+    make_authority(folder, "127.0.0.1")
     asked: list[list[str]] = []
     login = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     der = "".join((folder / "ca.crt").read_text().splitlines()[1:-1])

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jstackmagic.image.layers import disk
-from jstackmagic.image.layers.assemble import digest_of
 from jstackmagic.image.layers.pack import Packing
-from jstackmagic.image.layers.select import Contents, Item, Ownership
-from jstackmagic.image.registry.client import CONFIG, MANIFEST, Descriptor, Registry, this_platform
+from jstackmagic.image.layers.select import Contents, LayerItem, Ownership
+from jstackmagic.image.registry.client import (
+    CONFIG,
+    MANIFEST,
+    Descriptor,
+    Registry,
+    digest_of,
+    this_platform,
+)
 from jstackmagic.image.registry.connection import Connection
 from jstackmagic.model.reference import parse_tag
 
+from .forked import jstackmagic
+
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable, Mapping
 
     from .registries import Served
@@ -46,13 +53,18 @@ def items_below(*folders: Path, files: Mapping[str, bytes] = FILES) -> list[Any]
         assert made is not None
         found.append(made)
         above = Path(made.path).parents
-        found += [Item(str(each), "folder", 0o755) for each in above if str(each) != "/"]
+        found += [LayerItem(str(each), "folder", 0o755) for each in above if str(each) != "/"]
     found = [*{item.path: item for item in found}.values()]
     return sorted(found, key=lambda item: item.path)
 
 
 def push_base(
-    served: Served, name: str, items: Iterable[Any], folder: Path, environ: Mapping[str, str]
+    served: Served,
+    name: str,
+    items: Iterable[Any],
+    folder: Path,
+    environ: Mapping[str, str],
+    maintainer: str = "tests",
 ) -> str:
     """Put an image of one layer into a registry; return its reference."""
     reference = f"{served.address}/{name}"
@@ -70,7 +82,7 @@ def push_base(
             "Env": ["CONDA_DIR=/opt/conda", "PATH=/usr/bin"],
             "Entrypoint": ["tini", "-g", "--"],
             "Cmd": ["start.sh"],
-            "Labels": {"maintainer": "tests"},
+            "Labels": {"maintainer": maintainer},
         },
         "rootfs": {"type": "layers", "diff_ids": [packed.diff_id]},
         "history": [{"created_by": "tests"}],
@@ -110,7 +122,4 @@ class User:
         return json.loads(done.stdout)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "jstackmagic", *words],
-            check=False, capture_output=True, text=True, env=self.environ, cwd=self.home,
-        )  # fmt: skip
+        return jstackmagic(*words, environ=self.environ, folder=self.home)

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jstackmagic.managers import Choice, Engine, Manager
+from jstackmagic.managers import Choice, Engine, EngineOptions, Manager
 from jstackmagic.managers.keep import Archives
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.managers import Listed
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jstackmagic.managers.page import Page
     from jstackmagic.model.environment import Environment
     from jstackmagic.model.ledger import Origins
-    from jstackmagic.model.recipe import Step
+    from jstackmagic.model.recipe import RecipeStep
 
 NEWEST = {"robot": "2.0", "train": "1.1"}
 """What its index holds."""
@@ -119,7 +119,7 @@ class _Toy(Manager):
     def check_target(self, request: Request, environment: Environment) -> None:
         pass
 
-    def engine(self, choice: Choice, **_: object) -> Engine:
+    def engine(self, choice: Choice, options: EngineOptions) -> Engine:
         return _Shelf()
 
     def command(self, request: Request, environment: Environment) -> Command:
@@ -141,7 +141,7 @@ class _Toy(Manager):
     def archives(self, kept: Path) -> Archives:
         return _Box(kept / "toy")
 
-    def write(self, step: Step, page: Page) -> None:
+    def write(self, step: RecipeStep, page: Page) -> None:
         assert step.environment is not None
         prefix = page.inside(step.environment)
         gone, here = list(map(quoted_spec, step.remove)), list(map(page.word, step.install))

@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-_TOGETHER = {
+TOGETHER = {
     "engine": ("image_engine", "image_acceptance", "persist", "replay_containers"),
     "acceptance": (
         *("binder", "devcontainer", "export_environments", "export_verb", "files"),
@@ -24,9 +24,12 @@ _OF_THE_ENGINE = (
 )
 """Tests of the docs that see all images of the engine, and give some the names that others do."""
 
-_LONGEST = (
-    *("engine", "story", "capture_live", "acceptance", "notebook", "manager_apt", "undo", "docs"),
-    *("settled", "manager_rattler", "manager_pip", "dask", "replay", "quickstart", "frontends"),
+LONGEST = (
+    *("engine", "panel", "story", "faults", "tamperings", "push", "capture_live", "docs"),
+    *("push_container", "notebook", "histories", "acceptance", "undo", "replay", "suggest"),
+    *("manager_rattler", "manager_pip", "dask", "frontends", "transaction", "settled", "secrets"),
+    *("manager_apt", "newcomer", "hub", "image_secrets", "keep", "service", "surfaces"),
+    *("quickstart", "locks", "hostile_packages", "watcher", "hook_in_trouble"),
 )
 """What takes longest: nobody is to begin it when the others are done."""
 
@@ -43,7 +46,7 @@ class ByModule(LoadScopeScheduling):
         if test.partition("[")[0] in _OF_THE_ENGINE:
             return "engine"
         name = module.rpartition("test_")[2]
-        return next((shared for shared, of_it in _TOGETHER.items() if name in of_it), name)
+        return next((shared for shared, of_it in TOGETHER.items() if name in of_it), name)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         self.workqueue.move_to_end(min(self.workqueue, key=_place), last=False)
@@ -51,4 +54,4 @@ class ByModule(LoadScopeScheduling):
 
 
 def _place(scope: str) -> int:
-    return _LONGEST.index(scope) if scope in _LONGEST else len(_LONGEST)
+    return LONGEST.index(scope) if scope in LONGEST else len(LONGEST)

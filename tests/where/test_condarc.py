@@ -14,8 +14,8 @@ from jstackmagic.model.errors import JStackMagicError
 from jstackmagic.where import condarc
 from jstackmagic.where.condarc import (
     CondaConfig,
-    Setting,
-    Source,
+    CondaSetting,
+    SettingsSource,
     channel_name,
     channel_urls,
     load,
@@ -32,7 +32,9 @@ ENVIRON = {"HOME": "/home/ann"}
 
 def merged(*texts: str, environ: dict[str, str] | None = None, **keywords: object) -> CondaConfig:
     """The configuration of files with those texts, the weakest first."""
-    sources = [Source(f"/{n}.yml", parse(text, f"/{n}.yml")) for n, text in enumerate(texts)]
+    sources = [
+        SettingsSource(f"/{n}.yml", parse(text, f"/{n}.yml")) for n, text in enumerate(texts)
+    ]
     arguments = {"root_prefix": "/opt/conda", "root_writable": True} | keywords
     return merge(sources, environ=ENVIRON | (environ or {}), **arguments)
 
@@ -385,14 +387,14 @@ class TestMerge:
             "disallowed_packages:\n  - evil\n",
         )
         assert config.unhonoured == tuple(
-            Setting(name, "/1.yml")
+            CondaSetting(name, "/1.yml")
             for name in ("always_copy", "repodata_fns", "plugins", "disallowed_packages")
         )
 
     def test_nor_from_a_variable(self, tmp_path: Path) -> None:
         environ = {"HOME": str(tmp_path), "CONDA_ALWAYS_COPY": "1", "CONDA_USE_LOCAL": "no"}
         config = load(str(tmp_path), None, environ)
-        assert config.unhonoured == (Setting("always_copy", "CONDA_ALWAYS_COPY"),)
+        assert config.unhonoured == (CondaSetting("always_copy", "CONDA_ALWAYS_COPY"),)
 
 
 class TestParse:

@@ -466,3 +466,13 @@ class TestAround:
     def test_it_is_a_value(self, tmp_path: Path) -> None:
         assert look({}, tmp_path) == look({}, tmp_path)
         assert isinstance(look(), Host)
+
+
+def test_a_gateways_kernel_is_remote_and_one_of_a_notebooks_server_is_not(tmp_path: Path) -> None:
+    ours = {"JPY_PARENT_PID": "7", "JPY_SESSION_NAME": "work/a.ipynb"}
+    cases: list[tuple[dict[str, str], bool]] = [
+        (ours, False), ({}, False), ({"JPY_PARENT_PID": "7"}, True),
+        ({**ours, "KERNEL_GATEWAY": "1"}, True),
+    ]  # fmt: skip
+    found = [(environ, bool(look(environ, tmp_path).remote)) for environ, _ in cases]
+    assert found == cases

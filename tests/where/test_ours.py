@@ -11,7 +11,7 @@ from jstackmagic.export.dockerfile import render
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.packages import Package
-from jstackmagic.model.recipe import Item, Recipe, Step
+from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.spec import read
 from jstackmagic.where.environment import detect
 from jstackmagic.where.ours import asked_for, described, extras_here, only_ours, ours_in
@@ -88,7 +88,7 @@ def test_without_jstackmagic_nothing_is_ours() -> None:
 def test_what_a_record_asked_for_is_of_its_environment() -> None:
     here, other = (EnvironmentRef("venv", None, prefix, "3.12") for prefix in ("/a", "/b"))
     asked = Item(read("pip", "requests>=2"), "requests")
-    recipe = Recipe((Step("pip", here, (asked,)),))
+    recipe = Recipe((RecipeStep("pip", here, (asked,)),))
     assert asked_for(recipe, "/a/") == {("pip", "requests")}
     assert asked_for(recipe, other.prefix) == set()
 
@@ -191,7 +191,7 @@ def test_whether_an_image_will_have_us(venv: Path) -> None:
     )
     assert own.in_file() == f"{who} are not in this."
     item = Item(read("pip", "jstackmagic"), "jstackmagic", "0.1.0")
-    asked = Own.at(environment, Recipe((Step("pip", environment.ref, (item,)),)))
+    asked = Own.at(environment, Recipe((RecipeStep("pip", environment.ref, (item,)),)))
     assert asked.in_image(added=True) == "The image will have jstackmagic: a record asks for it."
     assert (asked.step(), asked.in_file()) == (None, "")
 

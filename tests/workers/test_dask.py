@@ -12,14 +12,14 @@ import subprocess
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from distributed import Client, LocalCluster
 
-from jstackmagic.display.console import Plain
+from jstackmagic.display.console import PlainConsole
 from jstackmagic.export import get
 from jstackmagic.model.errors import UsageError
 from jstackmagic.model.recipe import Item
@@ -41,14 +41,15 @@ from support.clusters import (
     until,
     worker_env,
 )
-from support.environments import PYTHON
+from support.environments import PYTHON, make_venv
 from support.exports import one
 from support.kernels import clean_environ
 from support.verbs import verb
-from support.warm import warm_venv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from distributed import Client
 
     from support.clusters import Processes
     from support.wheels import WheelIndex
@@ -64,15 +65,23 @@ def started() -> Iterator[Processes]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def client(_session_environ: None) -> Iterator[Client]:
+@contextmanager
+def no_workers() -> Iterator[Client]:
     """A client of a scheduler that has no workers yet."""
+    from distributed import Client, LocalCluster  # for these tests alone
+
     with (
         LocalCluster(
             n_workers=0, processes=False, dashboard_address=None, protocol="tcp"
         ) as cluster,
         Client(cluster) as made,
     ):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(_session_environ: None) -> Iterator[Client]:
+    with no_workers() as made:
         yield made
 
 
@@ -96,9 +105,9 @@ def start(started: Processes, client: Client, prefix: Path, **variables: str) ->
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kernel(tmp_path: Path) -> Path:
     """The kernel's environment."""
-    return warm_venv(tmp_path_factory, tmp_path / "kernel")
+    return make_venv(tmp_path / "kernel")
 
 
 def install(kernel: Path, index: WheelIndex, *specs: str) -> None:
@@ -116,7 +125,7 @@ def use(name: str, client: Client) -> list[Any]:
         except ModuleNotFoundError:
             return None
 
-    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    workers = list(client.nthreads())
     return client.gather([client.submit(version, workers=[w], pure=False) for w in workers])
 
 
@@ -223,6 +232,27 @@ def test_a_worker_that_is_killed_in_the_middle_comes_back_right(
     assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
 
 
+def test_a_heartbeat_while_it_goes_does_not_keep_a_worker_from_coming_back(
+    client: Client, prefixes: list[Path]
+) -> None:
+    def beat_once_gone(dask_worker: Any) -> None:
+        retire = dask_worker.scheduler.retire_workers
+
+        async def retire_and_beat(**how: Any) -> Any:
+            found = await retire(**how)
+            await dask_worker.heartbeat()  # the scheduler knows it no more
+            return found
+
+        dask_worker.scheduler.retire_workers = retire_and_beat
+
+    cluster = Dask(client)
+    one, *others = sorted(until(lambda: len(now := cluster.workers()) == 3 and now))
+    client.run(beat_once_gone, workers=[one])
+    assert cluster.restart([one]) == {}
+    until(lambda: len(cluster.workers()) == 3)
+    assert set(others) < {*cluster.workers()} - {one}
+
+
 def test_only_the_worker_that_imported_it_is_restarted_and_after_its_tasks(
     client: Client, prefixes: list[Path], kernel: Path, wheel_index: WheelIndex, tmp_path: Path
 ) -> None:
@@ -297,7 +327,8 @@ def test_a_worker_of_another_minor_python_gets_pure_wheels_and_that_is_said_firs
     abi = f"cp{PYTHON.removeprefix('python').replace('.', '')}"
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     wheel_index.add("native", "1", tag=f"{abi}-{abi}-{platform}")
-    install(kernel, wheel_index, "plain", "native")
+    wheel_index.add("modern", "1", requires_python=f"=={PYTHON.removeprefix('python')}.*")
+    install(kernel, wheel_index, "plain", "native", "modern")
     cluster, cargo = Dask(client), cargo_of(kernel)
     before = cluster.workers()
     start(started, client, prefix)
@@ -305,14 +336,17 @@ def test_a_worker_of_another_minor_python_gets_pure_wheels_and_that_is_said_firs
     (other,) = set(cluster.workers()) - set(before)
     said: list[tuple[str, int]] = []
     sent = cluster.sent()
-    done = sync(cluster, cargo, Plain(lambda text: said.append((text, cluster.sent()))))
+    done = sync(cluster, cargo, PlainConsole(lambda text: said.append((text, cluster.sent()))))
     words, then = said[0]
     assert (words.count("they get pure wheels alone"), then) == (1, sent)
     (row,) = [row for row in done.rows if row.worker == other]
     assert row.brought == (("plain", "", "1"),)
-    assert row.failed.startswith("native: it is built for Python")
+    assert "native: it is built for Python" in row.failed
+    assert "modern: it is not for Python" in row.failed
     found = differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
-    assert {(each.worker, each.name) for each in found} == {(other, "python"), (other, "native")}
+    assert {(each.worker, each.name) for each in found} == {
+        (other, name) for name in ("python", "native", "modern")
+    }
     client.retire_workers([other])
     until(lambda: len(cluster.workers()) == 3)
 
@@ -323,6 +357,8 @@ def test_a_scheduler_that_was_restarted_is_told_again(
     wheel_index.add("gauge", "1")
     install(kernel, wheel_index, "gauge")
     cargo = cargo_of(kernel)
+    import distributed
+
     file = tmp_path / "scheduler.json"
 
     def scheduler(port: str = "0") -> subprocess.Popen[bytes]:
@@ -331,7 +367,7 @@ def test_a_scheduler_that_was_restarted_is_told_again(
 
     first = scheduler()
     until(file.exists)
-    with Client(scheduler_file=str(file)) as client:
+    with distributed.Client(scheduler_file=str(file)) as client:
         start(started, client, worker_env(tmp_path / "one"))
         client.wait_for_workers(1, timeout=150)
         assert not sync(Dask(client), cargo, CONSOLE).failed
@@ -352,21 +388,15 @@ def test_the_exported_plugins_install_on_a_worker(
     started: Processes,
     wheel_index: WheelIndex,
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     wheel_index.add("lever", "1.5")
     sources = Sources(index_url=wheel_index.url)
     recipe = one("pip", Item("lever", "lever", "1.5"), environment=VENV, sources=sources)
     names: dict[str, Any] = {}
     exec(get("dask").render(recipe).text, names)
-    prefix = warm_venv(tmp_path_factory, tmp_path / "worker")
+    prefix = make_venv(tmp_path / "worker")
     (site_of(prefix) / "zz-borrowed.pth").write_text(f"{SITE}\n")
-    with (
-        LocalCluster(
-            n_workers=0, processes=False, dashboard_address=None, protocol="tcp"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with no_workers() as client:
         start(started, client, prefix, PIP_NO_INDEX="0")
         client.wait_for_workers(1, timeout=150)
         for plugin in names["PLUGINS"]:
@@ -494,7 +524,7 @@ def test_here_and_there_is_one_transaction(
     frozen.parent.rmdir()
 
     error, shown = run("client.close()\n%envsync client")
-    assert (error, "This is no connected cluster: client" in shown) == ("UsageError", True)
+    assert (error, "This is not a connected cluster: client" in shown) == ("UsageError", True)
 
 
 def test_the_workers_of_a_local_cluster_have_this_environment_and_are_restarted_for_it(
@@ -510,7 +540,7 @@ def test_the_workers_of_a_local_cluster_have_this_environment_and_are_restarted_
         "client = Client(local)\n"
         "def version():\n    import pulley\n    return pulley.__version__\n"
         "def ask():\n"
-        "    names = client.scheduler_info()['workers']\n"
+        "    names = client.nthreads()\n"
         "    tasks = [client.submit(version, workers=[n], pure=False) for n in names]\n"
         "    print(client.gather(tasks))\n"
     )

@@ -8,15 +8,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import ipyparallel
 import pytest
 
+from jstackmagic.workers import cluster as clusters
 from jstackmagic.workers.cluster import Lost
-from jstackmagic.workers.ipyparallel import Engines
+from jstackmagic.workers.ipyparallel import Ipyparallel
 from jstackmagic.workers.sync import compare, differences, sync
 from support.clusters import CONSOLE, add_spokes, cargo_of, processes, site_of, until, worker_env
+from support.environments import make_venv
 from support.verbs import verb
-from support.warm import warm_venv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +61,8 @@ def prefixes(start: Callable[[Path], None], tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def client(started: Processes, prefixes: list[Path]) -> Iterator[Any]:
+    import ipyparallel
+
     words = next(word for word in started.started[0].args if "--ipython-dir" in word)
     folder = words.partition("=")[2]
     with ipyparallel.Client(
@@ -71,8 +73,8 @@ def client(started: Processes, prefixes: list[Path]) -> Iterator[Any]:
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return warm_venv(tmp_path_factory, tmp_path / "kernel")
+def kernel(tmp_path: Path) -> Path:
+    return make_venv(tmp_path / "kernel")
 
 
 def use(name: str, client: Any) -> list[str | None]:
@@ -102,7 +104,7 @@ def test_every_engine_gets_it_and_so_does_a_later_one(
     wheel_index.stop()
     assert use("widget", client) == [None] * 3
 
-    cluster, cargo = Engines(client), cargo_of(kernel)
+    cluster, cargo = Ipyparallel(client), cargo_of(kernel)
     done = sync(cluster, cargo, CONSOLE)
     assert [row.failed for row in done.rows] == [""] * 3
     assert use("widget", client) == ["1.2"] * 3
@@ -125,7 +127,7 @@ def test_an_engine_that_is_killed_in_the_middle_is_named_and_its_next_one_is_rig
 ) -> None:
     names = add_spokes(wheel_index)
     verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", *names)
-    cluster, cargo = Engines(client), cargo_of(kernel)
+    cluster, cargo = Ipyparallel(client), cargo_of(kernel)
     looked = cluster.call("look")
     name, victim = next((n, f) for n, f in looked.items() if f["prefix"] == str(prefixes[2]))
 
@@ -142,3 +144,19 @@ def test_an_engine_that_is_killed_in_the_middle_is_named_and_its_next_one_is_rig
     assert [row.failed for row in done.rows] == [""] * len(looked)
     assert not isinstance(cluster.call("look")[done.rows[-1].worker], Lost)
     assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+
+
+def test_an_engine_that_hangs_holds_nobody_up(
+    client: Any, started: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Ipyparallel(client)
+    pids = client[:].apply_async(os.getpid).get_dict()
+    hung = max(pids)
+    monkeypatch.setattr(clusters, "ANSWER", 5)
+    os.kill(pids[hung], signal.SIGSTOP)
+    try:
+        found = cluster.call("store")
+    finally:
+        os.kill(pids[hung], signal.SIGCONT)
+    assert found.pop(str(hung)) == Lost("it gave no answer in 5 seconds")
+    assert not [each for each in found.values() if isinstance(each, Lost)]

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from jstackmagic.workers.ray import Nodes
 from jstackmagic.workers.sync import compare, differences, sync
 from support.clusters import CONSOLE, add_spokes, cargo_of, processes, site_of, until, worker_env
+from support.environments import make_venv
+from support.ports import free_ports
 from support.verbs import verb
-from support.warm import warm_venv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +44,10 @@ def start(_session_environ: None, prefixes: list[Path]) -> Iterator[Callable[[Pa
     with tempfile.TemporaryDirectory(prefix="ray") as folder, processes() as started:
 
         def node(prefix: Path, *words: str) -> None:
-            started.start(prefix / "bin/python", "-c", program, "start", *words, *quiet)
+            # a port that its agents chose would be waited for, and for 15 seconds at most
+            agents = ("dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
+            ports = [f"--{a}-port={p}" for a, p in zip(agents, free_ports(3), strict=True)]
+            started.start(prefix / "bin/python", "-c", program, "start", *words, *ports, *quiet)
 
         head = ("--head", "--port=0", "--include-dashboard=false", "--no-monitor")
         node(prefixes[0], *head, f"--temp-dir={folder}")
@@ -56,8 +61,8 @@ def start(_session_environ: None, prefixes: list[Path]) -> Iterator[Callable[[Pa
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return warm_venv(tmp_path_factory, tmp_path / "kernel")
+def kernel(tmp_path: Path) -> Path:
+    return make_venv(tmp_path / "kernel")
 
 
 def use(name: str) -> list[Any]:
@@ -147,3 +152,32 @@ def test_a_process_that_is_killed_in_the_middle_comes_back_right(
         killed.result()
     assert [row.failed for row in done.rows] == [""] * len(done.rows)
     assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+
+
+def test_a_task_runs_in_the_environment_that_is_exported(
+    start: Callable[[Path], None], kernel: Path, wheel_index: WheelIndex, tmp_path: Path
+) -> None:
+    for version in ("1.2", "1.3"):
+        wheel_index.add("sprocket", version, requires=["cog"])
+    wheel_index.add("cog", "3.0")
+    words = ("--index-url", wheel_index.url, "--pip", "sprocket==1.2")
+    verb("install", "--prefix", kernel, *words)
+    path = tmp_path / "runtime_env.yaml"
+    verb("export", "ray", "--prefix", kernel, "-o", path)
+    content = yaml.safe_load(path.read_text())
+    content["env_vars"] = {"PIP_NO_INDEX": "0"}  # which the nodes of these tests have
+
+    def found() -> tuple[str, ...]:
+        import sys
+
+        import cog
+        import sprocket
+
+        return sprocket.__version__, cog.__version__, sys.prefix
+
+    found.__module__ = "__main__"
+    task = ray.remote(num_cpus=0, runtime_env=content)(found)
+    sprocket, cog, prefix = ray.get(task.remote(), timeout=240)
+    assert (sprocket, cog) == ("1.2", "3.0")
+    assert "runtime_resources" in prefix
+    assert use("sprocket") == [None] * len(Nodes(ray).workers())  # in it alone

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jstackmagic.workers import cluster as clusters
+from jstackmagic.workers.cluster import Lost
 from jstackmagic.workers.spark import Executors
 from jstackmagic.workers.sync import compare, differences, sync
 from support.clusters import CONSOLE, add_spokes, cargo_of, until, worker_env
+from support.environments import make_venv
 from support.verbs import verb
-from support.warm import warm_venv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +65,8 @@ def archives(
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return warm_venv(tmp_path_factory, tmp_path / "kernel")
+def kernel(tmp_path: Path) -> Path:
+    return make_venv(tmp_path / "kernel")
 
 
 def use(name: str, session: Any) -> list[Any]:
@@ -132,6 +134,23 @@ def test_every_executor_gets_it(session: Any, kernel: Path, wheel_index: WheelIn
     again = replace(cargo, order={**cargo.order, "again": True})
     assert not sync(cluster, again, CONSOLE).failed
     assert not differences(cargo.order, {"packages": {}}, compare(cluster, cargo))
+
+
+def test_an_executor_that_hangs_holds_nobody_up(
+    session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Executors(session.sparkContext)
+    _, _, process = executors(session)[1]
+    monkeypatch.setattr(clusters, "ANSWER", 8)
+    session.sparkContext.addJobTag("the-user-s")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        assert cluster.call("store") == {cluster.name: Lost("it gave no answer in 8 seconds")}
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert set(session.sparkContext.getJobTags()) == {"the-user-s"}
+    monkeypatch.setattr(clusters, "ANSWER", 120)
+    assert len(cluster.workers()) == 2
 
 
 def test_an_executor_that_is_killed_in_the_middle_is_replaced_by_one_that_is_right(

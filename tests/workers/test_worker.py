@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.machinery
+import importlib.util
 import json
+import marshal
 import os
+import py_compile
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,14 +22,13 @@ from jstackmagic.model.policy import Policy
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
 from jstackmagic.workers import worker
-from jstackmagic.workers.cargo import load, order, row_of
-from jstackmagic.workers.sync import Row, differences, stale
+from jstackmagic.workers.cargo import load, order
+from jstackmagic.workers.sync import WorkerRow, differences, stale
 from jstackmagic.workers.worker import source
-from support.clusters import SITE, cargo_of, site_of, there, until
+from support.clusters import SITE, cargo_of, row_of, site_of, there, until
 from support.environments import make_venv, uv
 from support.projects import write_project
 from support.verbs import verb
-from support.warm import warm_venv
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 FACTS: dict[str, Any] = {
     "place": ["host", 1, 2],
     "python": "3.12",
+    "full": "3.12.4",
     "platform": "linux-x86_64",
     "folder": "",
     "conda": {},
@@ -49,6 +53,7 @@ ORDER: dict[str, Any] = {
     "platform": "linux-x86_64",
     "wheels": [],
     "conda": [],
+    "lacks": [],
     "remove": [],
     "via": "cluster",
     "again": False,
@@ -85,13 +90,15 @@ def has(version: str, made: str, **more: Any) -> dict[str, Any]:
         ),
         ({"python": "3.11"}, ["pure"], ["native"]),
         ({"platform": "linux-aarch64"}, ["pure"], ["native"]),
+        ({"python": "3.10"}, [], ["pure", "native"]),
         ({"place": ["host", 1, 1]}, [], []),  # the kernel's own environment, whatever it has
     ],
 )
 def test_a_worker_gets_what_it_lacks_and_can_run(
     facts: dict[str, Any], wheels: list[str], cannot: list[str]
 ) -> None:
-    wanted = {**ORDER, "wheels": [wheel("pure"), wheel("native", pure=False)]}
+    pure = {**wheel("pure"), "minors": ["3.11", "3.12"]}
+    wanted = {**ORDER, "wheels": [pure, wheel("native", pure=False)]}
     plan = worker.todo(wanted, {**FACTS, **facts})
     assert [row["name"] for row in plan["wheels"]] == wheels
     assert [name for name, _ in plan["cannot"]] == cannot
@@ -100,7 +107,7 @@ def test_a_worker_gets_what_it_lacks_and_can_run(
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({}, "no conda environment"),
+        ({}, "not a conda environment"),
         ({"conda": {"python": ["3.12", "0"]}, "folder": "/f"}, "read-only"),
         ({"conda": {"python": ["3.11", "0"]}, "python": "3.11"}, "Python 3.12"),
         ({"conda": {"python": ["3.12", "0"]}}, ""),
@@ -124,7 +131,7 @@ def test_what_differs_is_named_and_what_is_beside_it() -> None:
     }
     facts = {**FACTS, "packages": there, "wrong": {"hurt": ["hurt.py"]}, "python": "3.11"}
     here = {"packages": {"tornado": has("6.5", "y"), "jupyter": has("1", "y")}}
-    found = differences(wanted, here, [Row("w1", facts)])
+    found = differences(wanted, here, [WorkerRow("w1", facts)])
     assert [(each.name, each.there, each.sent) for each in found] == [
         ("python", "3.11", False),
         ("gone", "not there", True),
@@ -207,7 +214,7 @@ def test_an_update_takes_the_old_files_away_and_can_be_undone(tmp_path: Path, pr
     assert sorted(path.name for path in site_of(prefix).iterdir()) == []
 
 
-@pytest.mark.parametrize("kept", ["RECORD", "INSTALLER"])
+@pytest.mark.parametrize("kept", ["RECORD", "INSTALLER", "nothing"])
 def test_what_was_cut_off_is_finished(tmp_path: Path, prefix: Path, kept: str) -> None:
     """A process that was killed before the list of files was written, or while removing."""
     row = row_of(build_wheel(tmp_path, "gear", "1"))
@@ -222,6 +229,28 @@ def test_what_was_cut_off_is_finished(tmp_path: Path, prefix: Path, kept: str) -
     assert (site_of(prefix) / "gear.py").exists()
 
 
+def test_a_removal_that_was_cut_off_is_no_whole_one(tmp_path: Path, prefix: Path) -> None:
+    """Killed while what was changed is put back: a plain sync sees it."""
+    modules = {f"gear/{name}.py": "" for name in ("__init__", "a", "b")}
+    row = row_of(build_wheel(tmp_path, "gear", "1", modules=modules))
+    there(prefix, "install", ordered(prefix, row))
+    killed = (
+        "import os, sys; names = {'__name__': 'w'}; exec(sys.stdin.read(), names); "
+        "real = os.unlink; "
+        "os.unlink = lambda path: real(path) or path.endswith('.py') and os._exit(9); "
+        "names['take_out']('gear', names['look']())"
+    )
+    done = subprocess.run(
+        [prefix / "bin/python", "-c", killed],
+        input=source(), text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 9
+    assert len(list((site_of(prefix) / "gear").glob("*.py"))) == 2
+    assert there(prefix, "install", ordered(prefix, row))["failed"] == ""
+    assert there(prefix, "look", ["gear"])["wrong"] == {}
+    assert len(list((site_of(prefix) / "gear").glob("*.py"))) == 3
+
+
 def test_what_was_changed_there_is_seen_and_put_back(tmp_path: Path, prefix: Path) -> None:
     row = row_of(build_wheel(tmp_path, "gear", "1"))
     there(prefix, "install", ordered(prefix, row))
@@ -230,6 +259,47 @@ def test_what_was_changed_there_is_seen_and_put_back(tmp_path: Path, prefix: Pat
     assert there(prefix, "install", ordered(prefix, row))["done"] == []  # it looks the same
     there(prefix, "install", ordered(prefix, row, again=True))
     assert there(prefix, "look", ["gear"])["wrong"] == {}
+
+
+def compiled(prefix: Path, source: str, body: str) -> str:
+    """Put other code into the compiled file of a source, which Python still takes; its name."""
+    path = site_of(prefix) / source
+    cache = Path(importlib.util.cache_from_source(str(path)))
+    py_compile.compile(str(path), cfile=str(cache), doraise=True)
+    head = cache.read_bytes()[:16]
+    cache.write_bytes(head + marshal.dumps(compile(body, str(path), "exec", 0, True)))
+    return str(cache.relative_to(site_of(prefix)))
+
+
+def test_what_hides_a_source_is_seen_and_put_back(tmp_path: Path, prefix: Path) -> None:
+    """A compiled file or an extension module; one that Python passes over, or is whole, is not."""
+    text = "def turn(x: int = 1) -> tuple:\n    return x, (2, {3, 4}), lambda: x\n"
+    modules = {f"{name}.py": text for name in ("gear", "stale", "whole", "native", "folder")}
+    row = row_of(build_wheel(tmp_path, "gear", "1", modules=modules))
+    there(prefix, "install", ordered(prefix, row))
+    site = site_of(prefix)
+    native = f"native{importlib.machinery.EXTENSION_SUFFIXES[0]}"
+    (site / native).touch()
+    (site / "folder").mkdir()
+    (site / "folder/__init__.py").touch()
+    hidden = compiled(prefix, "gear.py", text.replace("= 1", "= 2"))
+    compiled(prefix, "whole.py", text)
+    compiled(prefix, "stale.py", "evil = True")
+    os.utime(site / "stale.py", (1, 1))
+    assert sorted(there(prefix, "look", ["gear"])["wrong"]["gear"]) == sorted(
+        [hidden, native, "folder/__init__.py"]
+    )
+    ran = [
+        prefix / "bin/python",
+        "-c",
+        "import gear, stale; print(gear.turn()[0], stale.turn()[0])",
+    ]
+    assert subprocess.check_output(ran) == b"2 1\n"
+    (site / native).unlink()
+    shutil.rmtree(site / "folder")
+    there(prefix, "install", ordered(prefix, row, again=True))
+    assert there(prefix, "look", ["gear"])["wrong"] == {}
+    assert subprocess.check_output(ran) == b"1 1\n"
 
 
 # What is not let in
@@ -265,9 +335,27 @@ def test_a_wheel_that_lies_is_not_installed(
     assert not list(prefix.rglob("gear*"))
 
 
+def test_a_list_of_files_that_reaches_out_takes_nothing_away(tmp_path: Path, prefix: Path) -> None:
+    precious = prefix.with_name(f"{prefix.name}2") / "precious.py"  # a name that begins the same
+    precious.parent.mkdir()
+    precious.write_text("")
+    row = row_of(build_wheel(tmp_path, "gear", "1"))
+    there(prefix, "install", ordered(prefix, row))
+    (record,) = site_of(prefix).glob("gear-*/RECORD")
+    out = os.path.relpath(precious, site_of(prefix))
+    with record.open("a") as file:
+        file.write(f"{out},,\ngear/../{out},{worker.record_row('x', b'', '')[1]},0\n")
+    with pytest.raises(ValueError, match="outside of its folder"):
+        worker.pack(str(record.parent))
+    gone = there(prefix, "install", ordered(prefix, remove=["gear"]))
+    assert gone["failed"] == ""
+    assert not list(site_of(prefix).glob("gear*"))
+    assert precious.exists()
+
+
 @pytest.mark.parametrize("file", ["../x.whl", "a/b.whl", ".hidden", "$(rm).whl", "a b.whl"])
 def test_a_name_of_an_archive_is_no_path(file: str) -> None:
-    with pytest.raises(ValueError, match="is no name of an archive"):
+    with pytest.raises(ValueError, match="is not the name of an archive"):
         worker.path_of({"sha256": "0" * 64, "file": file})
 
 
@@ -337,13 +425,12 @@ def test_two_on_one_environment_take_turns_and_say_so(tmp_path: Path, prefix: Pa
 )
 def test_a_worker_may_ask_its_own_index(
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
     wheel_index: WheelIndex,
     version: str,
     says: str,
 ) -> None:
     """It takes the kernel's build, and no other of the same version; nothing is sent."""
-    prefix = warm_venv(tmp_path_factory, tmp_path / "worker")
+    prefix = make_venv(tmp_path / "worker")
     wheel_index.add("gear", "1")
     wheel_index.add("gear", "3", modules={"gear.py": "other = True\n"})
     row = row_of(build_wheel(tmp_path, "gear", version))
@@ -426,11 +513,50 @@ def test_projects_and_modules_travel_as_wheels_and_what_was_changed_here_does_no
     monkeypatch.delitem(sys.modules, "helper_of_mine")
 
 
+def test_what_only_the_workers_python_or_platform_needs_is_fetched_or_said(
+    tmp_path: Path, wheel_index: WheelIndex
+) -> None:
+    """Also what that needs there, an extra of it, and what a worker has in a version that fits."""
+    kernel = make_venv(tmp_path / "kernel")
+    asks = ("tooth[gums]>=1; python_version < '3.9'", "plaque; sys_platform == 'darwin'",
+            "missing; python_full_version < '3.8.1'", "never; python_version < '3'",
+            "forbidden; python_version < '3.9'", "there>=2; python_version < '3.9'")  # fmt: skip
+    wheel_index.add("gear", "1", requires=asks)
+    wheel_index.add("tooth", "1", requires=("root; extra == 'gums' and python_version < '3.9'",))
+    for name in ("root", "plaque", "forbidden", "there"):
+        wheel_index.add(name, "2")
+    verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "gear")
+    cargo = load(Session().history, detect(kernel), Policy(deny=("forbidden",)))
+
+    def answer(full: str, platform: str, **packages: str) -> dict[str, Any]:
+        there = {name: has(version, "x") for name, version in packages.items()}
+        more = {"full": full, "platform": platform, "packages": there}
+        return {**FACTS, **more, "python": full.rpartition(".")[0]}
+
+    linux = FACTS["platform"]
+    old, fit, mac = (
+        answer("3.8.0", linux),
+        answer("3.8.1", linux, there="2.1", tooth="1"),
+        answer("3.12.1", "macosx-11.0-arm64"),
+    )
+    order = cargo.fitted([old, fit, mac, "lost"]).order
+    plans = [worker.todo({**order, "place": ["x", 0, 0]}, each) for each in (old, fit, mac)]
+    assert [sorted(row["name"] for row in plan["wheels"]) for plan in plans] == [
+        ["gear", "root", "there", "tooth"], ["gear"], ["gear", "plaque"],
+    ]  # fmt: skip
+    assert [sorted(name for name, _ in plan["cannot"]) for plan in plans] == [
+        ["forbidden", "missing"], ["forbidden"], [],
+    ]  # fmt: skip
+    (why,) = (words for name, words in plans[0]["cannot"] if name == "missing")
+    assert why.startswith(f"gear needs it on Python 3.8.0 and {linux}: ERROR: No matching")
+    assert cargo.fitted([there(kernel, "look")]).order == cargo.order
+
+
 def test_what_the_administrator_forbids_here_is_sent_nowhere(
     tmp_path: Path, wheel_index: WheelIndex
 ) -> None:
     kernel = make_venv(tmp_path / "kernel")
     wheel_index.add("gear", "1")
     verb("install", "--prefix", kernel, "--index-url", wheel_index.url, "--pip", "gear")
-    with pytest.raises(Stopped, match="gear may not be here"):
+    with pytest.raises(Stopped, match="not sent: gear"):
         load(Session().history, detect(kernel), Policy(deny=("gear",)))

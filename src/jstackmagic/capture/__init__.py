@@ -22,64 +22,49 @@ class Target:
     """The environment that a command line names; empty fields where it names none.
 
     What is known only at run time stays as typed: ``{sys.prefix}``, ``$HOME/env``.
-
-    Attributes:
-        name: An environment's name: ``conda install -n NAME``, ``conda activate NAME``.
-        prefix: A prefix: ``-p PREFIX``, that of ``PREFIX/bin/pip``.
-        interpreter: The word that chooses the Python or the conda executable: ``pip3.10``,
-            ``{sys.executable}``, ``mamba``.
-        kernel: A kernelspec: ``%envinstall --kernel NAME``.
-        made: Whether the command makes that environment (``conda create``).
-        root: The conda whose environment has that name, if lines before it chose one.
     """
 
-    name: str = ""
-    prefix: str = ""
-    kernel: str = ""
+    name: str = ""  #: an environment's name: ``conda install -n NAME``, ``conda activate NAME``
+    prefix: str = ""  #: a prefix: ``-p PREFIX``, that of ``PREFIX/bin/pip``
+    kernel: str = ""  #: a kernelspec: ``%envinstall --kernel NAME``
+    #: the word that chooses the Python or the conda executable: ``pip3.10``, ``{sys.executable}``,
+    #: ``mamba``
     interpreter: str = ""
-    made: bool = False
-    root: str = ""
+    made: bool = False  #: whether the command makes that environment (``conda create``)
+    #: whether a list only suggests it: another environment is as good
+    advised: bool = False
+    root: str = ""  #: the conda whose environment has that name, if lines before it chose one
 
 
 class Origin(NamedTuple):
-    """The place that a line fetches something from.
+    """The place that a line fetches something from."""
 
-    Attributes:
-        url: A repository, or a file.
-        revision: The repository's; None if known only at run time.
-        is_file: Whether it is a file that a program downloads.
-    """
-
-    url: str
-    revision: str | None = ""
-    is_file: bool = False
+    url: str  #: a repository, or a file
+    revision: str | None = ""  #: the repository's; None if known only at run time
+    is_file: bool = False  #: whether it is a file that a program downloads
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One install or removal that was found in a text.
+    """One install or removal that was found in a text."""
 
-    Attributes:
-        command: As typed; it may hold credentials.
-        line: Its first line, counted from 1.
-        request: The request; None if it was not understood. A conda list or
-            ``environment.yml`` is one spec, ``--file PATH``: `lists.expand` reads it.
-        target: The environment that the command names.
-        reason: The reason why it is not understood.
-        note: A note for the reader: what the shell does with it and what was probably meant, or
-            its options that no request can express.
-        extras: The extras of a project's list that it requests; ``*`` is all of them.
-        fetched: What lines before it cloned or downloaded, as `machine.Machine` has it.
-        written: The lists among its specs that lines before it wrote, with their texts; None for
-            a text that is not known.
-    """
-
-    command: str
-    line: int = 1
+    command: str  #: as typed; it may hold credentials
+    line: int = 1  #: its first line, counted from 1
+    #: the request; None if it was not understood. A conda list or ``environment.yml`` is one spec,
+    #: ``--file PATH``: `lists.expand` reads it.
     request: Request | None = None
-    target: Target = field(default_factory=Target)
-    reason: str = ""
+    target: Target = field(default_factory=Target)  #: the environment that the command names
+    reason: str = ""  #: the reason why it is not understood
+    #: a note for the reader: what the shell does with it and what was probably meant, or its
+    #: options that no request can express
     note: str = ""
+    when: str = ""  #: the condition it runs under, and its alternatives; empty if it always runs
+    #: the extras of a project's list that it requests; ``*`` is all of them
     extras: tuple[str, ...] = ()
+    #: what lines before it cloned or downloaded, as `machine.Machine` has it
     fetched: tuple[tuple[str, Origin], ...] = ()
+    #: the lists among its specs that lines before it wrote, with their texts; None for a text that
+    #: is not known
     written: tuple[tuple[str, str | None], ...] = ()
+    #: the folders that lines before it filled with wheels, and of what
+    wheels: tuple[tuple[str, tuple[Found, ...]], ...] = ()

@@ -6,11 +6,15 @@ import os
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..model.credentials import names_a_secret
+from ..model.environment import TOOLS
 from ..model.errors import InvalidSpec
+from ..model.listed import archive_of_another_system, of_another_system
+from ..model.options import OptionTable
+from ..model.packages import ManagerName
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
 from ..model.slips import repeated_verb
@@ -22,112 +26,56 @@ from .programs import program_name as program_name
 from .shell import Word
 from .state import expanded
 
-if TYPE_CHECKING:
-    from ..model.packages import ManagerName
+_MEANT = {
+    **dict.fromkeys(("add", "get", "i", "update", "upgrade"), ("install",)),
+    **dict.fromkeys(("delete", "erase", "rm", "remove", "uninstall"), ("remove", "uninstall")),
+}
+"""Verbs of other managers, and what is meant by them."""
 
 _ARCHIVES = (*CONDA_ARCHIVE, *PIP_ARCHIVE, ".deb")
+_OF_ANOTHER_SYSTEM = {"pip": of_another_system, "conda": archive_of_another_system}
 _NAMED = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of a program, by every way to write them.
-
-    Attributes:
-        names: For each spelling, the name used here and whether a value follows.
-        manner: Those that change only how the program works: the result is the same.
-    """
-
-    names: Mapping[str, tuple[str, bool]]
-    manner: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(
-        cls, *, valued: str = "", flags: str = "", manner_valued: str = "", manner_flags: str = ""
-    ) -> Options:
-        """Declare options as text, apart by blanks: ``-c/--channel``, the last name is its own."""
-        names: dict[str, tuple[str, bool]] = {}
-        for text, takes_value in (
-            (f"{valued} {manner_valued}", True),
-            (f"{flags} {manner_flags}", False),
-        ):
-            for words in (word.split("/") for word in text.split()):
-                names.update(dict.fromkeys(words, (words[-1], takes_value)))
-        manner = f"{manner_valued} {manner_flags}".split()
-        return cls(names, frozenset(words.rpartition("/")[2] for words in manner))
-
-    def __or__(self, other: Options) -> Options:
-        return Options({**self.names, **other.names}, self.manner | other.manner)
-
-    def takes(self, name: str) -> bool | None:
-        """Return whether a value follows the option; None for an unknown option."""
-        return self.names[name][1] if name in self.names else None
+class ProgramOptions(OptionTable):
+    """The options of a program in a line of a shell."""
 
     def read(self, words: Iterable[Word], *, leading: bool = False) -> Given:
-        """Separate options from other words, as getopt, optparse and argparse do.
+        """Separate options from other words; see `OptionTable.walk`."""
+        words = list(words)
+        walk = self.walk([word.text for word in words], leading=leading)
+        return Given(
+            tuple((name, None if at is None else words[at].tail(cut)) for name, _, at, cut in walk)
+        )
 
-        A long name may be shortened if that is clear, short ones may share a dash, a value may
-        follow after a blank, ``=`` or nothing; after ``--`` no word is an option.
+    def misread(self, words: Iterable[Word]) -> str:
+        """Return why a program refuses an option of several letters after one dash; else empty.
 
-        Args:
-            words: The arguments.
-            leading: Whether the first word that is not an option ends the reading; it and the rest
-                become the words.
+        >>> ProgramOptions.of(flags="-U/--upgrade").misread([Word("-upgrade")])
+        'It reads -upgrade letter by letter. Write --upgrade.'
         """
-        rest = list(words)
-        items: list[tuple[str, Word | None]] = []
-        while rest:
-            word = rest.pop(0)
+        for word in words:
             if word.text == "--":
                 break
-            if word.text.startswith("--"):
-                items.append(self._long(word, rest))
-            elif word.text.startswith("-") and len(word.text) > 1:
-                items += self._short(word, rest)
-            elif leading:
-                rest.insert(0, word)
-                break
-            else:
-                items.append(("", word))
-        items += [("", word) for word in rest]
-        return Given(tuple(items))
-
-    def _long(self, word: Word, rest: list[Word]) -> tuple[str, Word | None]:
-        name, equals, _ = word.text.partition("=")
-        own, takes_value = self._resolve(name)
-        takes_value = takes_value or (own not in self.names and names_a_secret(own.lstrip("-")))
-        if equals:
-            return own, word.tail(len(name) + 1)
-        return own, rest.pop(0) if takes_value and rest else None
-
-    def _resolve(self, name: str) -> tuple[str, bool]:
-        if name in self.names:
-            return self.names[name]
-        meant = {self.names[known] for known in self.names if known.startswith(name)}
-        return meant.pop() if len(meant) == 1 else (name, False)
-
-    def _short(self, word: Word, rest: list[Word]) -> Iterator[tuple[str, Word | None]]:
-        for at in range(1, len(word.text)):
-            own, takes_value = self.names.get(f"-{word.text[at]}", (f"-{word.text[at]}", False))
-            value = word.tail(at + 1)
-            if value.text.startswith("="):
-                yield own, value.tail(1)
-                return
-            if takes_value:
-                yield own, value if value.text else (rest.pop(0) if rest else None)
-                return
-            yield own, None
+            letters = re.fullmatch(r"-([A-Za-z][A-Za-z-]+)", word.text)
+            if letters is None or word.text in self.names:
+                continue
+            if f"-{word.text}" in self.names:
+                return f"It reads {word.text} letter by letter. Write -{word.text}."
+            for letter in letters[1]:
+                if (takes_value := self.takes(f"-{letter}")) is None:
+                    return f"It has no option -{letter}, as in {word.text}."
+                if takes_value:
+                    break
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The arguments of one call, parsed.
+    """The arguments of one call, parsed."""
 
-    Attributes:
-        items: In the order they were typed: an option's name and its value, or "" and a word.
-    """
-
+    #: in the order they were typed: an option's name and its value, or "" and a word
     items: tuple[tuple[str, Word | None], ...]
 
     @property
@@ -169,40 +117,26 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One program and its arguments, with their context.
-
-    Attributes:
-        words: The program and its arguments.
-        command: As typed.
-        line: The line it begins on.
-        folder: What relative paths are relative to; None if known only at run time.
-        home: As a state has it.
-        target: The environment that the words before it chose.
-        variables: The variables it sees.
-        own: The names of those that are set for it alone.
-        unexported: The names that the shell alone sees.
-        system: The environment of the Python on PATH, whatever is active.
-        machine: The settings that lines before it made.
-        origins: For a variable that goes through a file's lines, that file.
-        note: The effect of its redirections.
-        fed: Why some of its words are unknown; empty if all are known.
-        root: The conda that lines before it chose, whose names its names are; empty without one.
-    """
+    """One program and its arguments, with their context."""
 
     words: tuple[Word, ...]
-    command: str
-    line: int = 1
-    folder: str | None = "."
-    home: str = ""
+    command: str  #: as typed
+    line: int = 1  #: the line it begins on
+    folder: str | None = "."  #: what relative paths are relative to; None if known only at run time
+    home: str = ""  #: as a state has it
+    #: the environment that the words before it chose
     target: Target = field(default_factory=Target)
     variables: Mapping[str, Word] = field(default_factory=dict)
-    own: frozenset[str] = frozenset()
-    unexported: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()  #: the names of those that are set for it alone
+    unexported: tuple[str, ...] = ()  #: the names that the shell alone sees
+    #: the environment of the Python on PATH, whatever is active
     system: Target = field(default_factory=Target)
-    machine: Machine = field(default_factory=Machine)
+    machine: Machine = field(default_factory=Machine)  #: the settings that lines before it made
+    #: for a variable that goes through a file's lines, that file
     origins: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
-    fed: str = ""
+    note: str = ""  #: the effect of its redirections
+    fed: str = ""  #: why some of its words are unknown; empty if all are known
+    #: the conda that lines before it chose, whose names its names are; empty without one
     root: str = ""
 
     @property
@@ -230,15 +164,19 @@ class Call:
         A bare name is looked up in an active environment; other names are not.
         """
         text = word.text
-        if text.startswith("./") and not word.holes and self.folder is not None:
-            text = os.path.normpath(os.path.join(self.folder, text))
-        folder = os.path.dirname(text)
-        prefix, bin_folder = os.path.split(folder)
+        if "\\" in text and not word.holes:  # C:\\envs\\x\\Scripts\\pip.exe
+            text = text.replace("\\", "/")
+            if re.match(r"[A-Za-z]:/", text):
+                prefix = re.sub(r"/(?:Scripts/)?[^/]*$", "", text)
+                return self.elsewhere(interpreter=word.text, prefix=prefix)
+        if "/" in text and not word.holes:
+            text = expanded(text, self.home)
+            if not text.startswith(("/", "~", "$")):
+                text = os.path.normpath(os.path.join(self.folder or "$PWD", text))
+        prefix, bin_folder = os.path.split(os.path.dirname(text))
         if bin_folder not in ("bin", "condabin", "Scripts") or not prefix:
             chosen = self.elsewhere if word.holes else self.reaching
             return chosen(interpreter=word.text)
-        if not os.path.isabs(prefix) and not word.holes and self.folder is not None:
-            prefix = os.path.normpath(os.path.join(self.folder, expanded(prefix, self.home)))
         return self.elsewhere(interpreter=word.text, prefix=prefix)
 
     def by_python(self, word: Word) -> Call:
@@ -258,28 +196,39 @@ class Call:
 
     def found(self, request: Request, *, note: str = "") -> Found:
         """Return the find with its request."""
+        indexes = (request.sources.index_url, *request.sources.extra_index_urls)
+        urls = (*indexes, *request.sources.channels, *(spec.place for spec in request.specs))
+        logins = self.machine.logins(urls) if request.action == "install" else ()
         return Found(
             command=self.command,
             line=self.line,
             request=request,
             target=self._made(),
-            note=" ".join(part for part in (self.note, note) if part),
+            note=" ".join(part for part in (self.note, note, *logins) if part),
             fetched=tuple(self.machine.fetched.items()),
             written=tuple(
                 (spec.place, self.machine.files[spec.place])
                 for spec in request.specs
                 if spec.place in self.machine.files
             ),
+            wheels=tuple(self.machine.wheels.items()),
         )
 
     def _made(self) -> Target:
         """Return the target, which lines before it may have made: by its name, or there."""
         target, made = self.target, self.machine.made
         folder, name = os.path.split(target.prefix)
-        if target.prefix not in made and name in made and folder.endswith("/envs"):
-            return replace(target, name=name, prefix="", made=True)
-        made_here = target.made or (target.prefix or target.name) in made
+        if not self.machine.has_made(target.prefix) and name in made and folder.endswith("/envs"):
+            root = os.path.dirname(folder)
+            return replace(target, name=name, prefix="", made=True, root=root)
+        made_here = target.made or self.machine.has_made(target.prefix or target.name)
         return replace(target, made=made_here, root=self.root if target.name else "")
+
+    def fills(self, folder: Word, finds: Iterable[Found]) -> None:
+        """Note that the call gets wheels into a folder, and of what."""
+        if not folder.holes and (self.folder is not None or os.path.isabs(folder.text)):
+            path = self.path(folder.text)
+            self.machine.wheels[path] = (*self.machine.wheels.get(path, ()), *finds)
 
     def unread(self, reason: str) -> Found:
         """Return the find with the reason why it is not understood."""
@@ -291,6 +240,14 @@ class Call:
         """Return an uncaptured find if some words have holes; nothing otherwise."""
         reasons = [unknown(word) for word in words if word is not None and word.holes]
         return (self.unread(" ".join(dict.fromkeys(reasons))),) if reasons else ()
+
+    def misspelt(self, verb: Word, verbs: Iterable[str]) -> Iterator[Found]:
+        """Yield the call as not understood if its verb is nearly one of those that install."""
+        verbs = [*verbs]
+        meant = [verb for verb in _MEANT.get(verb.text, ()) if verb in verbs]
+        meant = meant or get_close_matches(verb.text, verbs, n=1, cutoff=0.8)
+        if meant and verb.text != meant[0] and not verb.holes:
+            yield self.unread(f"{self.program} has no command {verb.text}; {meant[0]} is one.")
 
     def ask(
         self,
@@ -304,11 +261,7 @@ class Call:
         """Yield a request for the specs that are clear, and the reason for each that is not.
 
         Args:
-            action: Install or remove.
-            manager: The manager.
             specs: The specs, each with its option (``-r``, ``-e``, ``-c``, ``--file``) or "".
-            note: A note for the reader.
-            fields: The request's other fields.
         """
         if self.fed or not specs:
             yield self.unread(self.fed or "It names no package.")
@@ -318,7 +271,11 @@ class Call:
             end = next(at for at, (_, word) in enumerate(specs) if word.text == slip[0]) + 1
             specs = specs[end:]
             note = f"{note} {slip[0]} is typed twice, and the second is left out.".strip()
-        reasons = [self._unclear(flag, word, manager) for flag, word in specs]
+        other = _OF_ANOTHER_SYSTEM.get(manager) if action == "install" else None
+        reasons = [
+            self._unclear(flag, word, manager) or (other and not flag and other(word.text))
+            for flag, word in specs
+        ]
         clear = [item for item, reason in zip(specs, reasons, strict=True) if not reason]
         read = [self._spec(flag, word.text, manager) for flag, word in clear]
         wrong = [word.text for (_, word), spec in zip(clear, read, strict=True) if not spec]
@@ -355,7 +312,7 @@ class Call:
         local = bool(flag) or is_path(word.text) or word.text.endswith(_ARCHIVES)
         if not local or _REMOTE.match(word.text):
             return ""
-        if word.pattern:
+        if word.pattern and os.path.dirname(self.path(word.text)) not in self.machine.wheels:
             return f"The shell chooses the files by the pattern {word.text} when it runs."
         if self.folder is None and not os.path.isabs(expanded(word.text, self.home)):
             return f"The folder that {word.text} is relative to is only known when it runs."
@@ -395,9 +352,18 @@ def repository(url: str, revision: str = "", below: str = "") -> str:
     return f"git+{url}{at}{folder}"
 
 
+def name_of_repository(url: str) -> str:
+    """Return the folder that ``git clone`` makes for a URL.
+
+    >>> name_of_repository("git@h.example:a/b.git/")
+    'b'
+    """
+    return re.split(r"[/:]", url.rstrip("/"))[-1].removesuffix(".git")
+
+
 MANAGER_OF: dict[str, ManagerName] = {
     **dict.fromkeys(("pip", "uv", "pipx"), "pip"),
-    **dict.fromkeys(("conda", "mamba", "micromamba"), "conda"),
+    **dict.fromkeys(TOOLS, "conda"),
     **dict.fromkeys(("apt", "apt-get", "aptitude"), "apt"),
 }
 

@@ -6,18 +6,20 @@ import ast
 import copy
 import itertools
 import re
+import shlex
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
-from .argv import listed
-from .others import python_reason
+from .argv import MANAGER_OF, listed
+from .blocks import NEVER, Branch, Path
+from .effects import unseen
+from .handed import number_of
+from .others import INSTALLERS, python_reason
 from .shell import Word
-from .state import joined, split
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .source import SourceLine
+from .state import State, joined, joined_by_blanks, split
 
 SHELLED = listed(
     """
@@ -40,18 +42,34 @@ PIP = listed(
 )
 """Functions that take pip's arguments as a list."""
 
+_STARTS = listed("python bash sh curl wget dpkg nala apt-fast time nohup su exec xargs")
+_NAMES = "|".join(map(re.escape, {*MANAGER_OF, *INSTALLERS, *_STARTS}))
 _INSTALLS = re.compile(
-    r"\s*(?:sudo\s+(?:-\S+\s+)*)?(?:\S*python[\d.]*\s+-m\s+)?\S*?"
-    r"(?:pip[\d.]*|uv|pipx|(?:micro)?mamba|conda|apt|apt-get|npm|yarn|gem|cargo|brew|poetry|pixi)"
-    r"\s+(?:\S+\s+)*?(?:install|add|create)\s"
+    rf"\s*[!%]*\s*(?:sudo\s+(?:-\S+\s+)*|env\s+|\w+=\S*\s+)*(?:\S*/)?(?:{_NAMES}|\$\w+)[\d.]*\s"
+    r"(?!.*(?:\w[.?!:]\s*$|\b(?:the|it|you|me|please|this|that|how|now)\b))"
 )
-"""A text that begins with a command which installs."""
+"""A text that begins with a program which may install, and is no sentence."""
 
 _RUNNER = re.compile(
     r"(?:^|_)(?:run|system|exec|execute|call|spawn\w*|popen|sudo|local|bash|shell|sh|cmd|command"
-    r"|Popen|Process|Thread|submit|sendline|invoke|check_(?:call|output)|getoutput)(?:$|_)"
+    r"|Popen|Process|Thread|submit|sendline|communicate|invoke|check_(?:call|output)|getoutput)(?:$|_)"
 )
 """Names of functions that run a command."""
+
+_TELLING = re.compile(
+    r"^(?:(?:p|pp|c|t|log_|print_)?(?:print|warn)\w*|log|info|debug|error|critical|exception|fatal|fail|skip\w*"
+    r"|xfail|importorskip|display|markdown|html|text|code|caption|header|title|write\w*|append|extend"
+    r"|insert|add\w*|remove|discard|put|set\w*|get|pop|update|join|split|strip|(?:starts|ends)with"
+    r"|format|replace|find\w*|index|count|search|fullmatch|match|sub|compile|escape|str|repr|len|sorted"
+    r"|list|tuple|dict|dedent|indent|encode|decode|dumps?|loads?|quote|assert\w*|echo|secho|input"
+    r"|message|notify|note|comment|success|status|toast|help|doc|Path|hash|isinstance|type|any|all)$"
+    r"|(?:Error|Exception|Warning|Exit|Message|Text|Label|Button|Argument|Option|Column|Field)$",
+    re.IGNORECASE,
+)
+"""Names of functions that show a text, raise it or keep it."""
+
+_COMMANDS = re.compile(r"\w*(?:cmd|command)s?|args|argv|script|line|code|cell|target|func|fn", re.I)
+"""Names of arguments that are a command."""
 
 KERNEL_PIP = (Word("{sys.executable}", holes=("{sys.executable}",)), Word("-m"), Word("pip"))
 
@@ -59,6 +77,10 @@ _REPLACING = re.compile(
     r"os\.(?:(?:exec|(?P<spawn>spawn))(?P<how>[lv])p?(?P<env>e)?|posix_spawnp?)|(?P<pty>pty\.spawn)"
 )
 """Functions that start a program with words of its own, without a shell."""
+
+_RUNNING = ("run", "run_fg", "run_bg", "run_tf", "run_tee", "run_retcode", "popen")
+_FOREGROUND = ("FG", "BG", "TF", "TEE", "RETCODE", "ERROUT", "NOHUP")
+"""Ways to start one of plumbum's commands: a method, or ``command & FG``."""
 
 _OPENERS = ("open", "io.open", "codecs.open")
 _PASSIVE = listed(
@@ -71,6 +93,7 @@ _AS_SHELL: dict[str, tuple[str, tuple[int, ...]]] = {
         ("shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.copytree"), ("cp", (0, 1))
     ),
     "os.symlink": ("ln", (0, 1)),
+    "git.Repo.clone_from": ("git clone", (0, 1)),
     "urllib.request.urlretrieve": ("curl -o", (1, 0)),
     "wget.download": ("curl -o", (1, 0)),
 }
@@ -96,7 +119,7 @@ class Argv:
 
 
 @dataclass(frozen=True, slots=True)
-class Magic:
+class MagicCall:
     """A line magic, or with a body a cell magic."""
 
     name: str
@@ -120,110 +143,47 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """The working folder from here on; None if known only at run time.
-
-    Attributes:
-        path: The folder.
-        within: Whether it holds until the `Left` of its block.
-    """
-
-    path: str | None
-    within: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """The end of a block with a working folder of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wrote:
-    """A file that Python writes: its path, the text, and whether that is appended.
-
-    The text is None where it is only known when it runs.
-    """
-
-    path: Word
-    text: str | None
-    append: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A variable of the process from here on: ``os.environ[NAME] = value``; None removes it."""
-
-    name: str
-    value: Word | None
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """The value of a Python name from here on; None if known only at run time."""
-
-    name: str
-    value: ast.expr | None
-
-
-@dataclass(frozen=True, slots=True)
 class Other:
     """A call that installs and is not captured, with the reason."""
 
     reason: str
 
 
-What = Shelled | Argv | Magic | Cell | Unread | Folder | Left | Variable | Wrote | Name | Other
+What = Shelled | Argv | MagicCall | Cell | Unread | Other
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """The variables that a call is given.
-
-    Attributes:
-        values: Their values.
-        inherits: Whether they come on top of the process's own.
-    """
+    """The variables that a call is given."""
 
     values: Mapping[str, Word]
-    inherits: bool = True
+    inherits: bool = True  #: whether they come on top of the process's own
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One call.
-
-    Attributes:
-        what: The program or function that it runs.
-        line: Its first line, counted from 1; half a line less at the start of a branch.
-        typed: The call as typed.
-        folder: The folder it is given to run in; None without one.
-        variables: The variables it is given; None if known only at run time.
-    """
+    """One call."""
 
     what: What
-    line: float
-    typed: str = ""
-    folder: Word | None = None
+    line: int  #: its first line, counted from 1
+    typed: str = ""  #: the call as typed
+    folder: Word | None = None  #: the folder it is given to run in; None without one
+    #: the variables it is given; None if known only at run time
     variables: Variables | None = Variables({})
 
 
 @dataclass
-class Names:
-    """The values of names so far: imported modules and functions, texts and lists.
+class KnownNames:
+    """The values of names so far: imported modules and functions, texts and lists."""
 
-    Attributes:
-        imported: ``sp`` → ``subprocess``.
-        values: ``cmd`` → the expression last assigned to it; None if known only at
-            run time.
-        readers: The names whose values have a name in them that was unknown.
-    """
-
-    imported: dict[str, str] = field(default_factory=dict)
+    imported: dict[str, str] = field(default_factory=dict)  #: ``sp`` → ``subprocess``
+    #: ``cmd`` → the expression last assigned to it; None if known only at run time
     values: dict[str, ast.expr | None] = field(default_factory=dict)
-    readers: dict[str, set[str]] = field(default_factory=dict)
+    #: the names whose values have a name in them that was unknown
+    readers: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def assign(self, name: str, value: ast.expr | None) -> ast.expr | None:
-        """Assign a value; return what of it is followed.
+    def assign(self, name: str, value: ast.expr | None) -> None:
+        """Assign a value, as far as it is followed.
 
         A name in another value that was unknown stays so: what it gets now is not what was read.
         """
@@ -234,9 +194,29 @@ class Names:
         value = _as_it_was(value, name)
         for each in ast.walk(value) if value is not None else ():
             if isinstance(each, ast.Name):
-                self.readers.setdefault(each.id, set()).add(name)
+                self.readers[each.id] = self.readers.get(each.id, frozenset()) | {name}
         self.values[name] = value
-        return value
+
+    def copy(self) -> KnownNames:
+        """Return a copy for a branch; what is imported in one is imported."""
+        return KnownNames(self.imported, self.values.copy(), self.readers.copy())
+
+    def join(self, other: KnownNames) -> None:
+        """Become the names after one of two branches; an undefined name is an error."""
+        for name, value in other.values.items():
+            own = self.values.setdefault(name, value)
+            if not _same(own, value):
+                self.values[name] = _beginning([own, value])
+        for name, found in other.readers.items():
+            self.readers[name] = self.readers.get(name, found) | found
+
+
+def _code(node: ast.AST) -> str:
+    """Return the code of a node; an ellipsis where Python has no way to write it."""
+    try:
+        return ast.unparse(node)
+    except (ValueError, RecursionError):  # before 3.12, f"{'\\n'.join(x)}" in some forms
+        return "…"
 
 
 def parse(source: str) -> ast.Module | None:
@@ -255,7 +235,7 @@ def parse_line(source: str) -> tuple[ast.Module | None, str]:
     Returns:
         The tree (None if it is not Python), and the source that was parsed.
     """
-    for template in ("{}", "{} pass", "if 1: pass\n{}", "if 1: pass\n{} pass", "try: pass\n{}"):
+    for template in ("{}", "{} pass", "if _: pass\n{}", "if _: pass\n{} pass", "try: pass\n{}"):
         whole = template.replace("{}", source)
         tree = parse(whole)
         if tree is not None:
@@ -263,15 +243,22 @@ def parse_line(source: str) -> tuple[ast.Module | None, str]:
     return None, source
 
 
-def events(tree: ast.Module, source: str, names: Names) -> list[Event]:
-    """Return the calls that run something, in their order; ``names`` is updated on the way."""
-    visitor = _Visitor(source, names)
-    if "install" in source:
-        lists = (each.elts for each in ast.walk(tree) if isinstance(each, (ast.List, ast.Tuple)))
-        texts = (text for elements in lists for each in elements if (text := _text(each)))
-        visitor.texts = [text.text for text in texts]
+def walk(
+    tree: ast.Module,
+    source: str,
+    state: State,
+    run: Callable[[Event | SourceLine, Path], None],
+    escaped: Iterable[SourceLine] = (),
+) -> None:
+    """Run the calls of a tree in their order: each changes the state, or is handed to ``run``.
+
+    Args:
+        state: The state before it, which has `KnownNames`.
+        escaped: IPython's lines, which the tree has a placeholder for.
+    """
+    visitor = _Visitor(source, state, run, tree)
+    visitor.escaped.update((line.number, line) for line in escaped)
     visitor.visit(tree)
-    return visitor.events
 
 
 _TEXTS = (ast.JoinedStr, ast.BinOp, ast.Call, ast.List, ast.Tuple)
@@ -283,34 +270,33 @@ def filled_in(node: ast.expr, values: Mapping[str, ast.expr | None]) -> ast.expr
     known = {
         name: value
         for name in names
-        if (value := values.get(name)) is not None and _is_known(value)
+        if (value := values.get(name)) is not None
+        and (
+            isinstance(value, _KNOWN) or (isinstance(value, ast.Call) and _text(value) is not None)
+        )
     }
     if not known:
         return node
 
-    class Filler(ast.NodeTransformer):
+    return _replaced(node, known)
+
+
+def _replaced(node: ast.expr, known: Mapping[str, ast.expr]) -> ast.expr:
+    """Return an expression with others in the place of names."""
+
+    class Replacer(ast.NodeTransformer):
         def visit_Name(self, name: ast.Name) -> ast.expr:
             return known.get(name.id, name) if isinstance(name.ctx, ast.Load) else name
 
-    made: ast.expr = Filler().visit(copy.deepcopy(node))
+    made: ast.expr = Replacer().visit(copy.deepcopy(node))
     return made
 
 
 def _as_it_was(value: ast.expr | None, name: str) -> ast.expr | None:
-    """Return a value in which a name is none that is looked up."""
+    """Return a value in which a name stands for itself and is not looked up."""
     if value is None or all(getattr(each, "id", "") != name for each in ast.walk(value)):
         return value
-
-    class Earlier(ast.NodeTransformer):
-        def visit_Name(self, each: ast.Name) -> ast.expr:
-            return ast.Name(f"{name} as it was", each.ctx) if each.id == name else each
-
-    made: ast.expr = Earlier().visit(copy.deepcopy(value))
-    return made
-
-
-def _is_known(value: ast.expr) -> bool:
-    return isinstance(value, _KNOWN) or (isinstance(value, ast.Call) and _text(value) is not None)
+    return _replaced(value, {name: ast.Name(f"{name} as it was", ast.Load())})
 
 
 _LARGEST = 2000
@@ -337,26 +323,18 @@ def value_of(expression: str, values: Mapping[str, ast.expr | None]) -> Word | N
     if not isinstance(body, ast.Expr):
         return None
     names = {name.id for name in ast.walk(body) if isinstance(name, ast.Name)}
-    if not names & values.keys() and not isinstance(body.value, ast.Constant):
+    constant = isinstance(body.value, (ast.Constant, ast.BinOp)) and not names
+    known = names & values.keys()
+    if not known and not constant and not names <= {"os", "sys"}:
         return None
-    return _word(filled_in(body.value, values))
+    word = _word(filled_in(body.value, values))
+    return word if known or constant or word.text not in word.holes else None
 
 
 def _same(one: ast.expr | None, other: ast.expr | None) -> bool:
     return one is other or (
         one is not None and other is not None and ast.dump(one) == ast.dump(other)
     )
-
-
-def _merged(ends: list[dict[str, ast.expr | None]]) -> dict[str, ast.expr | None]:
-    """Return the values after one of several branches; an undefined name is an error."""
-    names = dict.fromkeys(name for values in ends for name in values)
-    merged: dict[str, ast.expr | None] = {}
-    for name in names:
-        first, *others = [values[name] for values in ends if name in values]
-        same = all(_same(first, other) for other in others)
-        merged[name] = first if same else _beginning([first, *others])
-    return merged
 
 
 def _beginning(values: Sequence[ast.expr | None]) -> ast.expr | None:
@@ -386,38 +364,54 @@ def _elements(node: ast.expr | None) -> list[ast.expr]:
     return []
 
 
-class Branches:
-    """The branches of a cell, and the lines of each."""
-
-    def __init__(self, tree: ast.Module | None) -> None:
-        self._spans: list[tuple[int, int, int, int]] = []  # first, last, block, branch
-        for block in ast.walk(tree) if tree is not None else ():
-            if isinstance(block, ast.If):
-                bodies = [block.body, block.orelse]
-            elif isinstance(block, ast.Try):
-                bodies = [block.body, *(handler.body for handler in block.handlers)]
-            else:
-                continue
-            for branch, body in enumerate(bodies):
-                if body:
-                    last = body[-1].end_lineno or body[-1].lineno
-                    self._spans.append((body[0].lineno, last, id(block), branch))
-
-    def of(self, line: int) -> tuple[tuple[int, int], ...]:
-        """Return the blocks about a line, each with the number of the branch."""
-        return tuple(
-            (block, branch) for first, last, block, branch in self._spans if first <= line <= last
-        )
+def _conditions(block: ast.AST) -> Iterator[str]:
+    """Yield what each branch of a statement runs under; empty for one that always runs."""
+    if isinstance(block, ast.If):
+        test = _code(block.test)
+        if isinstance(block.test, ast.Constant):
+            yield from ("", NEVER) if block.test.value else (NEVER, "")
+        elif test.startswith("__name__ =="):
+            yield from ("", "")
+        yield from (f"if this is true: {test}", f"if this is false: {test}")
+    elif (handlers := getattr(block, "handlers", None)) is not None:  # also of except*
+        yield ""
+        for handler in handlers:
+            said = f" {_code(handler.type)}" if handler.type else ""
+            yield f"if Python raises{said or ' an error'}"
+    elif isinstance(block, ast.Match):
+        yield from (f"in one case of {_code(block.subject)}" for _ in block.cases)
+    else:
+        constant = getattr(block, "test", None)
+        yield NEVER if isinstance(constant, ast.Constant) and not constant.value else ""
 
 
 class _Visitor(ast.NodeVisitor):
-    def __init__(self, source: str, names: Names) -> None:
-        self.source = source
-        self.names = names
-        self.events: list[Event] = []
-        self.parameters: list[set[str]] = []
-        self.branches = 0
-        self.texts: list[str] = []
+    def __init__(
+        self,
+        source: str,
+        state: State,
+        run: Callable[[Event | SourceLine, Path], None],
+        tree: ast.AST,
+    ) -> None:
+        self.lines = [line.encode() for line in re.split(r"\r\n?|\n", source)]  # as Python's
+        self.state = state
+        self.run = run
+        self.tree = tree
+        self.escaped: dict[int, SourceLine] = {}
+        self.path: Path = ()
+
+    @property
+    def names(self) -> KnownNames:
+        names: KnownNames = self.state.names
+        return names
+
+    def visit(self, node: ast.AST) -> None:
+        """Visit a node; a placeholder of IPython's line is that line."""
+        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            line = self.escaped.pop(node.lineno, None)
+            if line is not None:
+                self.run(line, self.path)
+        super().visit(node)
 
     # -- names
 
@@ -446,7 +440,7 @@ class _Visitor(ast.NodeVisitor):
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
-            self._set(target.id, self._known(value), target.lineno)
+            self.names.assign(target.id, self._known(value))
         elif (
             isinstance(target, ast.Tuple)
             and isinstance(value, ast.Tuple)
@@ -456,7 +450,7 @@ class _Visitor(ast.NodeVisitor):
             for one, its in zip(target.elts, value.elts, strict=True):
                 self._assign(one, its)
         elif self._dotted(target) == "sys.argv":
-            self._set("sys.argv", self._known(value), target.lineno)
+            self.names.assign("sys.argv", self._known(value))
         elif isinstance(target, ast.Subscript) and self._dotted(target.value) == "os.environ":
             self._environ(target.slice, value, target.lineno)
         elif isinstance(target, ast.Subscript) and self._variables(target.value) is not None:
@@ -468,19 +462,15 @@ class _Visitor(ast.NodeVisitor):
         """Note that a dictionary with variables got more of them."""
         if isinstance(changed, ast.Name):
             before = self.names.values.get(changed.id) or changed
-            self._set(changed.id, ast.BinOp(before, ast.BitOr(), more), changed.lineno)
-
-    def _set(self, name: str, value: ast.expr | None, line: float) -> None:
-        self.events.append(Event(Name(name, self.names.assign(name, value)), line))
+            self.names.assign(changed.id, ast.BinOp(before, ast.BitOr(), more))
 
     def _environ(self, name: ast.expr, value: ast.expr | None, line: int) -> None:
         part = _whole(self._known(name))
         if part.holes:
+            unseen(self.state, f"os.environ[{_code(name)}]", "", line)
             return
         word = None if value is None else _word(self._known(value))
-        if self.branches and word is not None:
-            word = Word(f"${part.text}", holes=(f"${part.text}",), quoted=True)
-        self.events.append(Event(Variable(part.text, word), line))
+        self.state.put(part.text, word)
 
     def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -494,39 +484,31 @@ class _Visitor(ast.NodeVisitor):
             read = ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
             self._environ(target.slice, ast.BinOp(read, node.op, node.value), target.lineno)
         elif self._dotted(target) == "os.environ":
-            self._updated([node.value], [], target.lineno)
+            self._updated([node.value], target.lineno)
         elif isinstance(target, ast.Name) and isinstance(node.op, (ast.Add, ast.BitOr)):
             before = self.names.values.get(target.id)
             after = ast.BinOp(before, node.op, node.value) if before is not None else None
-            self._set(target.id, self._known(after) if after else None, target.lineno)
+            self.names.assign(target.id, self._known(after) if after else None)
         else:
             self._varies(target)
         self.generic_visit(node)
 
     # -- branches: which of two values holds is known only at run time
 
-    def _branches(self, node: ast.stmt, *bodies: list[ast.stmt], covered: bool) -> None:
+    def _branches(self, block: ast.AST, *bodies: Sequence[ast.AST], covered: bool) -> None:
         """Visit bodies of which one runs; without ``covered``, perhaps none of them."""
-        before = dict(self.names.values)
-        ends = [] if covered else [before]
-        self.branches += 1
-        for body in bodies:
-            if not body:
-                ends.append(before)
-                continue
-            self._become(before, body[0].lineno - 0.5)
+        base, path = self.state.snapshot(), self.path
+        ends = [] if covered else [base]
+        for number, (body, when) in enumerate(zip(bodies, _conditions(block), strict=False)):
+            if number:
+                self.state.become(base.snapshot())
+            self.path = (*path, Branch(id(block), number, when))
             for each in body:
                 self.visit(each)
-            ends.append(dict(self.names.values))
-        self.branches -= 1
-        self._become(_merged(ends), node.end_lineno or node.lineno)
-
-    def _become(self, values: dict[str, ast.expr | None], line: float) -> None:
-        now = self.names.values
-        for name in dict.fromkeys((*now, *values)):
-            if not _same(now.get(name), values.get(name)) or (name in now) != (name in values):
-                self.events.append(Event(Name(name, values.get(name)), line))
-        self.names.values = dict(values)
+            if when != NEVER:
+                ends.append(self.state.snapshot())
+        self.path = path
+        self.state.merge(ends)
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
@@ -538,7 +520,17 @@ class _Visitor(ast.NodeVisitor):
         for each in node.finalbody:
             self.visit(each)
 
+    visit_TryStar = visit_Try  # noqa: N815 - the name is of ast
+
+    def visit_Match(self, node: ast.Match) -> None:
+        self.visit(node.subject)
+        self._branches(node, *(case.body for case in node.cases), covered=False)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._branches(node, [node.body], covered=False)
+
     def visit_While(self, node: ast.While) -> None:
+        self.visit(node.test)
         self._loop(node)
 
     def visit_For(self, node: ast.For) -> None:
@@ -553,10 +545,10 @@ class _Visitor(ast.NodeVisitor):
                 if name in grown:
                     continue
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
-                    self._set(name.id, None, node.lineno)
+                    self.names.assign(name.id, None)
             for changed in _changed(each):
                 value = self.names.values.get(changed)
-                self._set(changed, _beginning([value, value]), node.lineno)
+                self.names.assign(changed, _beginning([value, value]))
         self._branches(node, node.body, covered=False)
         for each in node.orelse:
             self.visit(each)
@@ -566,52 +558,48 @@ class _Visitor(ast.NodeVisitor):
         for item in node.items:
             call, name = item.context_expr, item.optional_vars
             if isinstance(name, ast.Name) and self._opened(call):
-                self._set(name.id, call, node.lineno)
+                self.names.assign(name.id, call)
             elif name is not None:
                 self._varies(name)
             if isinstance(call, ast.Call) and self._dotted(call.func) == "contextlib.chdir":
                 part = _whole(self._value(call.args[0])) if call.args else _hole(call)
-                folder = Folder(None if part.holes else part.text, within=True)
-                self.events.append(Event(folder, node.lineno))
+                self.state.enter(None if part.holes else part.text, within=True)
                 entered += 1
         self.generic_visit(node)
-        end = (node.end_lineno or node.lineno) + 0.5
-        self.events += [Event(Left(), end)] * entered
+        for _ in range(entered):
+            self.state.leave()
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._function(node)
-
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         arguments = node.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
-        self.parameters.append({argument.arg for argument in every})
-        before = dict(self.names.values)
-        self.branches += 1
+        before = self.names.copy()
+        base, path = self.state.snapshot(), self.path
+        self.names.values.update(dict.fromkeys(argument.arg for argument in every))
+        self.path = (*path, Branch(id(node), 0))
         self.generic_visit(node)
-        self.branches -= 1
-        self.parameters.pop()
+        self.path = path
         shared = [each.names for each in ast.walk(node) if isinstance(each, ast.Global)]
-        changed = {name for names in shared for name in names} | (_changed(node) & before.keys())
-        after = {**before, **dict.fromkeys(changed, None)}
-        self._become(after, node.end_lineno or node.lineno)
+        changed = {name for names in shared for name in names}
+        changed |= _changed(node) & before.values.keys()
+        before.values.update(dict.fromkeys(changed))
+        self.state.names = before
+        self.state.merge([self.state, base])
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._function(node)
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - the name is of ast
 
     def _varies(self, target: ast.expr) -> None:
         for name in ast.walk(target):
             if isinstance(name, ast.Name):
-                self._set(name.id, None, name.lineno)
+                self.names.assign(name.id, None)
 
     def _known(self, node: ast.expr) -> ast.expr:
         """Return an expression with the values of names in their place."""
-        hidden = {name for names in self.parameters for name in names}
-        return filled_in(node, {k: v for k, v in self.names.values.items() if k not in hidden})
+        return filled_in(node, self.names.values)
 
     def _value(self, node: ast.expr) -> ast.expr:
         """Return the last expression assigned to a name; the node itself if unknown."""
-        if isinstance(node, ast.Name) and not any(node.id in names for names in self.parameters):
+        if isinstance(node, ast.Name):
             return self.names.values.get(node.id) or node
         return self._known(node) if isinstance(node, _TEXTS) else node
 
@@ -625,6 +613,8 @@ class _Visitor(ast.NodeVisitor):
             name = _whole(self._known(node.args[-1])) if node.args else Word("")
             if function in ("__import__", "importlib.import_module") and not name.holes:
                 return name.text if name.text not in ("os", "subprocess") else ""  # is listed
+            if function.endswith("create_command") and not name.holes:  # pip's own
+                return f"pip {name.text}"
             if function == "getattr" and len(node.args) == 2 and not name.holes:
                 base = self._dotted(node.args[0])
                 return f"{base}.{name.text}" if base else ""
@@ -640,20 +630,27 @@ class _Visitor(ast.NodeVisitor):
 
     # -- calls
 
-    def _unread(self, node: ast.Call) -> Other | None:
+    def _unread(self, node: ast.Call) -> Unread | None:
         """Return a reason for a call that is not known, and is given an install to run."""
-        functions = [] if isinstance(node.func, ast.Name) else [node.func]
-        names = [self._name_of(each) for each in (*functions, *self._given(node))]
-        texts = [_text(self._value(each)) for each in self._given(node)]
-        installs = any(text is not None and _INSTALLS.match(text.text) for text in texts)
-        runner = next(filter(_RUNNER.search, names), None)
-        if not installs or runner is None:
+        own, given = self._name_of(node.func), self._given(node)
+        if own == "write" and self._name_of(getattr(node.func, "value", node)) == "stdin":
+            own = "communicate"  # with the shell that it is the input of
+        names = [own, *map(self._name_of, given)]
+        runner = next(filter(_RUNNER.search, names), "" if _TELLING.search(own) else own)
+        texts = [text for each in given if (text := _text(self._value(each))) is not None]
+        lists = [
+            words for each in (*node.args, ast.List(node.args)) if (words := self._words(each))
+        ]
+        texts += map(joined_by_blanks, lists)
+        commands = [_command(text) for text in texts if _INSTALLS.match(text.text)]
+        if not runner or not commands:
             return None
-        return Other(f"{runner} runs it, in a way that is not read here.")
+        reason = f"{runner} runs it, in a way that is not read here."
+        return Unread(Shelled("\n".join(commands)), reason)
 
     def _given(self, node: ast.Call) -> list[ast.expr]:
-        """Return the arguments of a call, and the elements of lists among them."""
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        """Return the arguments that may be run, and the elements of lists among them."""
+        given = [*node.args, *(k.value for k in node.keywords if _COMMANDS.fullmatch(k.arg or ""))]
         lists = (each.elts for each in given if isinstance(each, (ast.List, ast.Tuple)))
         return [*given, *(element for elements in lists for element in elements)]
 
@@ -669,37 +666,39 @@ class _Visitor(ast.NodeVisitor):
 
     def _any_of(self, node: ast.Call) -> None:
         """List the installs in a cell's lists: a call in a loop runs some of them."""
-        installs = dict.fromkeys(text for text in self.texts if _INSTALLS.match(text))
-        typed = ast.get_source_segment(self.source, node) or ""
-        for text in installs:
-            reason = f"{typed} may run it; only the run can tell."
-            self.events.append(Event(Other(reason), node.lineno, text))
+        typed = self._typed(node)
+        reason = f"{typed} may run it; only the run can tell."
+        for text, command in installs_in(self.tree, self.names.values.values()).items():
+            self.run(Event(Unread(Shelled(command), reason), node.lineno, text), self.path)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         self._method(node)
         self._writes(node)
         what = self._what(node)
-        if what is None and node.args and self._dotted(node.func) in SHELLED | RUN:
+        name = self._dotted(node.func)
+        runs = name in SHELLED | RUN or name.startswith(f"{IPYTHON}.")
+        if isinstance(node.func, ast.Name) and _RUNNER.search(node.func.id):
+            runs = runs or any(_text(self._value(each)) is None for each in node.args)
+        if runs and node.args and _is_unclear(what):
             self._any_of(node)
         what = what or self._unread(node)
         if what is None:
             return
-        typed = ast.get_source_segment(self.source, node) or ""
+        typed = self._typed(node)
         given = {k.arg: k.value for k in node.keywords}
         folder, variables = given.get("cwd"), given.get("env")
         replaced = _REPLACING.fullmatch(self._dotted(node.func))
         if replaced and replaced["env"] is not None and node.args:
             variables = node.args[-1]
-        self.events.append(
-            Event(
-                what=what,
-                line=node.lineno,
-                typed=typed,
-                folder=None if folder is None else _whole(self._known(folder)),
-                variables=self._variables(variables) if variables else Variables({}),
-            )
+        event = Event(
+            what=what,
+            line=node.lineno,
+            typed=typed,
+            folder=None if folder is None else _whole(self._known(folder)),
+            variables=self._variables(variables) if variables else Variables({}),
         )
+        self.run(event, self.path)
 
     def _opened(self, node: ast.expr) -> tuple[Word, bool] | None:
         """Return the path of a file that is opened to be written, and whether at its end."""
@@ -739,9 +738,11 @@ class _Visitor(ast.NodeVisitor):
                 line = ast.BinOp(text, ast.Add(), ast.Constant("\n")) if text else None
                 written.append((opened[0], line if name == "print" else None, True))
         for path, expression, append in written:
-            known = _whole(self._known(expression)) if expression and not self.branches else None
-            what = Wrote(path, known.text if known and not known.holes else None, append)
-            self.events.append(Event(what, node.lineno))
+            known = _whole(self._known(expression)) if expression else None
+            content = known.text if known and not known.holes else None
+            by = f"Python, line {node.lineno},"
+            place = self.state.path_of(path)
+            self.state.machine.wrote(place, content, append=append, by=by)
 
     def _variables(self, node: ast.expr) -> Variables | None:
         """Return what a dictionary adds to ``os.environ``; None if known only at run time."""
@@ -789,20 +790,22 @@ class _Visitor(ast.NodeVisitor):
         if method in ("append", "extend"):
             known = more is not None and self._words(value) and self._words(more)
             after = ast.BinOp(value, ast.Add(), more) if known and more else None
-            self._set(name.id, after or _beginning([value, value]), node.lineno)
+            self.names.assign(name.id, after or _beginning([value, value]))
         elif method == "update" and self._variables(value) is not None:
             for each in (*node.args, _as_dict(node.keywords)):
                 self._added(name, each)
         else:
-            self._set(name.id, None, node.lineno)
+            self.names.assign(name.id, None)
 
     def _what(self, node: ast.Call) -> What | None:
         name = self._dotted(node.func)
         if name == "os.environ.update":
-            self._updated(node.args, node.keywords, node.lineno)
+            self._updated([*node.args, _as_dict(node.keywords)], node.lineno)
             return None
+        if (bound := self._bound(node)) is not None:
+            return Argv(bound)
         arguments = list(node.args)
-        arguments += [keyword.value for keyword in node.keywords if keyword.arg in ("args", "cmd")]
+        arguments += [k.value for k in node.keywords if k.arg in ("args", "cmd", "packages")]
         if name.startswith("condacolab.install"):
             return Other(python_reason(name, "", ""))
         if not name or not arguments:
@@ -814,11 +817,13 @@ class _Visitor(ast.NodeVisitor):
             return self._run(node, first)
         replaced = _REPLACING.fullmatch(name)
         if replaced:
-            return self._replaced(replaced, arguments)
-        if name in PIP:
-            return Argv((*KERNEL_PIP, *(self._words(first) or ())))
-        if name.startswith("sh.") and name.count(".") == 1:  # the package sh has any program
-            return Argv((Word(name[3:]), *(_word(self._value(each)) for each in arguments)))
+            return self._started(replaced, arguments)
+        command = re.fullmatch(r"pip (\w+)\.main", name)
+        if name in PIP or command:
+            verb = map(Word, command.groups() if command else ())
+            return Argv((*KERNEL_PIP, *verb, *(self._words(first) or ())))
+        if name == "runpy.run_path":
+            return MagicCall("run", _word(first).text)
         if name == "runpy.run_module":
             given = self._words(self.names.values.get("sys.argv") or ast.Constant(None)) or ()
             return Argv((*KERNEL_PIP[:2], _word(first), *given[1:]))
@@ -833,8 +838,8 @@ class _Visitor(ast.NodeVisitor):
         if name == "asyncio.create_subprocess_exec":
             return Argv(tuple(_word(argument) for argument in arguments))
         if name == "exec" and isinstance(first, ast.Call):
-            read = re.fullmatch(r"open\('([^']+)'.*\)\.read\(\)", ast.unparse(first))
-            return Magic("run", read[1]) if read else None
+            read = re.fullmatch(r"open\('([^']+)'.*\)\.read\(\)", _code(first))
+            return MagicCall("run", read[1]) if read else None
         words = _joined(ast.Constant(" "), arguments[0]) or _text(arguments[0])
         what = words.text if words is not None and not words.holes else ""
         version = next((_whole(k.value).text for k in node.keywords if k.arg == "version"), "")
@@ -847,25 +852,72 @@ class _Visitor(ast.NodeVisitor):
             self._environ(arguments[0], None, node.lineno)
         if name == "os.chdir":
             part = _whole(first)
-            return Folder(None if part.holes else part.text)
+            self.state.enter(None if part.holes else part.text)
         base, _, method = name.rpartition(".")
         if base == IPYTHON or method in ("run_line_magic", "run_cell_magic"):
             return _ipython(method, [self._value(argument) for argument in arguments])
         return None
 
-    def _updated(
-        self, arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword], line: int
-    ) -> None:
-        for keyword in keywords:
-            if keyword.arg:
-                self._environ(ast.Constant(keyword.arg), keyword.value, line)
-        for argument in map(self._value, arguments):
-            if isinstance(argument, ast.Dict):
-                for key, value in zip(argument.keys, argument.values, strict=True):
-                    if key is not None:
-                        self._environ(key, value, line)
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self.generic_visit(node)
+        how = self._dotted(node.right).removeprefix("plumbum.")
+        if isinstance(node.op, ast.BitAnd) and how in _FOREGROUND:
+            piped = [node.left]
+            while isinstance(piped[-1], ast.BinOp) and isinstance(piped[-1].op, ast.BitOr):
+                piped[-1:] = [piped[-1].right, piped[-1].left]
+            for words in filter(None, map(self._program, piped)):
+                self.run(Event(Argv(words), node.lineno, self._typed(node)), self.path)
 
-    def _replaced(self, match: re.Match[str], arguments: Sequence[ast.expr]) -> What | None:
+    def _bound(self, node: ast.Call) -> tuple[Word, ...] | None:
+        """Return the words of a call of sh's or plumbum's; None of another call."""
+        runs = isinstance(node.func, ast.Attribute) and node.func.attr in _RUNNING
+        words = self._program(node.func.value if runs else node.func)  # type: ignore[attr-defined]
+        given = [] if runs else node.args
+        return None if words is None else (*words, *self._bound_to(given))
+
+    def _program(self, node: ast.expr) -> tuple[Word, ...] | None:
+        """Return a program of sh's or plumbum's with what is bound to it: ``pip["install"]``."""
+        node = self._value(node)
+        if isinstance(node, ast.Subscript):
+            if self._dotted(node.value).endswith("local"):
+                return (_word(self._value(node.slice)),)
+            words = self._program(node.value)
+            more = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            return None if words is None else (*words, *self._bound_to(more))
+        if isinstance(node, ast.Call):
+            if self._dotted(node.func) == "sh.Command" and node.args:
+                return (_word(self._value(node.args[0])),)
+            bakes = isinstance(node.func, ast.Attribute) and node.func.attr == "bake"
+            words = self._program(node.func.value) if bakes else None  # type: ignore[attr-defined]
+            return None if words is None else (*words, *self._bound_to(node.args))
+        name = self._dotted(node)
+        match = re.fullmatch(r"(?:sh|plumbum\.cmd)\.(\w+(?:\.\w+)*)", name)
+        return tuple(map(Word, match[1].split("."))) if match else None
+
+    def _bound_to(self, given: Sequence[ast.expr]) -> Iterator[Word]:
+        for each in given:
+            words = self._program(each)  # sudo[pip["install"]]
+            words = self._words(each.value) if isinstance(each, ast.Starred) else words
+            yield from words or (_word(self._value(each)),)
+
+    def _typed(self, node: ast.expr) -> str:
+        last, end = node.end_lineno or node.lineno, node.end_col_offset
+        *before, line = self.lines[node.lineno - 1 : last]
+        lines = [*before, line[:end]]
+        lines[0] = lines[0][node.col_offset :]
+        return b"\n".join(lines).decode()
+
+    def _updated(self, arguments: Sequence[ast.expr], line: int) -> None:
+        for argument in arguments:
+            known = self._variables(argument)
+            if known is None:
+                texts = any(isinstance(each, ast.Constant) for each in ast.walk(argument))
+                said = "a dictionary" if texts else _code(argument)  # no secret of it
+                unseen(self.state, f"{said} in os.environ", "", line)
+            for name, word in known.values.items() if known is not None else ():
+                self.state.put(name, word)
+
+    def _started(self, match: re.Match[str], arguments: Sequence[ast.expr]) -> What | None:
         """Return what a function starts that is given a program and the words it sees."""
         at = 1 if match["spawn"] else 0  # after the mode
         if match["pty"] or len(arguments) < at + 2:
@@ -921,8 +973,20 @@ class _Visitor(ast.NodeVisitor):
         if isinstance(node, ast.Call):
             text = _split_text(node)
             whole = None if text is None else _text(text)
+            if whole is not None and text in node.args and not whole.holes:  # shlex's
+                return tuple(replace(word, quoted=True) for word in _divided(whole.text))
             return None if whole is None else tuple(split(whole))
         return None
+
+
+def _is_unclear(what: What | None) -> bool:
+    """Return whether only the run can tell which command a call runs."""
+    text = ""
+    if isinstance(what, (Shelled, Cell)):
+        text = what.text if isinstance(what, Shelled) else what.source
+    elif isinstance(what, Argv):
+        text = " ".join(word.text for word in what.words)
+    return what is None or re.fullmatch(r"(?:\S*sh -l?c )?\{[^{}]*\}", text) is not None
 
 
 def _as_dict(keywords: Sequence[ast.keyword]) -> ast.Dict:
@@ -938,14 +1002,14 @@ def _is(node: ast.expr, value: object) -> bool:
 def _ipython(method: str, arguments: list[ast.expr]) -> What | None:
     if method in _SHELL_METHODS:
         return _shelled(arguments[0], by_ipython=True)
-    texts = [(_text(argument) or Word("")).text for argument in arguments]
+    texts = [_word(argument).text for argument in arguments]
     if method == "run_line_magic" and len(texts) > 1:
-        return Magic(texts[0], texts[1])
+        return MagicCall(texts[0], texts[1])
     if method == "run_cell_magic" and len(texts) > 2:
-        return Magic(texts[0], texts[1], texts[2])
+        return MagicCall(texts[0], texts[1], texts[2])
     if method == "magic":
         name, _, line = texts[0].lstrip("%").partition(" ")
-        return Magic(name, line)
+        return MagicCall(name, line)
     return Cell(texts[0]) if method in ("run_cell", "ex") else None
 
 
@@ -967,21 +1031,57 @@ def _escaped(word: Word) -> str:
     )
 
 
+def _divided(text: str) -> list[Word]:
+    """Return the words that ``shlex.split`` makes of a text."""
+    try:
+        return [Word(each) for each in shlex.split(text)]
+    except ValueError:
+        return []
+
+
+def installs_in(tree: ast.AST | None, values: Iterable[ast.AST | None]) -> dict[str, str]:
+    """Return the texts in the lists and dictionaries of a cell and of known values that install.
+
+    Args:
+        tree: The cell.
+
+    Returns:
+        Each text with its shell's line.
+    """
+    known = map(_listed_in, filter(None, (tree, *values)))
+    return {text: line for found in known for text, line in found.items()}
+
+
+@lru_cache(maxsize=4096)  # a cell may have thousands of calls that only its run can tell
+def _listed_in(node: ast.AST) -> dict[str, str]:
+    every = [*ast.walk(node)]
+    lists = [each.elts for each in every if isinstance(each, (ast.List, ast.Tuple))]
+    lists += [each.values for each in every if isinstance(each, ast.Dict)]
+    texts = [text for each in lists for one in each if (text := _text(one)) is not None]
+    return {text.text: _command(text) for text in texts if _INSTALLS.match(text.text)}
+
+
+def _command(word: Word) -> str:
+    """Return a text as a shell's line, without the sign of IPython's before it."""
+    return re.sub(r"^\s*[!%]+", "", _escaped(word))
+
+
 def _text(node: ast.expr) -> Word | None:
     """Return a text; None if nothing of it is known."""
-    number = _number(node)
+    number = number_of(node)
     if number is not None:
         return Word(str(number), quoted=True)
-    if isinstance(node, ast.Attribute) and ast.unparse(node) in _SEPARATORS:
-        return Word(_SEPARATORS[ast.unparse(node)], quoted=True)
+    if isinstance(node, ast.Attribute) and _code(node) in _SEPARATORS:
+        return Word(_SEPARATORS[_code(node)], quoted=True)
     if isinstance(node, ast.Constant):
-        known = isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool)
-        return Word(str(node.value), quoted=True) if known else None
+        value = node.value.decode(errors="replace") if isinstance(node.value, bytes) else node.value
+        known = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        return Word(str(value), quoted=True) if known else None
     if isinstance(node, ast.JoinedStr):
         return joined(map(_piece, node.values))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         sides = (node.left, node.right)
-        if any(_number(side) is not None for side in sides):
+        if any(number_of(side) is not None for side in sides):
             return None
         texts = [_text(side) for side in sides]
         words = (text or _hole(side) for text, side in zip(texts, sides, strict=True))
@@ -1003,8 +1103,10 @@ def _text(node: ast.expr) -> Word | None:
 
 def _path(node: ast.Call) -> Word | None:
     """Return a path that a call makes of texts; None of another call."""
-    name = ast.unparse(node.func)
+    name = _code(node.func)
     parts = node.args
+    if _code(node) == "os.path.dirname(sys.executable)":
+        return Word("{sys.prefix}/bin", ("{sys.prefix}",), quoted=True)
     if re.fullmatch(r"(?:pathlib\.)?(?:Pure)?(?:Posix)?Path|os\.path\.join", name) and parts:
         return _joined(ast.Constant("/"), ast.List(parts, ast.Load()))
     if re.fullmatch(r"(?:pathlib\.)?Path\.home", name):
@@ -1022,23 +1124,6 @@ def _path(node: ast.Call) -> Word | None:
 
 
 _SEPARATORS = {"os.pathsep": ":", "os.sep": "/", "os.path.sep": "/", "os.linesep": "\n"}
-
-
-def _number(node: ast.expr) -> int | float | None:
-    """Return the value of a number, or of a sum or product of numbers; None of anything else."""
-    if isinstance(node, ast.Constant):
-        known = isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
-        return node.value if known else None  # type: ignore[return-value]
-    if not isinstance(node, ast.BinOp):
-        return None
-    left, right = _number(node.left), _number(node.right)
-    if left is None or right is None:
-        return None
-    if isinstance(node.op, ast.Add):
-        return left + right
-    if isinstance(node.op, ast.Sub):
-        return left - right
-    return left * right if isinstance(node.op, ast.Mult) else None
 
 
 def _changed(node: ast.AST) -> set[str]:
@@ -1062,7 +1147,7 @@ def _piece(value: ast.expr) -> Word:
 
 def _hole(node: ast.AST) -> Word:
     inner = node.value if isinstance(node, ast.FormattedValue) else node
-    text = ast.unparse(inner).replace("{", "(").replace("}", ")").replace("\n", " ")
+    text = _code(inner).replace("{", "(").replace("}", ")").replace("\n", " ")
     return _hole_of(text)
 
 
@@ -1086,7 +1171,7 @@ def _filled(
     for number, match in enumerate(re.finditer(pattern, text.text)):
         value = known.get(match[1] or str(number))
         plain = re.fullmatch(r"\{\w*\}|%(?:\(\w+\))?[sd]", match[0]) and value is not None
-        word = _text(value) if plain and value is not None else None
+        word = _text(value) or _hole(value) if plain and value is not None else None
         filled += [text.part(at, match.start()), word or _hole_of(match[1] or "…")]
         at = match.end()
     return joined([*filled, text.part(at, len(text.text))])

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import re
 import shlex
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from ..model.environment import TOOLS
+from ..model.packages import ManagerName
+from ..model.request import Action
 from . import Found, Target, calls, own
-from .argv import listed
-from .blocks import alternatives
-from .lines import DOWNLOADERS, READERS, applied, recognise, recognise_event
+from .argv import ProgramOptions, listed
+from .blocks import Path, alternatives
+from .lines import DOWNLOADERS, READERS, installs_later, recognise, recognise_event
 from .others import IN_CODE, OTHERS, julia_reason, r_reason
-from .shell import Command, Word, parse
-from .source import Line, logical_lines
+from .shell import ShellCommand, Word, parse
+from .source import SourceLine, code_cells, logical_lines
 from .state import State
-
-if TYPE_CHECKING:
-    import ast
-    from collections.abc import Iterator
-
-    from ..model.packages import ManagerName
-    from ..model.request import Action
-    from .blocks import Path
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
@@ -57,9 +55,9 @@ _TEXT_CELLS = listed(
 )
 """Cells in which an install is only text, or another language's."""
 
+_ALIASED = ProgramOptions.of(valued="-p/--params", flags="-l/--line -c/--cell")
 _PACKAGING = ("pip", "uv")
-_CONDAS = ("conda", "mamba", "micromamba")
-_AUTOMAGIC = (*_PACKAGING, *_CONDAS)
+_AUTOMAGIC = (*_PACKAGING, *TOOLS)
 _KERNEL = "{sys.executable}"
 
 
@@ -84,10 +82,10 @@ class CellReader:
         self.state.python = self._value
         self.unsaid: ManagerName = unsaid
         self.notebook = notebook
-        self._names = calls.Names()
-        self._values: dict[str, ast.expr | None] = {}
+        self.state.names = calls.KnownNames()
         self._running: set[str] = set()
         self._aliases: dict[str, str] = {}
+        self._tree: ast.Module | None = None
 
     @property
     def folder(self) -> str | None:
@@ -97,11 +95,11 @@ class CellReader:
     def _value(self, hole: str) -> Word | None:
         """Return what IPython fills in for ``{expression}``, ``$name`` and ``$name.attribute``."""
         if hole.startswith("{"):
-            return calls.value_of(hole[1:-1], self._values)
+            return calls.value_of(hole[1:-1], self.state.names.values)
         name = hole[1:]
         if not re.fullmatch(r"[\w.]+", name) or name[0].isdigit():
             return None
-        return calls.value_of(name, self._values)
+        return calls.value_of(name, self.state.names.values)
 
     def read(self, source: str) -> Iterator[Found]:
         """Yield the installs and removals of one cell, in their order."""
@@ -139,21 +137,24 @@ class CellReader:
 
     def _cell(self, name: str, rest: str, body: str, *, line: int) -> Iterator[Found]:
         """Yield the finds under a cell magic, whose body begins at ``line``."""
+        shown = f"%%{name}"
         if name == "script":
             rest = re.sub(r"^(?:--(?:(?:out|err|proc)[ =]\S+|\S+)\s+)*", "", rest)
-            name = _interpreter(rest)
+            words = [word for word in rest.split() if not word.startswith("-")]
+            name = os.path.basename(words[0]) if words else ""
+            shown = f"{shown} {name}"
+            if name in ("false", "true", "echo", ":", "cat"):  # the cell is text to them
+                return
             if name in ("sudo", "env", "nice", "conda", "su"):
                 end = "END_OF_CELL"
                 script = f"{rest} <<'{end}'\n{body}\n{end}"
                 yield from recognise(script, state=self.state, line=line - 1)
                 return
         if name in _SHELL_CELLS:
-            state = self.state.subshell()
-            words = [w for item in parse(rest) if isinstance(item, Command) for w in item.words]
-            given = words[1:] if words and words[0].text == "-s" else []
-            for number, word in enumerate(given, start=1):
-                state.define(str(number), word)
-            yield from recognise(body, state=state, line=line)
+            items = parse(f"{name} {rest}" if name != "shell" else "", braces=True)
+            shell = [w for item in items if isinstance(item, ShellCommand) for w in item.words]
+            shell = [each for word in shell for each in self.state.words(word)]
+            yield from recognise(body, state=self.state, line=line, shell=shell)
         elif name in _SHELL_MAGICS:
             yield from recognise(body, state=self.state, line=line, braces=True)
         elif name in _WRITES:
@@ -169,8 +170,11 @@ class CellReader:
                 if IN_CODE.search(text):
                     reason = f"%%{name} runs it, in a way that is not read here."
                     yield Found(text.strip(), number, reason=reason)
+        elif name in _AUTOMAGIC:
+            reason = f"IPython has no %%{name}; %{name} takes a line of its own."
+            yield Found(f"%%{name} {rest}".rstrip(), line - 1, reason=reason)
         elif name not in _TEXT_CELLS:
-            reason = f"It stands under %%{name}, and what that does with it is not known here."
+            reason = f"It stands under {shown}, and what that does with it is not known here."
             for found in _moved(self._python(body), line - 1):
                 yield replace(found, request=None, reason=reason)
 
@@ -183,61 +187,63 @@ class CellReader:
             by = f"%%writefile, line {line - 1},"
             text = body if body.endswith("\n") else f"{body}\n"
             reason = self.state.machine.wrote(path, text, append="-a" in words, by=by)
-            if reason:
+            if reason := reason or installs_later(path, text, self.state):
                 yield Found(f"%%writefile {rest}", line - 1, reason=reason)
 
     # -- Python
 
     def _python(self, text: str) -> Iterator[Found]:
+        """Yield the finds of a cell, or if Python cannot read it, of each line it can."""
         lines = list(logical_lines(text))
         source = "".join(line.python for line in lines)
-        tree = calls.parse(source)
-        steps: list[tuple[float, Line | calls.Event | Found]] = [
-            (line.number, line) for line in lines if line.escaped
-        ]
-        steps += self._calls(lines, tree, source)
-        branches = calls.Branches(tree)
+        tree = self._tree = calls.parse(source)
         finds: list[tuple[Found, Path]] = []
-        for number, step in sorted(steps, key=lambda item: item[0]):
-            path = branches.of(int(number))
-            if isinstance(step, Line):
-                found = self._escape(step.text, certain=not path)
-            elif isinstance(step, Found):
-                found = iter([step])
+
+        def run(step: calls.Event | SourceLine, path: Path, number: int = 0) -> None:
+            if isinstance(step, SourceLine):
+                found, number = self._escape(step.text), step.number
             else:
-                found = self._event(step)
-            finds += [(each, path) for each in _moved(found, int(number) - 1)]
+                found, number = self._event(step), number or step.line
+            finds.extend((each, path) for each in _moved(found, number - 1))
+
+        def run_alone(number: int, step: calls.Event | SourceLine, _: Path) -> None:
+            run(step, (), number)
+
+        if not self._walked(tree, source, run, [line for line in lines if line.escaped]):
+            finds.clear()
+            for line in lines:
+                typed = line.text.strip()
+                if line.escaped:
+                    run(line, ())
+                elif mentions_install(typed):
+                    here = partial(run_alone, line.number)
+                    if not self._walked(*calls.parse_line(typed), here):
+                        refused = _moved(self._unreadable(typed), line.number - 1)
+                        finds += [(found, ()) for found in refused]
+        finds.sort(key=lambda each: each[0].line)  # an else is run before an except
         yield from alternatives(finds)
 
-    def _calls(
-        self, lines: list[Line], tree: ast.Module | None, source: str
-    ) -> Iterator[tuple[float, calls.Event | Found]]:
-        """Yield the calls of a whole cell, or if Python cannot read it, of each line it can."""
-        events = self._events(tree, source)
-        if events is not None:
-            yield from ((event.line, event) for event in events)
-            return
-        for line in lines:
-            if line.escaped or not mentions_install(line.text):
-                continue
-            text = line.text.strip()
-            events = self._events(*calls.parse_line(text))
-            if events is None:
-                yield from ((line.number, found) for found in self._unreadable(text))
-            else:
-                yield from ((line.number, event) for event in events)
-
-    def _events(self, tree: ast.Module | None, source: str) -> list[calls.Event] | None:
-        """Return the calls in a tree; None without a tree, or if it is too deep."""
+    def _walked(
+        self,
+        tree: ast.Module | None,
+        source: str,
+        run: Callable[[calls.Event | SourceLine, Path], None],
+        escaped: Sequence[SourceLine] = (),
+    ) -> bool:
+        """Run the calls of a tree; return False without a tree, or if it is too deep."""
         try:
-            return None if tree is None else calls.events(tree, source, self._names)
+            if tree is not None:
+                calls.walk(tree, source, self.state, run, escaped)
         except RecursionError:
-            return None
+            return False
+        return tree is not None
 
     def _unreadable(self, typed: str) -> Iterator[Found]:
         """Yield the finds of a line that Python refuses, such as a command without ``!``."""
         if typed.split()[0] in READERS and any(recognise(typed, folder=self.folder)):
             yield Found(typed, reason="Without ! or % before it, Python refuses the line.")
+        elif re.search(r"[:;]\s*[!%]\w", typed):
+            yield Found(typed, reason="IPython takes a ! or % at the start of a line alone.")
         elif re.search(r"\b(system|popen|subprocess|check_call|get_ipython)\b", typed):
             yield Found(typed, reason="Python cannot read the line.")
 
@@ -247,15 +253,11 @@ class CellReader:
 
     def _found(self, event: calls.Event) -> Iterator[Found]:
         what, typed = event.what, event.typed
-        if applied(what, self.state, event.line):
-            return
-        if isinstance(what, calls.Name):
-            self._values[what.name] = what.value
-        elif isinstance(what, calls.Other):
+        if isinstance(what, calls.Other):
             yield Found(typed, reason=what.reason)
-        elif isinstance(what, calls.Magic) and what.body is not None:
+        elif isinstance(what, calls.MagicCall) and what.body is not None:
             yield from self._cell(what.name, what.line, what.body, line=2)
-        elif isinstance(what, calls.Magic):
+        elif isinstance(what, calls.MagicCall):
             yield from self._magic(what.name, what.line, line=1, typed=typed)
         elif isinstance(what, calls.Cell):
             yield from self.read(what.source)
@@ -264,32 +266,46 @@ class CellReader:
 
     # -- IPython's lines
 
-    def _escape(self, text: str, *, certain: bool = True) -> Iterator[Found]:
+    def _escape(self, text: str) -> Iterator[Found]:
         """Yield the finds of a line that begins with ``!`` or ``%``."""
         if text.startswith("!"):
             command = text.lstrip("!")
             yield from recognise(command, state=self.state, braces=True)
+            if re.fullmatch(r"\s*(?:\{[^{}]+\}|\$\w+)\s*", command):
+                yield from self._any_of(command.strip())
         elif not text.rstrip().endswith("?"):
             name, rest = _divided(text.lstrip("%"))
             if name in ("env", "set_env"):
-                self._set_variable(rest, certain=certain)
+                self._set_variable(rest)
             else:
                 yield from self._magic(name, rest, line=1, typed=text.strip())
 
-    def _set_variable(self, rest: str, *, certain: bool) -> None:
+    def _any_of(self, hole: str) -> Iterator[Found]:
+        """List what a line that is all in a name may run, if only the run can tell."""
+        if (value := self._value(hole)) is not None and not value.holes:
+            return
+        reason = f"!{hole} may run it; only the run can tell."
+        for text, line in calls.installs_in(self._tree, self.state.names.values.values()).items():
+            if any(recognise(line, folder=self.folder)):
+                yield Found(text, reason=reason)
+
+    def _set_variable(self, rest: str) -> None:
         """Apply ``%env NAME=VALUE`` or ``%set_env NAME VALUE``; a name alone shows it."""
         match = re.match(r"(\w+)\s*(?:=\s*|\s)(.+)", rest, re.DOTALL)
         if match:
-            items = parse(f'"{match[2].strip()}"', braces=True)
-            words = [word for item in items if isinstance(item, Command) for word in item.words]
-            value = words[0] if len(words) == 1 else Word(match[2].strip())
-            self.state.define(match[1], value)
-            if not certain:
-                self.state.forget(match[1])
+            self.state.define(match[1], self._expanded(match[2].strip()))
+
+    def _expanded(self, text: str) -> Word:
+        """Return a line magic's argument with what IPython fills in."""
+        items = parse(f'"{text}"', braces=True)
+        words = [word for item in items if isinstance(item, ShellCommand) for word in item.words]
+        return self.state.value(words[0]) if len(words) == 1 else Word(text)
 
     def _magic(self, name: str, rest: str, *, line: int, typed: str) -> Iterator[Found]:
         found: Iterator[Found] = iter(())
         name, _, text = self._aliases.get(name, name).partition(" ")
+        if text and name != "!":
+            rest, text = f"{text} {rest}", ""
         if text:
             script = text.replace("%s", rest) if "%s" in text else f"{text} {rest}"
             found = recognise(script, state=self.state, braces=True, command=typed)
@@ -299,7 +315,7 @@ class CellReader:
             found = recognise(
                 f"{_KERNEL} -m {name} {rest}", state=self.state, braces=True, command=typed
             )
-        elif name in _CONDAS:
+        elif name in TOOLS:
             found = self._conda(name, rest, typed)
         elif name in _SHELL_MAGICS:
             found = recognise(rest, state=self.state, braces=True, command=typed)
@@ -308,9 +324,9 @@ class CellReader:
         elif name == "run":
             found = self._run(rest, typed)
         elif name in ("cd", "pushd"):
-            self._changed(rest)
+            self._changed(rest, within=name == "pushd")
         elif name == "popd":
-            self.state.folder = None
+            self.state.leave()
         elif name in _TIMED:
             found = self._timed(rest)
         elif name in ("envinstall", "envremove"):
@@ -319,17 +335,22 @@ class CellReader:
 
     def _alias(self, magic: str, rest: str) -> None:
         """Apply ``%alias NAME COMMAND`` and ``%alias_magic NAME MAGIC``."""
-        words = [word for word in rest.split() if not word.startswith("-")]
-        if len(words) > 1:
-            command = " ".join(words[1:])
-            self._aliases[words[0].lstrip("%")] = (
-                f"! {command}" if magic == "alias" else words[1].lstrip("%")
-            )
+        if magic == "alias":
+            name, _, command = rest.strip().partition(" ")
+            if command:
+                self._aliases[name] = f"! {command.strip()}"
+            return
+        given = _ALIASED.read(map(Word, rest.split()))
+        if len(given.words) > 1:
+            name, aliased = (word.text.lstrip("%") for word in given.words[:2])
+            self._aliases[name] = f"{aliased} {given.last('--params')}".strip()
 
-    def _changed(self, rest: str) -> None:
-        """Apply ``%cd``."""
+    def _changed(self, rest: str, *, within: bool) -> None:
+        """Apply ``%cd`` and ``%pushd``."""
         path = rest.strip().strip("'\"").removeprefix("-q ").strip()
-        self.state.enter(None if re.search(r"[{$]|^-", path) else path or "~")
+        word = self._expanded(path or "~")
+        unknown = word.holes or path.startswith("-")
+        self.state.enter(None if unknown else word.text, within=within)
 
     def _own(self, name: str, rest: str, body: str | None, typed: str) -> Iterator[Found]:
         action: Action = "remove" if name == "envremove" else "install"
@@ -342,10 +363,12 @@ class CellReader:
         names = [word for word in rest.split() if not word.startswith("-")]
         name = names[0].strip("'\"") if names else ""
         path = self.state.path_of(Word(name))
-        text = self.state.machine.text(path) if name.endswith((".py", ".ipy")) else None
+        readable = name.endswith((".py", ".ipy", ".ipynb"))
+        text = self.state.machine.text(path) if readable else None
         if text is not None and path not in self._running:
             self._running.add(path)
-            for found in self.read(text):
+            sources = _sources(text) if name.endswith(".ipynb") else [text]
+            for found in (each for source in sources for each in self.read(source)):
                 yield replace(found, line=1)
             self._running.discard(path)
         elif text is None and re.search(r"install|setup|requirement|depend", name):
@@ -389,15 +412,17 @@ def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterat
         yield Found(command or lines[at].strip(), line + at, reason=reason)
 
 
+def _sources(notebook: str) -> list[str]:
+    """Return the code cells of a notebook's text; none of one that cannot be read."""
+    try:
+        return code_cells(json.loads(notebook))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
 def _divided(text: str) -> tuple[str, str]:
     name, _, rest = text.strip().partition(" ")
     return name, rest.strip()
-
-
-def _interpreter(rest: str) -> str:
-    """Return the program that ``%%script`` starts."""
-    words = [word for word in rest.split() if not word.startswith("-")]
-    return os.path.basename(words[0]) if words else ""
 
 
 def _moved(found: Iterator[Found], lines: int) -> Iterator[Found]:

@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from ..model.buildvariables import FOR_CONDA
 from ..model.documents import parse_yaml
 from ..model.environment import BASES, prefix_of_name
 from ..model.errors import InvalidSpec
+from ..model.options import INSTALL
 from ..model.sources import Sources
-from .argv import Call, Given, Options, listed
+from . import Found
+from .argv import Call, Given, ProgramOptions, listed
 from .settings import conda_config, conda_settings
 from .shell import Word
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from . import Found
-
-CONDA = Options.of(
+CONDA = ProgramOptions.of(
+    INSTALL["conda"],
     valued="""
-    -n/--name -p/--prefix -c/--channel --file --revision --clone --subdir/--platform --solver
-    --repodata-fn --experimental --console --alt-hint
-    --environment-specifier/--env-spec/--format --cwd --log-level --safety-checks
-    --extra-safety-checks --download-threads --extract-threads --category --channel-priority
-    --root-prefix --rc-file
+    --revision --clone --alt-hint --environment-specifier/--env-spec/--format --cwd --log-level
+    --download-threads --extract-threads --category --root-prefix --rc-file
     """,
     flags="""
-    -h/--help -V/--version -d/--dry-run --download-only --update-all/--all --copy -m/--mkdir
-    -C/--use-index-cache -k/--insecure --offline --json -q/--quiet -v/--verbose -y/--yes --debug
-    --no-deps --only-deps --no-pin --no-py-pin --pyc --no-pyc
-    --freeze-installed/--no-update-deps --no-update-dependencies/--no-update-deps --update-deps
-    --update-specs -S/--satisfied-skip-solve --force-reinstall --force-remove/--force --prune
-    --use-local --override-channels --strict-channel-priority --no-channel-priority
-    --no-default-packages --dev --no-shortcuts --show-channel-urls --no-show-channel-urls
-    --unknown --clobber --features --keep-env --no-capture-output/--live-stream -f/--force
+    -h/--help -V/--version --update-all/--all -m/--mkdir --pyc --no-pyc --prune
+    --no-default-packages --dev --no-show-channel-urls --unknown --features --keep-env
+    --no-capture-output/--live-stream -f/--force
     """,
 )
 
-_WITH_FILES = Options.of(valued="-f/--file", flags="")
+_WITH_FILES = ProgramOptions.of(valued="-f/--file", flags="")
 """``-f`` is ``--force`` to ``conda install`` and ``--file`` to these."""
 
-_ROOT = Options.of(valued="-r/--root-prefix", flags="")
+_ROOT = ProgramOptions.of(valued="-r/--root-prefix", flags="")
 
 _KEPT = listed(
     """
@@ -65,7 +58,7 @@ _VERBS = {
 }
 
 
-def options(program: str, arguments: tuple[Word, ...]) -> Options:
+def options(program: str, arguments: tuple[Word, ...]) -> ProgramOptions:
     """Return the options that a program of the family takes in a call."""
     env = bool(arguments) and any(word.text == "env" for word in arguments[:3])
     table = CONDA | _WITH_FILES if env or program != "conda" else CONDA
@@ -74,15 +67,21 @@ def options(program: str, arguments: tuple[Word, ...]) -> Options:
 
 def conda(call: Call) -> Iterator[Found]:
     """Read what installs, updates, creates and removes."""
-    given = options(call.program, call.arguments).read(call.arguments)
-    if given.has("--help", "--version", "--dry-run", "--download-only"):
-        return
+    table = options(call.program, call.arguments)
+    given = table.read(call.arguments)
     verbs = [word.text for word in given.words]
     length = next((n for n in (2, 1) if tuple(verbs[:n]) in _VERBS), 0)
+    if length and (reason := table.misread(call.arguments)):
+        yield call.unread(reason)
+        return
+    if given.has("--help", "--version", "--dry-run", "--download-only"):
+        return
     if verbs[:1] and verbs[0] in ("develop", "rename"):
         yield call.unread(f"No request can say conda {verbs[0]}.")
     elif not length:
         yield from call.unclear(given.words[:1])
+        for word in given.words[:1]:
+            yield from call.misspelt(word, (verb for verb, *more in _VERBS if not more))
     if not length:
         return
     verb = _VERBS[tuple(verbs[:length])]
@@ -102,6 +101,9 @@ def conda(call: Call) -> Iterator[Found]:
     specs += [("--file", word) for word in given.values("--file")]
     if verb == "env create" and words and words[0].text.endswith((".yml", ".yaml")):
         specs[0] = ("--file", words[0])
+    elif verb == "env create" and words:
+        yield call.unread(f"{words[0].text} is an environment's description on a server.")
+        return
     elif verb.startswith("env ") and not given.has("--file"):
         specs = [("--file", Word("environment.yml"))]  # what conda takes where none is named
     url = next((word.text for _, word in specs if "://" in word.text), "")
@@ -109,24 +111,27 @@ def conda(call: Call) -> Iterator[Found]:
         yield call.unread(f"{url} names the environment. The line for it: %envinstall -f {url}")
         return
     for word in (word for flag, word in specs if flag and makes):
-        _hold(call, word)
+        _make(call, word)
     if verb == "create" and not specs:
         return  # an empty environment holds nothing
     yield from _ask(call, verb, given, specs)
 
 
-def _hold(call: Call, file: Word) -> None:
-    """Keep the ``variables:`` of an environment.yml for the environment that it makes."""
+def _make(call: Call, file: Word) -> None:
+    """Note the environment that an environment.yml makes, and keep its ``variables:``."""
     text = call.machine.text(call.path(file.text))
-    if text is None or "variables:" not in text:
+    if text is None:
         return
     try:
         data = parse_yaml(text, file.text)
     except InvalidSpec:
         return  # its reader says so
-    kept = data.get("variables") if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return
+    kept = data.get("variables")
+    place = call.target.prefix or call.target.name or str(data.get("name") or "")
+    call.machine.made |= {place} - {"", *BASES}
     if isinstance(kept, dict):
-        place = call.target.prefix or call.target.name or str(data.get("name"))
         values = {str(name): Word(str(value)) for name, value in kept.items()}
         call.machine.held.setdefault(place, {}).update(values)
 
@@ -150,6 +155,10 @@ def keeps(call: Call) -> bool:
 def aimed(call: Call, given: Given) -> Call:
     """Return the call with the environment that its options name."""
     root, name = given.last("--root-prefix"), given.last("--name")
+    own = re.sub(r"^\$\{?HOME\}?(?=/)", "~", call.by(call.words[0]).target.prefix)
+    own = call.path(own) if own.startswith("~/") else own
+    if name and os.path.isabs(own) and not own.startswith("/usr"):  # a name is one of that conda's
+        call = replace(call, root=own)
     known = call.variables.get("MAMBA_ROOT_PREFIX")
     if not root and call.program != "conda" and name and known is not None and not known.holes:
         root = known.text
@@ -195,12 +204,20 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
     settings = tuple(word for word in settings if not word.holes)
     names = [name for word in (*channels, *settings) for name in word.text.split(",")]
     call = call.noting(*doubts)
+    chosen = {
+        n: w.text for n, w in call.variables.items() if FOR_CONDA.fullmatch(n) and not w.holes
+    }
+    variables = tuple(
+        f"{name}={chosen[name]}" for name in sorted(chosen)
+    )  # by which it takes builds
     yield from call.ask(
         "remove" if verb == "remove" else "install",
         "conda",
         specs,
         upgrade=verb == "update",
-        sources=Sources(tuple(dict.fromkeys(names)) if verb != "remove" else ()),
+        sources=Sources(tuple(dict.fromkeys(names)), variables=variables)
+        if verb != "remove"
+        else Sources(),
         options=kept.written(),
     )
 
@@ -234,7 +251,7 @@ def configure(call: Call) -> bool:
     return True
 
 
-_CONFIG = Options.of(
+_CONFIG = ProgramOptions.of(
     valued="""
     --prepend/--add --append --set --remove --remove-key --file --name --prefix
     """,

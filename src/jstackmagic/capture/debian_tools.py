@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from .argv import Call, Options, listed
+from ..model.options import INSTALL
+from ..model.request import Action
+from . import Found
+from .argv import Call, ProgramOptions, listed
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.request import Action
-    from . import Found
-    from .shell import Word
-
-APT = Options.of(
-    valued="""
-    -t/--default-release/--target-release -o/--option -c/--config-file -a/--host-architecture
-    -P/--build-profiles --solver
-    """,
+APT = ProgramOptions.of(
+    INSTALL["apt"],
+    valued="-c/--config-file -P/--build-profiles --solver",
     flags="""
-    -h/--help -v/--version -s/--simulate/--just-print/--dry-run/--recon/--no-act --print-uris
-    -d/--download-only -y/--yes/--assume-yes --assume-no -q/--quiet -f/--fix-broken
-    -m/--ignore-missing/--fix-missing -u/--show-upgraded -V/--verbose-versions
-    --no-install-recommends --install-recommends --install-suggests --no-install-suggests
-    --reinstall --only-upgrade --no-upgrade --allow-unauthenticated --allow-downgrades
-    --allow-remove-essential --allow-change-held-packages --force-yes --purge
-    --autoremove/--auto-remove --no-remove --no-download --trivial-only --mark-auto
+    -h/--help -v/--version --assume-no --ignore-missing/--fix-missing -u/--show-upgraded
+    --force-yes --autoremove/--auto-remove --trivial-only
     """,
 )
 
@@ -58,10 +47,22 @@ _OTHER = {
 }
 
 
+_REPAIR = "It installs the dependencies that are missing, and names no package."
+
+
+def is_repair(found: Found) -> bool:
+    """Return whether a find is ``apt-get install -f``, which ends what ``dpkg -i`` began."""
+    return found.reason == _REPAIR
+
+
 def apt(call: Call) -> Iterator[Found]:
     """Read apt, apt-get and aptitude; ``update`` installs nothing."""
     given = APT.read(call.arguments)
     looks = ("--help", "--version", "--no-act", "--print-uris", "--download-only")
+    reason = APT.misread(call.arguments) if call.program != "aptitude" else ""
+    if reason and not _ACTIONS.keys().isdisjoint(word.text for word in given.words):
+        yield call.unread(reason)
+        return
     if not given.words or given.has(*looks):
         return
     verb, *words = given.words
@@ -73,16 +74,21 @@ def apt(call: Call) -> Iterator[Found]:
     elif verb.text in _OTHER:
         yield call.unread(_OTHER[verb.text])
     elif action is None:
-        return
+        yield from call.misspelt(verb, _ACTIONS) if verb.text != "update" else ()
     elif verb.text.startswith("auto") and not words:
         yield call.unread("It removes what no package needs any more and names none.")
     elif not words and given.has("--fix-broken"):
-        yield call.unread("It fixes dependencies and names no package.")
+        yield call.unread(_REPAIR)
     else:
         if action == "install" and verb.text == "install":  # NAME- is taken away, NAME+ comes
             gone = [word for word in words if re.fullmatch(r"[a-z0-9][\w.]*-", word.text)]
             gone = gone if len(gone) < len(words) else []
-            words = [_plus(word) for word in words if word not in gone]
+            added = re.compile(r"[a-z0-9][\w.]*\+")  # libstdc++ has two
+            words = [
+                word.part(0, len(word.text) - 1) if added.fullmatch(word.text) else word
+                for word in words
+                if word not in gone
+            ]
             names = [("", word.part(0, len(word.text) - 1)) for word in gone]
             yield from call.ask("remove", "apt", names) if gone else ()
         yield from call.ask(
@@ -94,12 +100,7 @@ def apt(call: Call) -> Iterator[Found]:
         )
 
 
-def _plus(word: Word) -> Word:
-    whole = re.fullmatch(r"[a-z0-9][\w.]*\+", word.text)  # libstdc++ has two
-    return word.part(0, len(word.text) - 1) if whole else word
-
-
-_DPKG = Options.of(
+_DPKG = ProgramOptions.of(
     valued="--admindir --root --instdir --add-architecture",
     flags="""
     -i/--install -r/--remove -P/--purge -R/--recursive -E/--skip-same-version

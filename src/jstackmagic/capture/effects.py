@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 
 from . import Origin, Target
-from .argv import Options, listed
-from .machine import is_setting, unknown_value
+from .argv import Call, ProgramOptions, listed, name_of_repository
+from .machine import is_setting
+from .python_tools import builds
 from .settings import pip_config, set_by
 from .shell import Redirection, Word
-from .state import has_no_python, joined
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from .argv import Call
-    from .state import State
+from .state import State, has_no_python, is_array, joined, joined_by_blanks, word_of
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=")
 ASSIGNING = ("export", "declare", "local", "readonly", "typeset")
@@ -43,9 +41,7 @@ def unseen(state: State, path: str, output: str, line: int) -> None:
 
     Args:
         state: The state after it.
-        path: The script as typed.
         output: The command whose output is read; empty for a file.
-        line: The line of the call.
     """
     root = re.match(r"(/\S+)/(?:bin|condabin)/(?:conda|mamba|micromamba) ", output)
     if root:
@@ -65,12 +61,16 @@ def shell_of(body: str) -> str:
 def assign(state: State, name: str, value: Word, *, adds: bool = False) -> None:
     """Set a variable of the shell's; one that programs see already, they see on."""
     before = state.variables.get(name)
-    if adds and before is not None:
+    value = state.array(value)
+    if adds and before is not None and is_array(before) and is_array(value):
+        value = replace(value, text=f"{before.text[:-1]} {value.text[1:]}")
+    elif adds and before is not None:
         value = joined((before, value))
     elif adds and not state.closed:
         value = joined((Word(f"${name}", holes=(f"${name}",)), value))
-    if name == "path" and value.text.startswith("("):  # zsh's PATH
-        state.doubt = f"path={value.text}, where zsh runs it, is PATH: the first pip there counts."
+    if name == "path" and is_array(value) and "ZSH_VERSION" in state.variables:
+        folders = value.text[1:-1].replace("$path", "$PATH").split()
+        state.define("PATH", word_of(":".join(folders)))
     known = name in state.exported or name == "PATH"
     state.define(name, value, export=known)
 
@@ -87,15 +87,21 @@ def of_command(call: Call, state: State) -> bool:
 def _cd(call: Call, state: State) -> None:
     words = [word for word in call.arguments if word.text not in ("--", "-P", "-L")]
     word = words[0] if words else Word("~")
-    state.enter(None if word.holes or word.text == "-" else word.text)
+    if re.fullmatch(r"\$\{?HOME\}?", "".join(word.holes)):
+        word = Word(state.path_of(Word(f"{word.text}/")))
+    folder = None if word.holes or word.text == "-" else word.text
+    state.enter(folder, within=call.program == "pushd")
 
 
 def _declare(call: Call, state: State) -> None:
     """Apply ``export``, ``declare -x`` and their like."""
     options = "".join(word.text for word in call.arguments if word.text.startswith("-"))
     exports = call.program == "export" or "x" in options
-    for word in call.arguments:
+    filled = [word if ASSIGNMENT.match(word.text) else state.words(word) for word in call.arguments]
+    for word in (each for one in filled for each in (one if isinstance(one, list) else [one])):
         match = ASSIGNMENT.match(word.text)
+        if word.holes and not match:
+            unseen(state, f"{call.program} {word.text}", "", call.line)
         name = match[1] if match else word.text
         if match:
             assign(state, name, word.tail(match.end()), adds=match[0].endswith("+="))
@@ -105,9 +111,43 @@ def _declare(call: Call, state: State) -> None:
             state.exported.add(name)
 
 
-def _read(call: Call, state: State) -> None:
+READING = ("read", "mapfile", "readarray", "getopts")
+"""Builtins that set variables by what they read."""
+
+
+def read(call: Call, state: State, redirections: Sequence[Redirection]) -> None:
+    """Set the variables that a builtin reads; unknown where the text is not from a file."""
     names = [word.text for word in call.arguments if re.fullmatch(r"[A-Za-z_]\w*", word.text)]
     state.forget(*names)
+    text = state.printed([Word("cat")], redirections)
+    options = "".join(word.text.lstrip("-") for word in call.arguments if word.text[:1] == "-")
+    if text is None or len(names) != 1 or set(options) - set("rt"):
+        return
+    if call.program == "read":
+        state.define(names[0], Word(text.partition("\n")[0].strip()), export=False)
+    elif "t" in options:
+        lines = " ".join(map(shlex.quote, text.splitlines()))
+        state.define(names[0], Word(f"({lines})"), export=False)
+
+
+def _shift(call: Call, state: State) -> None:
+    """Apply ``shift [N]`` to the arguments, as far as they are known."""
+    number = call.arguments[0].text if call.arguments else "1"
+    given = state.variables.get("#")
+    if given is None or given.holes or not number.isdigit():
+        state.forget(*"123456789@*#")
+        return
+    last = int(given.text) + 1
+    names = [str(at) for at in range(1 + int(number), last)]
+    state.variables.update(positional([state.variables[name] for name in names]))
+
+
+def positional(words: Sequence[Word]) -> dict[str, Word]:
+    """Return ``$1``, ``$2`` and so on, ``$@`` and their number for the arguments of a script."""
+    given = {str(at): Word("") for at in range(1, 10)}
+    given |= {str(at): word for at, word in enumerate(words, start=1)}
+    every = joined_by_blanks(words)
+    return {**given, "@": every, "*": every, "#": Word(str(len(words)))}
 
 
 def _let(call: Call, state: State) -> None:
@@ -120,22 +160,42 @@ def _let(call: Call, state: State) -> None:
 def _set(call: Call, state: State) -> None:
     words = [word.text for word in call.arguments]
     if words[:1] == ["--"]:
-        given = call.arguments[1:]
-        state.variables.update({str(at): word for at, word in enumerate(given, start=1)})
-        state.variables["@"] = state.variables["*"] = joined_by_blanks(given)
+        state.variables.update(positional(call.arguments[1:]))
     elif words[:1] == ["-a"] or words == ["-o", "allexport"]:
         state.all_exported = True
     elif words[:1] == ["+a"] or words == ["+o", "allexport"]:
         state.all_exported = False
 
 
-_GIT = Options.of(
+_GIT = ProgramOptions.of(
     valued="""
     -C -b/--branch -B -c/--config --depth -o/--origin -j/--jobs --reference --filter --git-dir
     --work-tree --template --separate-git-dir --shallow-since --recurse-submodules
     """,
     flags="-q/--quiet --single-branch --recursive -f/--force --hard -d/--detach",
 )
+
+
+def _alternatives(call: Call, state: State) -> None:
+    """Apply ``update-alternatives --install LINK NAME PATH PRIORITY`` and ``--set NAME PATH``."""
+    if any(_PROGRAM.search(f"/{word.text}") for word in call.arguments):
+        said = " ".join(word.text for word in call.words)
+        state.machine.chosen = f"{said}, line {call.line}, chooses its Python."
+
+
+_PROGRAM = re.compile(r"/(?:python|pip)[\d.]*$")
+_CONDA_INSTALLER = re.compile(r"(?:mini|ana)conda\d?|miniforge\d?|mambaforge", re.IGNORECASE)
+_CONDA_INSTALLERS = ProgramOptions.of(valued="-p", flags="-b -f -s -u -m -t -k -c")
+
+
+def conda_installer(call: Call, state: State, path: str) -> None:
+    """Note the conda that ``bash Miniforge3….sh -b -p PREFIX`` makes."""
+    fetched = state.machine.fetched.get(path)
+    named = _CONDA_INSTALLER.match(os.path.basename(fetched.url if fetched else path))
+    if named:
+        given = _CONDA_INSTALLERS.read(call.arguments).values("-p")
+        word = given[-1] if given else Word(f"~/{named[0].lower()}")
+        state.machine.roots.add(state.path_of(word))
 
 
 def _alias(call: Call, state: State) -> None:
@@ -152,23 +212,25 @@ def _shopt(call: Call, state: State) -> None:
         state.variables["alias"] = Word("on")
 
 
-def _git(call: Call, state: State) -> None:
-    """Apply ``git clone``, and a checkout of another revision in a clone."""
+def _git(call: Call, state: State) -> bool:
+    """Apply ``git clone``, a checkout of another revision in a clone; False for what runs more."""
     given = _GIT.read(word for word in call.arguments if word.text != "--recurse-submodules")
     words = given.words
     verb = words[0].text if words else ""
     folder = state.path_of(Word(given.last("-C"))) if given.last("-C") else state.folder
     fetched = state.machine.fetched
-    if verb == "clone" and len(words) > 1 and folder is not None:
+    if verb == "config" and any(word.text.endswith(".insteadOf") for word in words):
+        by, said = f"git config, line {call.line},", " ".join(word.text for word in words)
+        state.machine.wrote("~/.gitconfig", said, append=True, by=by)
+    elif verb == "clone" and len(words) > 1 and folder is not None:
         url = words[1].text
-        name = re.split(r"[/:]", url.rstrip("/"))[-1].removesuffix(".git")
-        into = words[2] if len(words) > 2 else Word(name)
+        into = words[2] if len(words) > 2 else Word(name_of_repository(url))
         if not (words[1].holes or into.holes):
             path = os.path.join(folder, state.path_of(into))
             fetched[path] = Origin(url, given.last("--branch"))
     elif verb in ("checkout", "switch", "reset") and folder is not None:
         if any(word.text == "--" for word in call.arguments):  # what follows are files
-            return
+            return True
         made = given.has("--branch", "-B", "--config")  # -b, -c: a new name for what is there
         revision = next(iter(words[1:]), None)
         for path, origin in fetched.items():
@@ -177,26 +239,29 @@ def _git(call: Call, state: State) -> None:
                 fetched[path] = origin._replace(
                     revision=revision.text if known and revision else None
                 )
+    return not (words and verb in ("submodule", "bisect", "rebase"))
 
 
-def joined_by_blanks(words: Sequence[Word]) -> Word:
-    """Put words together, apart by blanks; unknown where one holds a blank itself."""
-    if any(re.search(r"\s", word.text) for word in words):
-        return unknown_value("@")
-    parts: list[Word] = []
-    for word in words:
-        parts += [Word(" ")] * bool(parts) + [word]
-    return joined(parts)
-
-
-def _module(call: Call, state: State) -> None:
-    """Apply ``module load NAME`` and its short form ``ml NAME``, ``spack load NAME``."""
+def _module(call: Call, state: State) -> bool:
+    """Apply ``module load NAME`` and its like; False for other verbs."""
     words = [word.text for word in call.arguments if not word.text.startswith("-")]
-    if words[:1] and (words[0] in ("load", "add", "swap", "switch") or call.program == "ml"):
+    verbs = _LOADING.get(call.program, ())
+    if call.program == "ml" or (words[:1] and words[0] in verbs):
         brought = [word for word in words if not has_no_python(word)]
-        if set(brought) - {"load", "add", "swap", "switch"}:
+        if call.program in _SHELL_STARTERS or set(brought) - {*verbs}:
             line = f"{call.program} {' '.join(words)}"
             state.doubt = f"{line} before it, line {call.line}, may bring a Python of its own."
+            return True
+    return call.program in ("module", "ml")
+
+
+_SHELL_STARTERS = ("poetry", "pipenv", "hatch", "pixi")
+_LOADING = {
+    **dict.fromkeys(("module", "ml"), ("load", "add", "swap", "switch")),
+    **dict.fromkeys(_SHELL_STARTERS, ("shell",)),
+    "spack": ("load", "env"),
+}
+"""Programs that may bring another Python to the lines after them, and their verbs that do."""
 
 
 def _workon(call: Call, state: State) -> None:
@@ -210,10 +275,12 @@ def _workon(call: Call, state: State) -> None:
 def _pyenv(call: Call, state: State) -> bool:
     """Apply ``pyenv activate NAME``, ``pyenv shell VERSION``; return False for other verbs."""
     words = [word.text for word in call.arguments]
+    if call.program != "pyenv" and "python" not in words:
+        return False
     if words[:1] == ["activate"] and len(words) > 1:
         state.activate(Target(prefix=f"~/.pyenv/versions/{words[1]}"), conda=False)
-    elif words[:1] and words[0] in ("shell", "local", "global"):
-        said = f"pyenv {' '.join(words)}"
+    elif words[:1] and words[0] in ("shell", "local", "global", "set"):
+        said = f"{call.program} {' '.join(words)}"
         state.doubt = f"{said} before it, line {call.line}, chooses the Python."
     else:
         return False
@@ -222,14 +289,12 @@ def _pyenv(call: Call, state: State) -> bool:
 
 def _virtualenv(call: Call, state: State) -> None:
     """Apply ``virtualenv DIR``; its options do not matter here."""
-    words = _VENV.read(call.arguments).words
-    if words and not words[0].holes:
-        state.machine.made.add(state.path_of(words[0]))
-    elif words:
-        state.machine.made.add(words[0].text)
+    for word in _VENV.read(call.arguments).words[:1]:
+        path = state.path_of(word)
+        state.machine.made |= {path, word.text if word.holes else call.path(word.text)}
 
 
-_VENV = Options.of(
+_VENV = ProgramOptions.of(
     valued="""
     -p/--python --prompt --seed --pip --app-data --index-url --default-index
     """,
@@ -241,18 +306,19 @@ _VENV = Options.of(
 _EFFECTS: dict[str, Callable[[Call, State], object]] = {
     **dict.fromkeys(("cd", "pushd"), _cd),
     **dict.fromkeys(ASSIGNING, _declare),
-    **dict.fromkeys(("read", "mapfile", "readarray", "getopts"), _read),
-    "popd": lambda _, state: setattr(state, "folder", None),
+    "popd": lambda _, state: state.leave(),
     "unset": lambda call, state: state.unset(*(word.text for word in call.arguments)),
     "deactivate": lambda _, state: state.deactivate(),
     "let": _let,
+    "shift": _shift,
+    "update-alternatives": _alternatives,
     "set": _set,
     "git": _git,
     "alias": _alias,
     "shopt": _shopt,
-    **dict.fromkeys(("module", "ml"), _module),
+    **dict.fromkeys(_LOADING, _module),
     **dict.fromkeys(("workon", "mkvirtualenv"), _workon),
-    "pyenv": _pyenv,
+    **dict.fromkeys(("pyenv", "asdf"), _pyenv),
     "virtualenv": _virtualenv,
 }
 
@@ -262,14 +328,19 @@ def of_module(call: Call, state: State) -> bool:
     if call.program in ("venv", "virtualenv"):
         _virtualenv(call, state)
         return True
-    return False
+    return call.program == "build" and builds(call)
 
 
 def of_tool(call: Call, state: State) -> bool:
-    """Apply ``pip config`` and ``uv venv``; False if the call is another."""
+    """Apply ``pip config``, ``uv venv`` and ``init``, builds; False if the call is another."""
+    if call.program != "build" and builds(call):  # python -m build alone is that one
+        return True
     texts = [word.text for word in call.arguments if not word.text.startswith("-")]
     if call.program == "pip" and texts[:1] == ["config"]:
         pip_config(call)
+        return True
+    if call.program == "uv" and texts[:1] == ["init"]:  # its project makes one when it is used
+        state.machine.made.add(state.path_of(Word(os.path.join(*texts[1:2], ".venv"))))
         return True
     if call.program == "uv" and texts[:1] == ["venv"]:
         words = _VENV.read(call.arguments).words[1:]
@@ -282,9 +353,17 @@ def of_tool(call: Call, state: State) -> bool:
 
 
 def written(
-    call: Call, state: State, piped: str | None, redirections: Sequence[Redirection]
+    call: Call,
+    state: State,
+    piped: str | None,
+    redirections: Sequence[Redirection],
+    later: Callable[[str, str, State], str],
 ) -> Iterator[str]:
-    """Apply the files that a call writes; yield the reasons to list it for."""
+    """Apply the files that a call writes; yield the reasons to list it for.
+
+    Args:
+        later: Returns the reason for listing a file of that path and text.
+    """
     text = state.printed(call.words, redirections, piped)
     by = f"{call.program}, line {call.line},"
     if setting := set_by(call):
@@ -299,6 +378,9 @@ def written(
             reason = state.machine.wrote(state.path_of(word), known, by=by)
             if reason:
                 yield reason
+        *sources, target = [w for w in call.arguments if w.text[:1] != "-"] or [Word("")]
+        for word in sources if call.program in ("cp", "mv") and not target.holes else ():
+            state.machine.copied(state.path_of(word), state.path_of(target).rstrip("/"))
         for word in call.arguments if call.program in ("rm", "unlink", "mv") else ():
             if call.program != "mv" or word is not call.arguments[-1]:
                 state.machine.removed(state.path_of(word))
@@ -306,7 +388,7 @@ def written(
         path = state.path_of(state.value(word))
         if not path.startswith("/dev/"):
             reason = state.machine.wrote(path, text, append=appends, by=by)
-            if reason:
+            if reason := reason or (later(path, text, state) if text else ""):
                 yield reason
     for path, url in _downloaded(call, state, [word for word, _ in files]):
         if not is_setting(path):
@@ -318,15 +400,16 @@ def written(
     into = next((path for path in placed if _PACKAGES.search(path)), "")
     if into and (files or call.program in ("ln", "wget", "curl", "git", "patch")):
         yield f"It writes into {into}; a request is for conda, pip or apt."
-    if call.program == "ln" and placed and re.search(r"/(?:python|pip)[\d.]*$", placed[0]):
-        state.doubt = f"{' '.join(word.text for word in call.words)}, line {call.line}, changes it."
+    if call.program == "ln" and placed and _PROGRAM.search(placed[0]):
+        said = " ".join(word.text for word in call.words)
+        state.machine.chosen = f"{said}, line {call.line}, changes its Python."
     if call.program == "debconf-set-selections":
         yield "It answers Debian's questions in advance, which a request cannot say."
     elif call.program == "apt-key" and {"add", "adv"} & {word.text for word in call.arguments}:
         yield "It has apt trust another source, which a request cannot say."
 
 
-_PACKAGES = re.compile(r"/(?:site|dist)-packages\b")
+_PACKAGES = re.compile(r"/(?:site|dist)-packages\b|getsitepackages|get_path")
 _COPIERS = listed("cp mv install ln")
 _CHANGERS = _COPIERS | listed("sed curl wget gpg patch rsync perl crudini")
 """Programs that change a file; how, is followed for a plain copy alone."""
@@ -376,7 +459,7 @@ def _output(call: Call) -> Iterator[Word]:
     verbs = {word.text for word in call.arguments[:2]}
     if call.program not in ("pip-compile", "pipreqs") and verbs.isdisjoint(("export", "compile")):
         return
-    for word, after in zip(call.arguments, [*call.arguments[1:], None], strict=True):
+    for word, after in zip_longest(call.arguments, call.arguments[1:]):
         name, equals, _ = word.text.partition("=")
         if name in options and equals:
             yield word.tail(len(name) + 1)
@@ -385,7 +468,7 @@ def _output(call: Call) -> Iterator[Word]:
 
 
 _DOWNLOADS = {
-    "wget": Options.of(
+    "wget": ProgramOptions.of(
         valued="""
         -O/--output -P/--folder --directory-prefix/--folder -o/--log -a/--append-output -t/--tries
         -T/--timeout -U/--user-agent --header -e/--execute -i/--input-file
@@ -393,7 +476,7 @@ _DOWNLOADS = {
         """,
         flags="-q/--quiet -c/--continue -n -N/--remote-name",
     ),
-    "curl": Options.of(
+    "curl": ProgramOptions.of(
         valued="""
         -o/--output -H/--header -d/--data -u/--user -X/--request -A/--user-agent -e/--referer
         -b/--cookie -m/--max-time --retry --retry-delay --connect-timeout --output-dir/--folder

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 
 from .programs import listed, program_name
-from .shell import Command, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .shell import ShellCommand, parse
 
 _PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee dos2unix xargs")
 """Programs that pass a file's lines on."""
@@ -18,7 +17,7 @@ _PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee do
 def file_of(script: str) -> str:
     """Return the file whose lines a script passes on; empty if there is none or it is unclear."""
     for item in parse(script):
-        if not isinstance(item, Command) or not item.words:
+        if not isinstance(item, ShellCommand) or not item.words:
             continue
         name = program_name(item.words[0])
         inputs = [r.target for r in item.redirections if r.operator == "<"]
@@ -33,6 +32,37 @@ def file_of(script: str) -> str:
 
 
 # Texts
+
+CHANGED = re.compile(r"\$\{(\w+)((?:%%?|##?|//?|\^\^|,,|:(?=\d)).*)\}", re.DOTALL)
+"""An expansion that leaves out or replaces a part of a value: ``${NAME%.*}``."""
+
+
+def shortened(value: str, change: str) -> str | None:
+    """Return what a shell makes of a value by ``%``, ``#``, ``/`` and their like; None if unclear.
+
+    >>> shortened("11.8.0", "%.*"), shortened("11.8.0", "%%.*"), shortened("11.8.0", "//./_")
+    ('11.8', '11', '11_8_0')
+    """
+    match = re.match(r"(%%|%|##|#|//|/|\^\^|,,|:)(.*)", change, re.DOTALL)
+    if match is None or re.search(r"[$`\\\[]", match[2]):
+        return None
+    operator, pattern = match.groups()
+    if operator == ":":
+        part = re.fullmatch(r"(\d+)(?::(\d+))?", pattern)
+        return part and value[int(part[1]) :][: int(part[2]) if part[2] else None]
+    if operator in ("^^", ",,"):
+        return None if pattern else value.upper() if operator == "^^" else value.lower()
+    if operator in ("/", "//"):
+        old, _, new = pattern.partition("/")
+        if not old or set(old) & set("*?#%"):
+            return None
+        return value.replace(old, new, -1 if operator == "//" else 1)
+    parts = [(at, value[at:] if operator[0] == "%" else value[:at]) for at in range(len(value) + 1)]
+    ends = [at for at, part in parts if fnmatchcase(part, pattern)]
+    if not ends:
+        return value
+    at = ends[0] if operator in ("%%", "#") else ends[-1]
+    return value[:at] if operator[0] == "%" else value[at:]
 
 
 def unescaped(text: str) -> str:
@@ -88,12 +118,10 @@ def _translated(text: str, words: str, options: list[str]) -> str | None:
     return re.sub(r"\s+", " ", text) if not words.endswith(",") else None
 
 
-def _plain(text: str, _pattern: str, options: list[str]) -> str | None:
-    return None if options else text
-
-
 FILTERS: dict[str, tuple[Callable[[str, str, list[str]], str | None], int]] = {
-    **dict.fromkeys(("cat", "xargs", "dos2unix"), (_plain, 0)),
+    **dict.fromkeys(
+        ("cat", "xargs", "dos2unix"), (lambda text, _, given: None if given else text, 0)
+    ),
     "tee": (lambda text, _, _options: text, 0),
     "grep": (_grep, 1),
     "egrep": (lambda text, pattern, options: _grep(text, pattern, [*options, "-E"]), 1),
@@ -102,3 +130,20 @@ FILTERS: dict[str, tuple[Callable[[str, str, list[str]], str | None], int]] = {
     "sort": (lambda text, _, _options: "".join(sorted(text.splitlines(keepends=True))), 0),
 }
 """Programs that pass on a text that is known, some of it left out; how many words are no files."""
+
+
+def number_of(node: ast.expr) -> int | float | None:
+    """Return the value of a number, or of a sum or product of numbers; None of anything else."""
+    if isinstance(node, ast.Constant):
+        known = isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
+        return node.value if known else None  # type: ignore[return-value]
+    if not isinstance(node, ast.BinOp):
+        return None
+    left, right = number_of(node.left), number_of(node.right)
+    if left is None or right is None:
+        return None
+    if isinstance(node.op, ast.Add):
+        return left + right
+    if isinstance(node.op, ast.Sub):
+        return left - right
+    return left * right if isinstance(node.op, ast.Mult) else None

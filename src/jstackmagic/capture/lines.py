@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
+from ..model.environment import TOOLS
 from . import Found, Target, calls, effects, others
 from .argv import Call, program_name
-from .blocks import Course, Pipe
+from .blocks import Course, Path, Pipe, alternatives
 from .conda_tools import conda, configure, keeps
 from .debian_tools import apt, dpkg
 from .handed import file_of
 from .machine import BASH_FILES
-from .python_tools import pip, pipx, uv
-from .shell import MAX_DEPTH, Command, Operator, Redirection, Word, parse
+from .python_tools import builds, pip, pipx, uv
+from .shell import MAX_DEPTH, Operator, Redirection, ShellCommand, Word, parse
+from .source import SourceLine
 from .state import State, joined
-from .wrappers import CONDAS, unwrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+from .wrappers import unwrapped
 
 READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
     "pip": pip,
@@ -46,7 +47,7 @@ SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
 _PROGRAMS = frozenset(
     name.lower()
     for name in (
-        *(*READERS, *others.OTHERS, *others.SPECIAL, *others.PASSING_ON, *others.REMOTE),
+        *(*READERS, *others.INSTALLERS, *others.PASSING_ON, *others.REMOTE),
         *(*SHELLS, *DOWNLOADERS, "python", "py", "sudo", "env", "su", "source"),
     )
 )
@@ -58,6 +59,12 @@ _MAY_INSTALL = re.compile(
 )
 """Names of unseen scripts that may install something."""
 
+_LATER = ("at", "batch", "crontab")
+"""Programs that run what flows into them at another time."""
+
+_WINDOWS = re.compile(r"[\w.:~-]+(?:\\[\w. -]+?)*\\(?:pip|python|conda|mamba|uv)[\w.]*(?=\s)")
+"""A program by a path as Windows writes it."""
+
 _CONDA_SH = "/etc/profile.d/conda.sh"
 _FROM_NETWORK = "It runs a script as it comes from the network."
 
@@ -67,50 +74,39 @@ def recognise(
     *,
     state: State | None = None,
     folder: str | None = ".",
-    target: Target | None = None,
     braces: bool = False,
-    shell: Sequence[str] = (),
+    shell: Sequence[Word] = (),
     line: int = 1,
     command: str = "",
 ) -> Iterator[Found]:
     """Yield the installs and removals in shell text, in their order.
 
     Args:
-        text: One command line or a script.
         state: The state after the lines before; settings and files that these lines
             leave are added to it.
-        folder: Without a state, what relative paths are relative to; None if known only at
-            run time.
-        target: Without a state, the environment as far as it is known.
         braces: Whether ``{expression}`` is filled in by Python before the shell sees it.
-        shell: The words of the shell that runs it, as in a Dockerfile's ``SHELL``; by default one
-            that reads no files of its own.
+        shell: The words of the shell that runs it, as in a Dockerfile's ``SHELL``, with the
+            arguments behind ``-s``; by default one that reads no files of its own.
         line: The number of the text's first line.
         command: The command as typed; by default its part of the text.
     """
-    state = state or _state(folder, target)
+    state = state or State(folder=folder)
     python = state.python if braces else None
-    name = os.path.basename(shell[0]) if shell else "bash"
+    name = os.path.basename(shell[0].text) if shell else "bash"
     if name not in SHELLS:  # SHELL ["conda", "run", "-n", "NAME", "bash", "-c"]
-        words = [*map(Word, shell), Word(text, quoted=True)]
+        words = [*shell, Word(text, quoted=True)]
         yield from recognise_argv(words, state=state, line=line, command=command or text)
         return
     walker = _Walker(text, braces=braces, line=line, typed=command, depth=0)
     inner = replace(state.process(), python=python)
-    yield from walker.script(inner, name, [Word(word) for word in shell[1:]])
-
-
-def _state(folder: str | None, target: Target | None) -> State:
-    target = target or Target()
-    return State(folder=folder, target=target, conda=target)
+    inner.variables.update(_given_to_input(shell))
+    yield from walker.script(inner, name, shell[1:])
 
 
 def recognise_argv(
     words: Sequence[Word],
     *,
     state: State | None = None,
-    folder: str | None = ".",
-    target: Target | None = None,
     line: int = 1,
     command: str = "",
 ) -> Iterator[Found]:
@@ -118,25 +114,19 @@ def recognise_argv(
     if words:
         typed = command or " ".join(word.text for word in words)
         walker = _Walker("", braces=False, line=line, typed=typed, depth=0)
-        state = (state or _state(folder, target)).process()
+        state = (state or State()).process()
         call = walker.call(tuple(words), typed, line, state, {})
         yield from walker.run(call, state)
 
 
-def applied(what: calls.What, state: State, line: float) -> bool:
-    """Apply what Python does to the process or to a file; return False for what runs something."""
-    if isinstance(what, calls.Folder):
-        state.enter(what.path, within=what.within)
-    elif isinstance(what, calls.Left):
-        state.leave()
-    elif isinstance(what, calls.Variable):
-        state.put(what.name, what.value)
-    elif isinstance(what, calls.Wrote):
-        by = f"Python, line {int(line)},"
-        state.machine.wrote(state.path_of(what.path), what.text, append=what.append, by=by)
-    else:
-        return False
-    return True
+def installs_later(path: str, text: str, state: State) -> str:
+    """Return the reason for listing a file that installs when it is run; empty for others."""
+    runs = others.RUN_LATER.search(path)
+    if not runs or not (
+        others.IN_CODE.search(text) or any(recognise(text, state=state.snapshot()))
+    ):
+        return ""
+    return f"{path} installs when a server, a shell or a timer starts it, and not here."
 
 
 def recognise_event(
@@ -145,9 +135,6 @@ def recognise_event(
     """Yield the finds of a command that Python runs, in the folder and variables it is given.
 
     Args:
-        event: The call.
-        state: The state before it.
-        typed: The call as typed.
         python: The interpreter that runs it; the kernel's own without one.
     """
     if not isinstance(event.what, (calls.Shelled, calls.Argv, calls.Unread)):
@@ -161,9 +148,15 @@ def recognise_event(
             state.unset(*[name for name in state.exported if name not in given.values])
         for name, value in given.values.items():
             state.define(name, value)
-    for found in _of_call(event.what, state, typed, python):
+    what, text = event.what, ""
+    if not isinstance(what, calls.Unread):
+        words = [each.text for each in what.words] if isinstance(what, calls.Argv) else [what.text]
+        text = " ".join(words).strip()
+    hidden = text and not any(word.strip("{}") in typed for word in text.split())
+    for found in _of_call(what, state, typed, python):
         note = "" if given is not None else _UNKNOWN_VARIABLES
-        yield replace(found, note=f"{note} {found.note}".strip())
+        reason = f"{found.reason} It runs: {text}" if found.reason and hidden else found.reason
+        yield replace(found, reason=reason, note=f"{note} {found.note}".strip())
 
 
 _UNKNOWN_VARIABLES = "What env= sets for it is only known when it runs: an index may be among it."
@@ -185,6 +178,11 @@ def _of_call(
         yield Found(typed, reason=what.reason)
 
 
+@lru_cache(maxsize=8)
+def _newlines(text: str) -> list[int]:
+    return [match.start() for match in re.finditer("\n", text)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Walker:
     text: str
@@ -203,8 +201,11 @@ class _Walker:
                 yield Found(self.typed or self.text.strip(), self.line, reason=reason)
             return
         notes = tuple(self._started(state, shell, words))
+        if shell == "zsh":
+            state.variables["ZSH_VERSION"] = Word("5.9")
         for found in self.walk(state):
-            yield _noted(found, *notes) if found.request else found
+            note = " ".join(dict.fromkeys(filter(None, (found.note, *notes))))
+            yield replace(found, note=note) if found.request else found
 
     def _started(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[str]:
         """Run the files that a shell reads when it starts; yield notes on them."""
@@ -245,16 +246,7 @@ class _Walker:
         line: int = 0,
         given: Mapping[str, Word] | None = None,
     ) -> Iterator[Found]:
-        """Yield the finds of a script that its own shell runs.
-
-        Args:
-            text: The script.
-            call: The shell's call.
-            state: The state before it.
-            typed: The command as typed; by default the call; each command itself if empty.
-            line: The number of the text's first line; 0 if it has none.
-            given: Its ``$0``, ``$1`` and so on.
-        """
+        """Yield the finds of a script that its own shell runs."""
         if self.depth >= MAX_DEPTH:
             return
         inner = state.process()
@@ -276,25 +268,32 @@ class _Walker:
     # -- one command
 
     def command(
-        self, command: Command, words: tuple[Word, ...], state: State, pipe: Pipe | None, cut: str
+        self,
+        command: ShellCommand,
+        words: tuple[Word, ...],
+        state: State,
+        pipe: Pipe | None,
+        cut: str,
     ) -> Iterator[Found]:
         """Yield the finds of one command, its words without the shell's own at their head."""
         start = words[0].start if words else command.start
         still = self.still or bool(self.typed)
-        line = self.line if still else self.line + self.text.count("\n", 0, start)
+        line = self.line if still else self.line + bisect_left(_newlines(self.text), start)
         typed = self.typed or self.text[start : command.end]
         own, words = _assignments(words)
-        for word in command.words:
+        for word in (*command.words, *_redirected_words(command)):
             for script in word.scripts:
-                call = self.call(words, typed, line, state, {})
+                shown = typed if self.typed or script in typed else script
+                call = self.call(words, shown, line, state, {})
                 yield from self._nested(script, call, state.subshell())
         if not words:
             for name, (value, adds) in own.items():
                 effects.assign(state, name, value, adds=adds)
             return
         filled = {name: state.value(value) for name, (value, _) in own.items()}
-        expand = _each if words[0].text in effects.ASSIGNING else state.words
-        expanded = tuple(each for word in words for each in expand(word))
+        split = words[0].text not in effects.ASSIGNING
+        plain = words if self.braces else [each for word in words for each in _braced(word)]
+        expanded = tuple(each for w in plain for each in (state.words(w) if split else [w]))
         if not expanded:
             return
         if pipe is not None:
@@ -303,10 +302,15 @@ class _Walker:
         call = self.call(expanded, typed, line, state, filled)
         given = (*expanded, *filled.values())
         call = call.noting(note, cut, *(word.assumption for word in given))
-        if command.problem:
+        windows = _WINDOWS.match(self.text, words[0].start)
+        refused_whole = bool(command.problem or windows)
+        if windows:
+            meant = windows[0].replace("\\", "/").replace("/Scripts/", "/bin/").removesuffix(".exe")
+            refusal = f"The shell takes the backslashes of {windows[0]} away. Write {meant}"
+        elif command.problem:
             refusal = f"The shell refuses it: {command.problem}."
         finds = self.run(call, state, pipe, command.redirections)
-        if not command.problem:
+        if not refused_whole:
             yield from (_refused(found, refusal) if refusal else found for found in finds)
             return
         refused = [_refused(found, refusal) for found in finds]
@@ -354,22 +358,30 @@ class _Walker:
         name = call.program
         if not aimed and name in _AIMED:
             call = _aimed(call, state, name)
-        alias = state.variables.get(f"alias {name}") if "alias" in state.variables else None
-        if name in state.functions:
-            yield from self._function(name, call, state)
+        typed = call.words[0].text
+        alias = state.variables.get(f"alias {typed}") if "alias" in state.variables else None
+        if re.match(r"![\w.]", typed) and others.may_install(call):
+            reason = (
+                f"The shell has no program {typed}: IPython takes a ! at the line's start alone."
+            )
+            yield call.unread(reason)
+        elif typed in state.functions:
+            yield from self._function(typed, call, state)
         elif alias is not None and not alias.holes:
-            state.unset(f"alias {name}")  # one within itself is the program
+            state.unset(f"alias {typed}")  # one within itself is the program
             rest = " ".join(shlex.quote(word.text) for word in call.arguments)
             yield from self._nested(f"{alias.text} {rest}", call, state)
-            state.variables[f"alias {name}"] = alias
+            state.variables[f"alias {typed}"] = alias
         elif name in (*SHELLS, "su", "eval") or (name == "runuser" and _script(call)[0]):
             yield from self._shell(call, state, pipe, redirections)
         elif name in ("python", "py", "pypy"):
             yield from self._python(call, state, pipe, redirections)
         elif name in ("source", "."):
             yield from self._sourced(call, state)
+        elif name in effects.READING:
+            effects.read(call, state, redirections)
         elif (
-            name in CONDAS and (_activates(call, state) or configure(call) or keeps(call))
+            name in TOOLS and (_activates(call, state) or configure(call) or keeps(call))
         ) or effects.of_command(call, state):
             yield from self._written(call, state, pipe, redirections) if name == "git" else ()
             return
@@ -391,14 +403,17 @@ class _Walker:
         self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
     ) -> Iterator[Found]:
         """Yield the finds in an unread program's arguments: another call, or a script's text."""
-        if call.program in (*READERS, *others.PRINTERS):
+        if call.program in READERS or others.prints(call):
             return
+        if call.program in others.RUNNERS:
+            yield from self._runs_file(call, state)
         for at, word in enumerate(call.words[1:], start=1):
-            if program_name(word) in others.PRINTERS:
-                break
-            if not (program_name(word) in _PROGRAMS or word.holes):
+            name = program_name(word)
+            if not (name in _PROGRAMS or name in others.PRINTERS or word.holes):
                 continue
             inner = replace(call, words=call.words[at:])
+            if others.prints(inner):
+                break
             finds = list(self.run(inner, state.snapshot(), pipe))
             if finds and call.program in others.PASSING_ON:
                 yield from finds
@@ -408,12 +423,29 @@ class _Walker:
                 return
         texts = [word.text for word in call.arguments if word.quoted and " " in word.text]
         texts.append(state.document(redirections) or "")
-        if pipe is not None and call.program in (*others.REMOTE, "at", "batch", "crontab"):
+        if pipe is not None and call.program in _LATER:
+            texts.append(pipe.text or self.text[pipe.start : pipe.end])
+        elif pipe is not None and call.program in others.REMOTE:
             texts.append(pipe.text or "")
         if any(
             others.IN_CODE.search(t) or any(self._nested(t, call, state.snapshot())) for t in texts
         ):
             yield self._not_read(call, pipe)
+
+    def _runs_file(self, call: Call, state: State) -> Iterator[Found]:
+        """Yield the reason for a script or notebook among a program's words that installs."""
+        if call.program == "jupyter" and not {"execute", "run", "--execute"} & {
+            word.text for word in call.arguments
+        }:
+            return
+        for word in call.arguments:
+            name = os.path.basename(word.text)
+            if word.holes or not re.search(r"\.(?:py|sh|ipynb|slurm|pbs|d)$", name):
+                continue
+            text = state.machine.text(state.path_of(word))
+            if others.IN_CODE.search(text) if text else others.INSTALLING.search(name):
+                yield call.unread(f"What {word.text}, which it runs, installs is not seen here.")
+                return
 
     def _not_read(self, call: Call, pipe: Pipe | None) -> Found:
         if call.program in others.REMOTE:
@@ -427,17 +459,16 @@ class _Walker:
     ) -> Iterator[Found]:
         """Apply the files that a command writes; one that changes apt's sources is listed."""
         text = pipe.text if pipe else None
-        for reason in effects.written(call, state, text, redirections):
+        for reason in effects.written(call, state, text, redirections, installs_later):
             yield (self._piped(call, pipe) if pipe else call).unread(reason)
 
     def _function(self, name: str, call: Call, state: State) -> Iterator[Found]:
         """Run a function's body where it is called."""
         course, items = state.functions.pop(name)  # one that calls itself is not followed for ever
         course.called(items)
-        given = {str(at): word for at, word in enumerate(call.arguments, start=1)}
-        every = effects.joined_by_blanks(call.arguments)
-        before = {key: state.variables.get(key) for key in (*given, "@", "*")}
-        state.variables.update({**given, "@": every, "*": every})
+        given = effects.positional(call.arguments)
+        before = {key: state.variables.get(key) for key in given}
+        state.variables.update(given)
         yield from course.of(items).finds(state)
         for key, value in before.items():
             if value is None:
@@ -460,8 +491,7 @@ class _Walker:
         if not call.arguments or _activates(call, state):
             return
         path = state.path_of(call.arguments[0])
-        text = self._substituted(call.arguments[0], state)
-        text = state.machine.text(path) if text is None else text
+        text = state.text_of(call.arguments[0])
         if any(_fetches(inner) for inner in call.arguments[0].scripts):
             yield call.unread(_FROM_NETWORK)
         elif text is not None:
@@ -494,35 +524,38 @@ class _Walker:
             else:
                 yield from self._file(file, call, state)
         elif body is not None:
-            yield from self._process(body, call, state, typed="", line=call.line + 1)
+            given = _given_to_input(call.words)
+            yield from self._process(body, call, state, typed="", line=call.line + 1, given=given)
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
         elif pipe is not None and pipe.text is not None:
-            yield from self._process(pipe.text, call, state, typed="")
+            given = _given_to_input(call.words)
+            yield from self._process(pipe.text, call, state, typed="", given=given)
+        elif pipe is not None and call.program != "eval":
+            reason = f"What is piped into {call.program} is only known when it runs."
+            yield self._piped(call, pipe).unread(reason)
 
     def _file(self, file: Word, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of a script file; an unseen one is listed if it may install."""
         path, fetched = state.path_of(file), state.machine.fetched
-        text = self._substituted(file, state)
-        text = state.machine.text(path) if text is None else text
-        if text is not None:
-            given = _given(Word(path), call, file)
-            yield from self._process(text, call, state, typed="", given=given)
-        elif path in fetched:
+        effects.conda_installer(call, state, path)
+        text = state.text_of(file)
+        if path in fetched:
             yield call.unread(
                 f"What {file.text}, downloaded from {fetched[path].url}, installs is not seen here."
             )
+        elif text is not None:
+            if state.variables.get("0", Word("")).text != path:  # it starts itself again
+                given = _given(Word(path), call, file)
+                yield from self._process(text, call, state, typed="", given=given)
         elif (
             state.closed
             or path in state.machine.files
             or _MAY_INSTALL.search(os.path.basename(file.text))
         ):
             yield call.unread(f"What the script {file.text} installs is not seen here.")
-
-    def _substituted(self, word: Word, state: State) -> str | None:
-        """Return the text of ``<(echo …)``; None if known only at run time."""
-        alone = len(word.scripts) == 1 and word.text in word.holes
-        return state.output(word.scripts[0]) if alone else None
+        else:
+            yield from self._handed(call, state, None, ())
 
     def _piped(self, call: Call, pipe: Pipe) -> Call:
         """Return the call with the whole pipeline as typed."""
@@ -542,6 +575,8 @@ class _Walker:
         elif file is not None and os.path.basename(file.text) == "setup.py":
             if {"install", "develop"} & {word.text for word in call.arguments}:
                 yield call.unread("It installs the project without pip; say: pip install .")
+            else:
+                builds(replace(call, words=(file, *call.arguments)))
         elif file is not None and program_name(file) == "pip" and not file.holes:
             at = call.arguments.index(file)
             yield from _program(replace(call, words=call.arguments[at:]).by(call.words[0]), True)
@@ -551,7 +586,7 @@ class _Walker:
             text = state.machine.text(state.path_of(file))
             if text is not None and others.IN_CODE.search(text):
                 yield from self._python_code(text, call, state)
-            elif text is None and re.search(r"install|require|depend|bootstrap", file.text):
+            elif text is None and others.INSTALLING.search(file.text):
                 yield call.unread(f"What the script {file.text} installs is not seen here.")
         elif pipe is not None and pipe.fetched:
             yield self._piped(call, pipe).unread(_FROM_NETWORK)
@@ -561,24 +596,27 @@ class _Walker:
     def _python_code(self, code: str, call: Call, state: State) -> Iterator[Found]:
         """Python in a line or a file: the commands that its calls run."""
         tree = calls.parse(code)
-        state, found = state.subshell(), False
-        for event in calls.events(tree, code, calls.Names()) if tree else ():
-            what = event.what
-            finds: Iterator[Found] = iter(())
-            if applied(what, state, event.line):
-                continue
-            if isinstance(what, calls.Other):
-                finds = iter((call.unread(what.reason),))
+        state = replace(state.subshell(), python=None, names=calls.KnownNames())
+        finds: list[tuple[Found, Path]] = []
+
+        def run(event: calls.Event | SourceLine, path: Path) -> None:
+            assert isinstance(event, calls.Event)  # a script has no lines of IPython's
+            if isinstance(event.what, calls.Other):
+                found = iter((call.unread(event.what.reason),))
             else:
-                finds = recognise_event(event, state, event.typed or call.command, call.words[0])
-            for each in finds:
-                found = True
-                yield replace(each, line=call.line)
-        if not found and re.search(r"(pip|conda|apt|subprocess|system)\b.*\binstall\b", code, re.S):
+                found = recognise_event(event, state, event.typed or call.command, call.words[0])
+            finds.extend((replace(each, line=call.line), path) for each in found)
+
+        if tree is not None:
+            with suppress(RecursionError):
+                calls.walk(tree, code, state, run)
+        yield from alternatives(finds)
+        installs = r"(pip|conda|apt|subprocess|system)\b.*\binstall\b"
+        if not finds and re.search(installs, code, re.DOTALL):
             yield call.unread("It runs Python that installs, in a way that is not read here.")
 
     def piped(
-        self, command: Command, words: tuple[Word, ...], state: State, pipe: Pipe | None
+        self, command: ShellCommand, words: tuple[Word, ...], state: State, pipe: Pipe | None
     ) -> Pipe:
         """Return the pipeline with a command more."""
         start = pipe.start if pipe else command.start
@@ -601,7 +639,7 @@ class _Walker:
 
     # -- what the shell makes of a line that was meant otherwise
 
-    def _redirected(self, command: Command) -> tuple[str, str]:
+    def _redirected(self, command: ShellCommand) -> tuple[str, str]:
         """Return a note and a refusal for redirections that were probably meant as versions."""
         notes: list[str] = []
         refusals: list[str] = []
@@ -613,26 +651,30 @@ class _Walker:
             name, file = command.words[at].text, redirection.target.text
             shown = self._unspaced(redirection.start, command)
             meant = f"Probably meant: '{name}{shown}'."
-            told = f"The shell takes {shown} as a redirection:"
+            start = f"The shell takes {shown} as a redirection:"
             if file == "=":
-                refusals.append(f"{told} what follows is asked for as a package. {meant}")
+                refusals.append(f"{start} what follows is asked for as a package. {meant}")
             elif redirection.operator == ">":
                 notes.append(
-                    f"{told} {name} is asked for in any version, and the output goes into a file"
+                    f"{start} {name} is asked for in any version, and the output goes into a file"
                     f" called {file}. {meant}"
                 )
             elif notes:  # for numpy>=1.20,<2 the first half says it all
                 refusals.append(f"There is to be a file called {file}, or nothing runs.")
             else:
-                refusals.append(f"{told} without a file called {file} nothing runs. {meant}")
+                refusals.append(f"{start} without a file called {file} nothing runs. {meant}")
         return " ".join(notes), " ".join(refusals)
 
-    def _unspaced(self, start: int, command: Command) -> str:
+    def _unspaced(self, start: int, command: ShellCommand) -> str:
         """Return the text from a redirection to the end of one intended word, without blanks."""
         match = re.compile(r"(?:\s*[<>=!~,]+\s*[\w.*]+)+").match(self.text, start, command.end)
         return re.sub(r"\s", "", match[0]) if match else ""
 
-    def cut_by_ampersand(self, command: Command, following: object) -> str:
+    def between(self, start: int, end: int) -> str:
+        """Return the text from one character to another, on one line."""
+        return " ".join(self.text[start:end].split()).strip("; ")
+
+    def cut_by_ampersand(self, command: ShellCommand, following: object) -> str:
         """Return what an unquoted ``&`` in a URL does."""
         if not isinstance(following, Operator) or following.text != "&" or not command.words:
             return ""
@@ -644,6 +686,27 @@ class _Walker:
             f"The shell takes the & as the end of the command: {last.text} is all that is asked"
             f" for. Probably meant: '{last.text}{rest[0]}'."
         )
+
+
+def _braced(word: Word) -> list[Word]:
+    """Return the words that bash makes of one with a list in braces: ``python3-{dev,pip}``."""
+    match = re.search(r"\{([^{},]*(?:,[^{},]*)+)\}", word.text)
+    if word.quoted or word.holes or match is None:
+        return [word]
+    before, after = word.text[: match.start()], word.text[match.end() :]
+    made = (replace(word, text=f"{before}{part}{after}") for part in match[1].split(","))
+    return [each for one in made for each in _braced(one)]
+
+
+def _redirected_words(command: ShellCommand) -> Iterator[Word]:
+    """Yield the words of a command's redirections, which the shell fills in."""
+    for each in command.redirections:
+        yield each.target
+        if each.body and not each.target.quoted and re.search(r"\$\(|`", each.body):
+            quoted = each.body.replace('"', '\\"')
+            yield from (
+                w for c in parse(f': "{quoted}"') if isinstance(c, ShellCommand) for w in c.words
+            )
 
 
 def _refused(found: Found, refusal: str) -> Found:
@@ -677,14 +740,6 @@ def _assignments(words: tuple[Word, ...]) -> tuple[dict[str, tuple[Word, bool]],
     return variables, ()
 
 
-def _each(word: Word) -> list[Word]:
-    return [word]
-
-
-def _noted(found: Found, *notes: str) -> Found:
-    return replace(found, note=" ".join(dict.fromkeys(filter(None, (found.note, *notes)))))
-
-
 def _is_start_file(path: str, home: str) -> bool:
     folder, name = os.path.split(path)
     own = home in ("", "/root", folder) or folder == "~" or "$" in folder
@@ -699,7 +754,8 @@ def _script(call: Call) -> tuple[Word | None, Word | None]:
     if call.program == "eval":
         text = " ".join(word.text for word in call.arguments)
         holes = tuple(hole for word in call.arguments for hole in word.holes)
-        return Word(text, holes, scripts=_scripts_of(call.arguments)), None
+        scripts = tuple(script for word in call.arguments for script in word.scripts)
+        return Word(text, holes, scripts=scripts), None
     rest = list(call.arguments)
     while rest:
         word = rest.pop(0)
@@ -717,17 +773,10 @@ def _script(call: Call) -> tuple[Word | None, Word | None]:
     return None, None
 
 
-def _scripts_of(words: tuple[Word, ...]) -> tuple[str, ...]:
-    return tuple(script for word in words for script in word.scripts)
-
-
 def _fetches(script: str) -> bool:
     """Return whether a script takes something from the network."""
-    return any(isinstance(item, Command) and _is_download(item) for item in parse(script))
-
-
-def _is_download(command: Command) -> bool:
-    return bool(command.words) and program_name(command.words[0]) in DOWNLOADERS
+    called = (item.words[:1] for item in parse(script) if isinstance(item, ShellCommand))
+    return any(program_name(word) in DOWNLOADERS for words in called for word in words)
 
 
 def _given_to_python(call: Call) -> tuple[Call | None, Word | None, Word | None]:
@@ -749,22 +798,23 @@ def _given_to_python(call: Call) -> tuple[Call | None, Word | None, Word | None]
 
 
 def _given(name: Word | None, call: Call, script: Word) -> dict[str, Word]:
-    """Return ``$0``, ``$1`` and so on of a script, by the words after it.
-
-    Args:
-        name: The ``$0`` of a file; None for ``-c``, which takes the first of the words.
-        call: The shell's call.
-        script: The script's own word in it.
-    """
+    """Return ``$0``, ``$1`` and so on of a script, by the words after it."""
     at = next((n for n, word in enumerate(call.words, start=1) if word is script), None)
     if at is None:
         return {}
     words = [*([] if name is None else [name]), *call.words[at:]]
-    given = {str(number): Word("") for number in range(1, 10)}
-    given |= {str(number): word for number, word in enumerate(words)}
-    every = effects.joined_by_blanks(words[1:])
+    given = {"0": words[0]} if words else {}
     source = {} if name is None else {"BASH_SOURCE": name}
-    return {**given, "@": every, "*": every, **source}
+    return {**given, **effects.positional(words[1:]), **source}
+
+
+def _given_to_input(words: Sequence[Word]) -> dict[str, Word]:
+    """Return the arguments that ``bash -s ARGUMENTS`` hands to what it reads."""
+    texts = [word.text for word in words]
+    if "-s" not in texts:
+        return {}
+    at = texts.index("-s") + 1
+    return effects.positional(words[at + (texts[at : at + 1] == ["--"]) :])
 
 
 def _activates(call: Call, state: State) -> bool:
@@ -778,6 +828,8 @@ def _activates(call: Call, state: State) -> bool:
     elif verb != "activate":
         return False
     elif words or "/" not in script.text:
+        if os.path.isabs(script.text):  # ROOT/bin/activate NAME
+            state.root = Target(prefix=script.text.removesuffix("/bin/activate"))
         state.activate(_activated(words, state), conda=True)
         state.doubt = joined(words).assumption
     else:
@@ -807,6 +859,10 @@ def _download(call: Call) -> Iterator[Found]:
 def _program(call: Call, through_python: bool = False) -> Iterator[Found]:
     """Yield the finds of a program that runs no other."""
     name = call.program
+    dashed = [w.text for w in call.arguments if w.text in ("-install", "--install")]
+    if name in READERS and dashed and name != "dpkg":
+        yield call.unread(f"{name} takes install without a dash, and no {dashed[0]}.")
+        return
     if name in READERS:
         if name == "pip" and not through_python:
             call = call.by(call.words[0])  # it serves its own environment
@@ -817,7 +873,7 @@ def _program(call: Call, through_python: bool = False) -> Iterator[Found]:
     yield from others.found(call)
 
 
-_AIMED = ("pip", "python", "py", "pypy", "uv", *CONDAS)
+_AIMED = ("pip", "python", "py", "pypy", "uv", *TOOLS)
 
 
 def _aimed(call: Call, state: State, name: str) -> Call:

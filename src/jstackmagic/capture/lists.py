@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ..io.reading import text_of
 from ..model.errors import UsageError
-from ..model.spec import Constraint, RequirementsFile
+from ..model.packages import ManagerName
+from ..model.request import Request
+from ..model.spec import Constraint, RequirementsFile, Spec
 from ..model.spec import read as read_spec
-from .argv import repository
+from . import Found, Origin
+from .argv import name_of_repository, repository
+from .files import ListFormat, Reading
 from .machine import origin_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.packages import ManagerName
-    from ..model.request import Request
-    from ..model.spec import Spec
-    from . import Found, Origin
-    from .files import Format, Reading
+from .wheels import taken
 
 _LISTS = (Constraint, RequirementsFile)
 
@@ -35,10 +31,12 @@ def expand(found: Found) -> Iterator[Found]:
     A ``-r FILE`` that pip reads as we do stays as it is. A missing local file is given
     back as not understood: its content is unknown, and so would be a replay.
     """
-    request = found.request
-    if request is None:
-        yield found
+    left, done = taken(found, lambda folder: _wheels(found, folder))
+    yield from done
+    if left is None or left.request is None:
+        yield from () if left is None else (left,)
         return
+    found, request = left, left.request
     if changed := ", ".join(path for path, text in found.written if _differs(path, text)):
         note = f"A line before it writes {changed}: it is read as it lies here now."
         found = replace(found, note=" ".join(filter(None, (found.note, note))))
@@ -66,8 +64,18 @@ def expand(found: Found) -> Iterator[Found]:
         paths = ", ".join(map(local_path, missing))
         origins = [origin_of(local_path(spec), dict(found.fetched)) for spec in missing]
         urls = dict.fromkeys(each[0].url for each in origins if each)
-        cloned = "".join(f" It comes from {url}, which the lines fetch." for url in urls)
-        yield replace(found, request=None, reason=f"There is no {paths} here.{cloned}")
+        why = "".join(f" It comes from {url}, which the lines fetch." for url in urls)
+        if {path for path, _ in found.written} & set(map(local_path, missing)):
+            why = " A line before it writes it, and only the run can tell what."
+        whole = found.command == " ".join(request.texts)  # of a list, which lost one
+        command = " ".join(map(str, missing)) if whole else found.command
+        reason = f"There is no {paths} here.{why}"
+        yield replace(found, command=command, request=None, reason=reason)
+
+
+def _wheels(found: Found, folder: str) -> Iterator[Found]:
+    for each in dict(found.wheels)[folder]:
+        yield from expand(each)
 
 
 _INCLUDE = re.compile(
@@ -78,15 +86,7 @@ _INCLUDE = re.compile(
 def listed_in(
     found: Found, request: Request, path: str, text: str, *, folder: str
 ) -> Iterator[Found]:
-    """Yield the requests of a list that earlier lines write, and that is not here.
-
-    Args:
-        found: The find that names it.
-        request: Its request.
-        path: The list.
-        text: Its text.
-        folder: The manager's working folder.
-    """
+    """Yield the requests of a list that earlier lines write, and that is not here."""
     from .files import conda_list, environment_yml, requirements
 
     if match := _INCLUDE.search(text):
@@ -104,7 +104,7 @@ def listed_in(
             else:
                 reading = requirements.read(file, folder=folder)
         except (OSError, UsageError) as error:
-            problem = getattr(error, "problem", str(error)).replace(str(file), path)
+            problem = getattr(error, "reason", str(error)).replace(str(file), path)
             yield replace(found, request=None, reason=f"{path} cannot be read: {problem}")
             return
         if any(there in each for asked in reading.requests for each in asked.texts):
@@ -127,8 +127,21 @@ def _from_origin(spec: Spec, manager: ManagerName, found: Found) -> Spec:
     path = local_path(spec)
     fetched = origin_of(path, dict(found.fetched)) if path and not os.path.exists(path) else None
     url = fetched_url(*fetched, manager, is_list=isinstance(spec, _LISTS)) if fetched else ""
+    return at_url(spec, manager, url) if url else spec
+
+
+def at_url(spec: Spec, manager: ManagerName, url: str) -> Spec:
+    """Return what is not here by its URL; extras need its name: the repository's, or the file's.
+
+    >>> from jstackmagic.model.spec import read
+    >>> str(at_url(read("pip", "/w/p[a]"), "pip", "git+https://h.example/o/p.git@v1"))
+    'p[a] @ git+https://h.example/o/p.git@v1'
+    """
     flag = f"{str(spec).split(maxsplit=1)[0]} " if isinstance(spec, _LISTS) else ""
-    return read_spec(manager, flag + url) if url else spec
+    if spec.extras:
+        name = name_of_repository(re.sub(r"(?:@[^/@]+)?(?:#.*)?$", "", url))
+        url = spec.named(re.sub(r"-\d.*", "", name), url)
+    return read_spec(manager, flag + url)
 
 
 def fetched_url(origin: Origin, below: str, manager: str, *, is_list: bool) -> str:
@@ -190,18 +203,13 @@ def _list_of(found: Found, spec: Spec) -> tuple[Found, ...] | None:
             assert module is not None
             reading = _read_by(found, module, path)
     except (OSError, UsageError) as error:
-        reason = f"{file} cannot be read: {getattr(error, 'problem', error)}"
+        reason = f"{file} cannot be read: {getattr(error, 'reason', error)}"
         return (replace(found, request=None, reason=reason),)
     return tuple(listed_by(found, found.request, file, reading))
 
 
-def _read_by(found: Found, module: Format, path: Path) -> Reading:
-    """Read a list in another format than pip's for the tool that got it.
-
-    Raises:
-        UsageError: The tool would refuse it.
-        OSError: The file cannot be read.
-    """
+def _read_by(found: Found, module: ListFormat, path: Path) -> Reading:
+    """Read a list in another format than pip's for the tool that got it."""
     from .files import inline_script, pylock, pyproject, setup_cfg
 
     is_uv = re.search(r"\buv\b", found.command) is not None

@@ -18,7 +18,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ..io.runtime import replay_file
+from ..io.runtime import any_replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ _LIKELY = r"pip|conda|mamba|apt|dpkg|\buv\b|install|debconf|\bnpm\b|Pkg\."
 _SHELL = r"(\S*/)?(ba|z|da|k)?sh\b"
 
 
-class Live:
+class LiveCapture:
     """Listen to one shell's cells and to the programs that this process starts.
 
     Everything here runs inside a user's cell: nothing raises, and a failure is reported once.
@@ -155,11 +155,11 @@ class Live:
 
     def _look_at_replay(self) -> None:
         """Report that the start-up hook's replay goes on, is over, or failed."""
-        if self._replay is None and not replay_file().exists():
+        if self._replay is None and not any_replay():
             return
         from ..history.progress import status
 
-        was, now = self._replay, status()
+        was, now = self._replay, status(self._history().path)
         self._replay = now if now is not None and now.state == "running" else None
         if now is not None and (
             (now.state != "done" or now.message) if was is None else self._replay is None
@@ -232,20 +232,19 @@ def _say(*lines: str) -> None:
     sys.stdout.flush()
 
 
-_live: Live | None = None
+_live: LiveCapture | None = None
 
 
 def start(shell: InteractiveShell, settings: HasTraits, history: Callable[[], History]) -> None:
     """Start to record the installs that a shell's cells make without us.
 
     Args:
-        shell: The shell.
         settings: Its trait ``capture``, which may change, switches this on and off.
         history: Returns the history to record in.
     """
     global _live
     if _live is None:
-        _live = Live(shell, settings, history)
+        _live = LiveCapture(shell, settings, history)
         _live.open()
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from . import Origin
+from . import Found, Origin
 from .shell import Word
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 BASH_FILES = (".bashrc", ".bash_profile", ".profile", ".bash_login", "bash.bashrc", ".zshrc")
 
@@ -20,8 +17,11 @@ BASH_FILES = (".bashrc", ".bash_profile", ".profile", ".bash_login", "bash.bashr
 _SETTING_FILE = re.compile(
     r"(pip\.conf|pip\.ini|condarc(?:\.d/.*)?|\.mambarc|uv\.toml|/conda-meta/pinned|\.bashrc"
     r"|\.bash_profile|\.bash_login|\.zshrc|\.profile|bash\.bashrc|/etc/profile(?:\.d/.*)?|/keyrings/.*"
-    r"|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*)$"
+    r"|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*"
+    r"|\.netrc|_netrc|\.git-credentials|\.gitconfig)$"
 )
+_LOGINS = re.compile(r"(?:[._]netrc|\.git-credentials|\.gitconfig)$")
+"""Files with the logins of hosts."""
 
 
 def is_setting(path: str) -> bool:
@@ -50,6 +50,18 @@ def same(one: Word | None, other: Word | None) -> bool:
     return (one.text, one.holes) == (other.text, other.holes)
 
 
+def host_of(url: str) -> str:
+    """Return the host of a URL; empty for a path, or a URL that no one can read.
+
+    >>> host_of("https://u:p@h.example/s"), host_of("https://[x/s"), host_of("/w")
+    ('h.example', '', '')
+    """
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # of brackets, which are for IPv6
+        return ""
+
+
 def changes_apt(path: str) -> str:
     """Return the reason for listing a file that apt's sources or pins are in; empty for others."""
     if re.search(r"/apt/(sources\.list|preferences|apt\.conf|trusted|auth)|/keyrings/", path):
@@ -59,27 +71,28 @@ def changes_apt(path: str) -> str:
 
 @dataclass
 class Machine:
-    """State that outlasts a shell: settings, and files that were written.
+    """State that outlasts a shell: settings, and files that were written."""
 
-    Attributes:
-        files: The text of files that were written; None if unknown.
-        writers: For such a file, its last writer, for messages: ``COPY, line 2,``.
-        held: Variables that conda keeps for an environment, by its name or prefix.
-        made: Prefixes of virtual environments that were made.
-        fetched: The origin of a folder that was cloned, or of a file that was downloaded.
-        look: Returns the text of a file that no line wrote; None for an unseen one.
-    """
-
+    #: the text of files that were written; None if unknown
     files: dict[str, str | None] = field(default_factory=dict)
+    #: for such a file, its last writer, for messages: ``COPY, line 2,``
     writers: dict[str, str] = field(default_factory=dict)
+    #: variables that conda keeps for an environment, by its name or prefix
     held: dict[str, dict[str, Word]] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)  #: prefixes of virtual environments that were made
+    #: the prefixes of the condas that an installer made
+    roots: set[str] = field(default_factory=set)
+    chosen: str = ""  #: what changed the Python of a name on PATH; empty if nothing did
+    #: the origin of a folder that was cloned, or of a file that was downloaded
     fetched: dict[str, Origin] = field(default_factory=dict)
+    #: what the wheels in a folder were built or downloaded of
+    wheels: dict[str, tuple[Found, ...]] = field(default_factory=dict)
+    #: returns the text of a file that no line wrote; None for an unseen one
     look: Callable[[str], str | None] | None = None
 
     def copy(self) -> Machine:
         """Return a copy for a branch."""
-        own = ("files", "writers", "held", "made", "fetched")
+        own = ("files", "writers", "held", "made", "roots", "fetched", "wheels")
         return replace(self, **{name: getattr(self, name).copy() for name in own})
 
     def join(self, other: Machine) -> None:
@@ -93,9 +106,16 @@ class Machine:
                 texts = (self.text(path) or "", other.text(path) or "")
                 lines = [line for line in max(texts, key=len).split("\n") if line.strip()]
                 self.files[path] = None
-                self.writers[path] = f"Whether {' '.join(lines[-1:])}"
+                if lines and not _LOGINS.search(path):
+                    self.writers[path] = f"Whether {' '.join(lines[-1:])}"
             self.files.setdefault(path, other.files.get(path))
         self.made |= other.made
+        self.roots |= other.roots
+        self.chosen = self.chosen or other.chosen
+        for folder, finds in other.wheels.items():
+            if self.wheels.setdefault(folder, finds) != finds:
+                reason = "What they are of is only known when it runs."
+                self.wheels[folder] = (Found("", reason=reason),)
         for name in other.held:
             self.held[name] = {**other.held[name], **self.held.get(name, {})}
         for path, origin in other.fetched.items():
@@ -114,7 +134,6 @@ class Machine:
         """Note that a file was written.
 
         Args:
-            path: Its path.
             text: Its text; None if unknown.
             append: Whether the text is appended.
             by: The writer, for messages: ``COPY``, ``echo``.
@@ -131,6 +150,29 @@ class Machine:
         self.writers[path] = by
         return changes_apt(path)
 
+    def has_made(self, prefix: str) -> bool:
+        """Return whether lines made an environment at a prefix."""
+        return not self.made.isdisjoint((prefix, re.sub(r"^\$\{?HOME\}?(?=/)", "~", prefix)))
+
+    def logins(self, urls: Iterable[str]) -> Iterator[str]:
+        """Yield a sentence on each file that has, or may have, a login for the host of a URL."""
+        hosts = {host for url in urls if (host := host_of(url.partition("+")[2] or url))}
+        for path, text in self.files.items():
+            has = [host for host in sorted(hosts) if text is None or host in text]
+            if has and _LOGINS.search(path):
+                by = self.writers.get(path) or "A line"
+                yield f"{by} writes {path}, with a login for {has[0]} that no request holds."
+
+    def copied(self, source: str, target: str) -> None:
+        """Note that wheels are copied: a folder of them, or all that a pattern names."""
+        folder, name = posixpath.split(source.rstrip("/"))
+        whole = name in ("*", "*.whl", ".")
+        if finds := self.wheels.get(folder if whole else source.rstrip("/")):
+            # a folder goes into one that is there already, and else gets its name
+            into = (target,) if whole else (target, posixpath.join(target, name))
+            self.wheels |= {path: (*self.wheels.get(path, ()), *finds) for path in into}
+
     def removed(self, path: str) -> None:
-        """Note that a file that lines wrote is gone."""
+        """Note that a file that lines wrote, or a folder of wheels, is gone."""
         self.files.pop(path, None)
+        self.wheels.pop(re.sub(r"/\*(?:\.whl)?$", "", path), None)

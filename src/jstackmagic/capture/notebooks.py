@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..io.reading import MAX_NOTEBOOK, bytes_of, text_or_none
 from ..model.errors import InvalidSpec, UsageError
+from ..model.packages import ManagerName
 from . import Found
 from .cells import CellReader, foreign
 from .lines import recognise
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..model.packages import ManagerName
 
 NOTEBOOK = (".ipynb",)
 SCRIPT = (".py", ".ipy")
@@ -29,6 +26,8 @@ SUFFIXES = NOTEBOOK + SCRIPT + TEXT_NOTEBOOK
 
 SKIPPED_FOLDERS = frozenset((".git", ".ipynb_checkpoints", "node_modules", "__pycache__"))
 
+_MAX_FOLDERS = 20_000
+
 _PYTHONS = re.compile(r"^[ \t]*(?:[!%]\S|import |from \S+ import )|\A#!.*python", re.MULTILINE)
 _PYTHON = ("", "python", "ipython", "python2", "python3", "sagemath", "xpython")
 _SHELL = ("bash", "sh", "zsh", "shell")
@@ -36,42 +35,27 @@ _SHELL = ("bash", "sh", "zsh", "shell")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An install or a removal, and its place.
+    """An install or a removal, and its place."""
 
-    Attributes:
-        file: The path as given, or as found in a folder.
-        cell: The number among all cells, counted from 1; 0 in a script without cells.
-        line: The line in the cell; in a script, in the file.
-        found: The find.
-    """
-
-    file: str
-    cell: int
-    line: int
+    file: str  #: the path as given, or as found in a folder
+    cell: int  #: the number among all cells, counted from 1; 0 in a script without cells
+    line: int  #: the line in the cell; in a script, in the file
     found: Found
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The finds of one file.
-
-    Attributes:
-        file: Its path.
-        findings: In the file's order.
-        kernel: The kernelspec that a notebook names.
-        display_name: Its name in the launcher.
-        problem: Why the file, or the part of it after the findings, could not be read.
-    """
+class NotebookReading:
+    """The finds of one file."""
 
     file: str
-    findings: tuple[Finding, ...] = ()
-    kernel: str = ""
-    display_name: str = ""
-    problem: str = ""
+    findings: tuple[Finding, ...] = ()  #: in the file's order
+    kernel: str = ""  #: the kernelspec that a notebook names
+    display_name: str = ""  #: its name in the launcher
+    problem: str = ""  #: why the file, or the part of it after the findings, could not be read
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
+class _NotebookCell:
     number: int
     source: str
     first_line: int = 1
@@ -92,28 +76,27 @@ def files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
                 yield file
 
 
-def read(file: str, *, unsaid: ManagerName = "pip") -> Reading:
+def read(file: str, *, unsaid: ManagerName = "pip") -> NotebookReading:
     """Read one file; an unreadable one gets a problem instead of an error.
 
     Args:
-        file: Its path.
         unsaid: The manager of ``%envinstall`` for specs that name none.
     """
     try:
         data = bytes_of(Path(file), limit=MAX_NOTEBOOK)
     except OSError as error:
-        return Reading(file, problem=f"It cannot be read: {error.strerror or error}.")
+        return NotebookReading(file, problem=f"It cannot be read: {error.strerror or error}.")
     except InvalidSpec as error:
-        return Reading(file, problem=error.problem)
+        return NotebookReading(file, problem=error.reason)
     if not data.strip():
-        return Reading(file, problem="It is empty.")
+        return NotebookReading(file, problem="It is empty.")
     folder = os.path.dirname(os.path.abspath(file))
     try:
         cells, (kernel, display_name) = _cells(file, data)
     except _UnreadableError as error:
-        return Reading(file, problem=str(error))
+        return NotebookReading(file, problem=str(error))
     other = sorted({cell.language for cell in cells if cell.language not in _PYTHON + _SHELL})
-    return Reading(
+    return NotebookReading(
         file,
         findings=tuple(_findings(file, cells, folder, unsaid)),
         kernel=kernel,
@@ -134,11 +117,11 @@ def python_cells(file: str) -> list[str]:
         cells = _cells(file, data)[0] if data.strip() else []
     except (OSError, _UnreadableError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"{file} cannot be read: {reason}", kept="Nothing was started.") from None
+        raise UsageError(f"{file} cannot be read: {reason}") from None
     return [cell.source for cell in cells if cell.language in _PYTHON]
 
 
-def _cells(file: str, data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
+def _cells(file: str, data: bytes) -> tuple[list[_NotebookCell], tuple[str, str]]:
     """Return the cells of a file, and the kernelspec that a notebook names."""
     if file.endswith(NOTEBOOK):
         return _notebook(data)
@@ -146,14 +129,14 @@ def _cells(file: str, data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
         return _text_notebook(file, _text(data))
     text = _text(data)
     if os.path.splitext(file)[1] not in ("", *SCRIPT) and not re.match(r"#!.*python", text):
-        raise _UnreadableError("It is no notebook, script or list of packages that is read here.")
+        raise _UnreadableError("It is not a notebook, script or list of packages that can be read.")
     if not file.endswith(SCRIPT) and not _PYTHONS.search(text):
-        raise _UnreadableError("It is no notebook, script or list of packages that is read here.")
+        raise _UnreadableError("It is not a notebook, script or list of packages that can be read.")
     return _script(text), ("", "")
 
 
 def _findings(
-    file: str, cells: Sequence[_Cell], folder: str, unsaid: ManagerName
+    file: str, cells: Sequence[_NotebookCell], folder: str, unsaid: ManagerName
 ) -> Iterator[Finding]:
     notebook = any(cell.number for cell in cells)
     reader = CellReader(folder=folder, unsaid=unsaid, notebook=notebook)
@@ -179,26 +162,42 @@ class _UnreadableError(Exception):
 
 
 def _in_folder(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
+    found = list(_candidates(folder))  # before any is read: a whole disk is refused at once
+    yield from (path for path in found if path.endswith(NOTEBOOK) or _is_text_notebook(path))
+
+
+def _candidates(folder: str) -> Iterator[str]:
+    advice = "Name the folder with the notebooks: %envcapture FOLDER"
+    if not os.path.realpath(folder).strip("/"):
+        raise InvalidSpec("/ is the whole machine, and no project.", advice=advice)
+    for number, (parent, folders, names) in enumerate(os.walk(folder)):
+        if number == _MAX_FOLDERS:
+            raise InvalidSpec(
+                f"{folder} has more than {_MAX_FOLDERS:,} folders in it.", advice=advice
+            )
+        if number and ("pyvenv.cfg" in names or "conda-meta" in folders):
+            folders.clear()  # an environment, whose packages are no notebooks
+            continue
         folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
-        for name in sorted(names):
-            path = os.path.join(parent, name)
-            if name.endswith(SUFFIXES) and (name.endswith(NOTEBOOK) or _is_text_notebook(path)):
-                yield path
+        yield from (os.path.join(parent, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
 def _is_text_notebook(path: str) -> bool:
     try:
-        with open(path, "rb") as file:
-            text = _text(file.read())
-    except OSError:
+        text = _text(bytes_of(Path(path))) if os.path.isfile(path) else ""
+    except (OSError, InvalidSpec):
         return True  # it is listed with the reason
     if path.endswith(SCRIPT):
         databricks = text.startswith(_DATABRICKS)
         return bool(
             databricks or _header(text) or re.search(_PERCENT, text) or re.search(_EXPORTED, text)
         )
-    if path.endswith(".qmd") or re.search(r"^```\{(?:code-cell|python)\b", text, re.MULTILINE):
+    return path.endswith(".qmd") or _has_cells(text)
+
+
+def _has_cells(text: str) -> bool:
+    """Return whether a Markdown text is a notebook, by its cells or its header."""
+    if re.search(r"^```\{(?:code-cell|python)\b", text, re.MULTILINE):
         return True
     header = re.match(r"---\n(.*?)\n---\n", text, re.DOTALL)
     return bool(header and re.search(r"^(?:jupyter|jupytext|kernelspec):", header[1], re.MULTILINE))
@@ -238,7 +237,7 @@ def _notebook_type() -> Any:
     )
 
 
-def _notebook(data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
+def _notebook(data: bytes) -> tuple[list[_NotebookCell], tuple[str, str]]:
     notebook = _decoded(data)
     if notebook.cells is None and notebook.worksheets is None:
         raise _UnreadableError("It is not a notebook: it has no cells.")
@@ -249,7 +248,12 @@ def _notebook(data: bytes) -> tuple[list[_Cell], tuple[str, str]]:
     sheets = [notebook.cells or []] + [sheet.cells for sheet in notebook.worksheets or []]
     every = [cell for cells in sheets for cell in cells]
     cells = [
-        _Cell(number, _source(cell), language=_language(cell, language))
+        # nbformat 3 names it per cell, and calls any notebook's python
+        _NotebookCell(
+            number,
+            _source(cell),
+            language=language if cell.language in ("", "python") else cell.language.lower(),
+        )
         for number, cell in enumerate(every, start=1)
         if cell.cell_type == "code"
     ]
@@ -275,11 +279,6 @@ def _source(cell: Any) -> str:
     return "".join(text) if isinstance(text, list) else text or ""
 
 
-def _language(cell: Any, notebook: str) -> str:
-    """Return a cell's language: nbformat 3 names it per cell, and calls any notebook's python."""
-    return notebook if cell.language in ("", "python") else cell.language.lower()
-
-
 # Scripts
 
 _PERCENT = re.compile(r"^#[ \t]*%%(?=[ \t\n\[]|$)(.*)$", re.MULTILINE)
@@ -301,7 +300,7 @@ _OF_DATABRICKS = {"sh": "bash", "r": "r", "scala": "scala", "sql": "sql", "md": 
 """The language of a Databricks cell by its one ``%``; Python's is the notebook's own."""
 
 
-def _databricks(text: str) -> list[_Cell]:
+def _databricks(text: str) -> list[_NotebookCell]:
     """Return the cells of a source file that Databricks exported: their magics are comments."""
     cells, at = [], text.index("\n") + 1 if "\n" in text else len(text)
     ends = [match.span() for match in _COMMAND.finditer(text)]
@@ -316,12 +315,12 @@ def _databricks(text: str) -> list[_Cell]:
             # the magic's own line stays, so that the lines keep their numbers
             blank = "" if own == "bash" and language[2].startswith("#") else language[2]
             source = f"{source[: language.start(1) - 1]}{blank}{source[language.end() :]}"
-        cells.append(_Cell(number, source, first, own or "python"))
+        cells.append(_NotebookCell(number, source, first, own or "python"))
         at = following
     return cells
 
 
-def _script(text: str) -> list[_Cell]:
+def _script(text: str) -> list[_NotebookCell]:
     if text.startswith(_DATABRICKS):
         return _databricks(text)
     header = _header(text)
@@ -330,13 +329,13 @@ def _script(text: str) -> list[_Cell]:
         (m for m in (_PERCENT, _EXPORTED, *((_LIGHT,) if light else ())) if m.search(text)), None
     )
     if marker is None:
-        return [_Cell(1 if header else 0, _uncommented(text, header))]
+        return [_NotebookCell(1 if header else 0, _uncommented(text, header))]
     cells = []
     starts = list(marker.finditer(text))
     before = text[len(header) : starts[0].start()]
     commented = any(map(_COMMENTED.match, before.split("\n"))) and bool(header)
     if commented or re.search(r"^(?!#|[ \t]*$)", before, re.MULTILINE):  # before the first marker
-        cells.append(_Cell(1, _uncommented(before, header), header.count("\n") + 1))
+        cells.append(_NotebookCell(1, _uncommented(before, header), header.count("\n") + 1))
     for match, following in zip(starts, [*starts[1:], None], strict=True):
         body = text[match.end() : following.start() if following else len(text)]
         first = text.count("\n", 0, match.end()) + 1
@@ -344,12 +343,12 @@ def _script(text: str) -> list[_Cell]:
         language = re.search(r"""language["']?\s*[=:]\s*["'](\w+)""", kind)
         number = len(cells) + 1
         if re.match(r"\s*\[(markdown|md|raw)\]", kind):
-            cells.append(_Cell(number, "", first))
+            cells.append(_NotebookCell(number, "", first))
         elif language:
             source = re.sub(r"^# ?", "", body, flags=re.MULTILINE)
-            cells.append(_Cell(number, source, first, language[1].lower()))
+            cells.append(_NotebookCell(number, source, first, language[1].lower()))
         else:
-            cells.append(_Cell(number, _uncommented(body, header), first))
+            cells.append(_NotebookCell(number, _uncommented(body, header), first))
     return cells
 
 
@@ -375,37 +374,85 @@ def _uncommented(text: str, header: str) -> str:
 # Text notebooks
 
 
-_SESSION = re.compile(r"^(```|~~~)(?:console|shell-?session|sh-session|terminal|\{\.bash\})", re.M)
-_PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:[\w.-]+@[\w.-]+\S*?\s?)?[$#](?:[ \t]+|$)")
+_FENCE = re.compile(
+    r"(?P<indent>[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)?(?:>[ \t]?)*)"
+    r"(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)"
+)
+_SESSIONS = ("console", "shellsession", "shell-session", "sh-session", "terminal", "shellscript")
+_PROMPT = re.compile(
+    r"\s*(?:\([\w./-]+\)\s*)?"
+    r"(?:(?:[\w.-]+@[\w.-]+\S*?\s?)?[$#]|(?:PS )?[A-Za-z]:\\[^>]*>)(?:[ \t]+|$)"
+)
+_TYPED = re.compile(
+    r"\s*(?:sudo\s+)?(?:pip3?|conda|mamba|micromamba|apt-get|apt|uv|python3? -m pip)\s"
+)
 
 
-def _of_shell(number: int, source: str, language: str) -> _Cell:
+def _blocks(text: str) -> Iterator[_NotebookCell]:
+    """Yield the blocks of code of a Markdown text, with their lines in it.
+
+    A block without a language is a shell's where a prompt or an installer begins it
+    (https://spec.commonmark.org/0.31.2/#fenced-code-blocks).
+    """
+    lines = text.split("\n")
+    at = 0
+    while at < len(lines):
+        fence = _FENCE.fullmatch(lines[at].rstrip())
+        at += 1
+        if fence is None:
+            continue
+        mark, width, first = fence["mark"], len(fence["indent"]), at + 1
+        body: list[str] = []
+        while at < len(lines) and not re.fullmatch(
+            rf"[ \t>]*{mark[0]}{{{len(mark)},}}\s*", lines[at]
+        ):
+            head = lines[at][:width]
+            body.append(lines[at][len(head) :] if not head.strip(" \t>") else lines[at].lstrip())
+            at += 1
+        at += 1
+        words = [word.lower() for word in re.findall(r"[\w+#-]+", fence["info"])]
+        words = [
+            word for word in words if word not in ("code-block", "code", "sourcecode", "code-cell")
+        ]
+        language = words[0] if words else ""
+        shown = next((line for line in body if line.strip()), "")
+        if language in _SESSIONS or (
+            not language and (_TYPED.match(shown) or _PROMPT.match(shown))
+        ):
+            language = "bash"
+        if language:
+            yield _of_shell(_NotebookCell(0, "\n".join(body), first, language))
+
+
+def _of_shell(cell: _NotebookCell) -> _NotebookCell:
     """Return a cell; a shell's without its prompts, and without the output between them."""
+    source, language = cell.source, cell.language
     magic = re.match(r"%%(\w+)[ \t]*\n", source) if language in _SHELL else None
     if magic:  # a file whose first cells are a shell's
-        return _of_shell(number, source[magic.end() - 1 :], magic[1].lower())
+        return _of_shell(replace(cell, source=source[magic.end() - 1 :], language=magic[1].lower()))
     lines = source.split("\n")
     shell = language in _SHELL or re.match(r"%%(?:bash|sh|zsh|script)\b", source)
-    shown = next((line for line in lines if line.strip() and line[:2] != "%%"), "")
-    if not shell or not re.match(r"[^#]*\$", (_PROMPT.match(shown) or [""])[0]):
-        return _Cell(number, source, language=language)
+    prompts = [_PROMPT.match(line) for line in lines]
+    # a line that begins with # is a comment's, if no user and host stand before it
+    prompts = [None if p and re.fullmatch(r"\s*#\s*", p[0]) else p for p in prompts]
+    if not shell or not any(prompts):
+        return cell
     typed, goes_on = [], True
-    for line in lines:
-        prompt = _PROMPT.match(line)
+    for line, prompt in zip(lines, prompts, strict=True):
         typed.append(line[prompt.end() :] if prompt else line if goes_on else "")
         goes_on = typed[-1].endswith("\\")
-    return _Cell(number, "\n".join(typed), language=language)
+    return replace(cell, source="\n".join(typed))
 
 
-def _text_notebook(file: str, text: str) -> tuple[list[_Cell], tuple[str, str]]:
+def _text_notebook(file: str, text: str) -> tuple[list[_NotebookCell], tuple[str, str]]:
+    if file.endswith(".md") and not _has_cells(text):
+        return list(_blocks(text)), ("", "")
     try:
         jupytext = import_module("jupytext")
     except ImportError:
         raise _UnreadableError(
             "jupytext reads such files, and is not installed here: %envinstall jupytext"
         ) from None
-    if file.endswith(".md"):
-        text = _SESSION.sub(r"\1bash", text)
     # Quarto's cells are written as R Markdown's; its own reader needs the quarto program
     kind = "md" if file.endswith(".md") and "```{code-cell" not in text else None
     kind = kind or ("md:myst" if file.endswith(".md") else "Rmd")
@@ -420,7 +467,7 @@ def _text_notebook(file: str, text: str) -> tuple[list[_Cell], tuple[str, str]]:
     main = notebook.metadata.get("jupytext", {}).get("main_language")
     language = str(kernelspec.get("language") or main or "python").lower()
     cells = [
-        _of_shell(number, cell.source, language)
+        _of_shell(_NotebookCell(number, cell.source, language=language))
         for number, cell in enumerate(notebook.cells, start=1)
         if cell.cell_type == "code"
     ]

@@ -6,16 +6,13 @@ Nothing here touches the disk or starts a process.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..model.managers import names
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.request import Action, Request
 from ..model.spec import of_package, read_all
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 _CONDA_VERSION = re.compile(r"[\w.-]+\s*(==?)\s*([^=,|*\s]+)(?:=[^=]*)?$")
 _APT_VERSION = re.compile(r"[^=/]+=([^*]+)$")
@@ -150,19 +147,17 @@ def requests_behind(change: Change) -> Iterator[tuple[Request, Change]]:
             yield Request("remove", manager, specs), Change(removed=removed)
 
 
-def without(change: Change, told: Iterable[Change]) -> Change:
+def without(change: Change, recorded: Iterable[Change]) -> Change:
     """Return the rest of a change, without what other changes report."""
     there: set[tuple[object, ...]] = set()
     gone: set[tuple[object, ...]] = set()
-    for each in told:
+    for each in recorded:
         there |= {(*p.key, p.version) for p in (*each.added, *(new for _, new in each.changed))}
         gone |= {(*p.key, p.version) for p in each.removed}
     return Change(
         added=tuple(p for p in change.added if (*p.key, p.version) not in there),
-        changed=tuple(pair for pair in change.changed if _arrival(pair) not in there),
+        changed=tuple(
+            (old, new) for old, new in change.changed if (*new.key, new.version) not in there
+        ),
         removed=tuple(p for p in change.removed if (*p.key, p.version) not in gone),
     )
-
-
-def _arrival(pair: tuple[Package, Package]) -> tuple[object, ...]:
-    return (*pair[1].key, pair[1].version)

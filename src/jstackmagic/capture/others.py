@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
-from .argv import listed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from . import Found
-    from .argv import Call
+from . import Found
+from .argv import MANAGER_OF, Call, listed
 
 OTHERS: dict[str, tuple[str, ...]] = {
     name: tuple(filter(None, words.split(",")))
@@ -46,10 +41,17 @@ OTHERS: dict[str, tuple[str, ...]] = {
 REMOTE = listed("ssh docker podman nerdctl kubectl oc chroot singularity apptainer lxc multipass")
 """Programs that run a command on another machine or in another container."""
 
+RUNNERS = listed(
+    "at batch sbatch qsub bsub torchrun accelerate ray spark-submit coverage kernprof ipython"
+    " jupyter papermill runipy run-parts"
+)
+"""Programs that run a file among their words."""
+
 PASSING_ON = listed(
     "command builtin coproc numactl systemd-run chronic retry eatmydata catchsegv proxychains"
     " proxychains4 torify torsocks unshare tsp xvfb-run fakechroot taskset chrt cpulimit runuser"
-    " gosu su-exec strace ltrace arch setarch caffeinate nocache firejail setpriv watch"
+    " gosu pkexec su-exec s6-setuidgid chpst tini dumb-init catatonit strace ltrace arch setarch"
+    " caffeinate nocache firejail setpriv watch"
 )
 """Programs that run the command among their words in the same place."""
 
@@ -62,9 +64,32 @@ _MEANT = frozenset(("install", "uninstall", "add", "update", "remove", "create")
 
 PRINTERS = listed(
     "echo printf grep egrep fgrep rg which whereis type man cat ls test [ [[ alias git gh sed awk"
-    " export declare local read tee touch rm mkdir cp mv ln chmod chown hash help info set logger"
+    " gawk mawk nawk export declare local read tee touch rm mkdir cp mv ln chmod chown hash help"
+    " info set logger useradd adduser usermod chsh"
 )
 """Programs that take an installer's name as text."""
+
+_AWK = r"\bsystem\s*\(|\|\s*&?\s*getline|\|\s*\"(?:ba|da|z)?sh\b"
+_RUNS: dict[str, str] = {
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk"), _AWK),
+    "git": r"\A(?:foreach|bisect|--exec|-x)\Z",
+    "sed": r"(?:^|[;}/\d])e(?:\s|$)",
+}
+
+
+def prints(call: Call) -> bool:
+    """Return whether a call takes the names in its words as text, and runs none of them."""
+    runs = _RUNS.get(call.program)
+    return call.program in PRINTERS and not (
+        runs and any(re.search(runs, word.text) for word in call.arguments)
+    )
+
+
+RUN_LATER = re.compile(
+    r"/(?:(?:start|before)-notebook\.d|cron\.\w+|init\.d|systemd|profile_\w+/startup|hooks"
+    r"|my_init\.d|rc\.local)(?:/|$)|\.(?:bashrc|bash_profile|profile|zshrc|bash_login)$"
+)
+"""Files that a server, a shell or a timer runs."""
 
 _R = re.compile(
     r"(?:install\.packages|install_(?:github|version|cran|bioc|gitlab|bitbucket|url|git|local|deps)"
@@ -79,8 +104,9 @@ _R_NAMES = re.compile(
 _BIOC_NAMES = re.compile(
     r"(?:BiocManager::install|biocLite)\s*\(\s*(?:c\s*\()?((?:\s*[\"'][\w.-]+[\"']\s*,?)+)"
 )
-_JULIA = re.compile(r"\bPkg\.(?:add|develop|instantiate|build|update|clone)\s*\(|\]\s*add\s+\w")
-_GITHUB_ONLY = "what comes from a repository has no conda package for certain"
+_JULIA = re.compile(
+    r"\bPkg\.(?:add|develop|instantiate|build|update|clone)\s*\(|(?:\]|\bpkg\")\s*add\s+\w"
+)
 
 
 def r_reason(code: str) -> str:
@@ -125,6 +151,43 @@ def found(call: Call) -> Iterator[Found]:
         yield call.unread(f"Only the run can tell which program {call.words[0].text} is.")
 
 
+_TASKS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("make", "gmake"), ("Makefile", "makefile", "GNUmakefile")),
+    "just": ("justfile", "Justfile"),
+    **dict.fromkeys(("task", "go-task"), ("Taskfile.yml", "Taskfile.yaml")),
+    **dict.fromkeys(("inv", "invoke"), ("tasks.py",)),
+    "fab": ("fabfile.py",),
+    "nox": ("noxfile.py",),
+    "doit": ("dodo.py",),
+    "rake": ("Rakefile",),
+    "poe": ("pyproject.toml",),
+    "pyinfra": (),
+    "ant": ("build.xml",),
+}
+"""Programs that run the tasks of a file, and the names of that file."""
+
+INSTALLING = re.compile(
+    r"install|require|\bdeps?\b|depend|bootstrap|\bset-?up|conda|\bv?env\b|provision"
+)
+"""Names of unseen programs and tasks that may install something."""
+
+
+def _task(call: Call, texts: list[str]) -> str:
+    """Return why a task that may install is not followed; empty where its file installs nothing."""
+    after = [word for before, word in zip(["", *texts], texts, strict=False) if before == "-f"]
+    files = [
+        (name, call.machine.text(call.path(name))) for name in after or _TASKS.get(call.program, ())
+    ]
+    read = next(((name, text) for name, text in files if text is not None), None)
+    if read is not None:
+        match = IN_CODE.search(read[1])
+        line = read[1].count("\n", 0, match.start()) + 1 if match else 0
+        return f"It runs tasks of {read[0]}, which install (line {line})." if match else ""
+    if any(map(INSTALLING.search, texts)):
+        return f"What {call.program} runs for {' '.join(texts)} is not seen here."
+    return ""
+
+
 _NO_INSTALLERS = listed(
     "apt-file cron crontab git husky install ipykernel kernda launchctl lefthook nbdime nbstripout"
     " overcommit pre-commit systemctl update-rc.d"
@@ -133,13 +196,14 @@ _NO_INSTALLERS = listed(
 
 
 def _is_installer(call: Call, name: str, texts: list[str]) -> bool:
-    """Return whether an unknown program is told to install: its first or second word says so."""
+    """Return whether an unknown program is asked to install: its first or second word says so."""
     words = [text for text in texts if not text.startswith("-")]
     at = words[:2].index("install") if "install" in words[:2] else None
     if at is None or call.words[0].holes or len(words) == at + 1:
         return False
     own = {name, *words[:at]}
-    known = _NO_INSTALLERS | PRINTERS | PASSING_ON | REMOTE - {"kubectl"} | OTHERS.keys()
+    passing = PRINTERS | PASSING_ON | REMOTE - {"kubectl"} | MANAGER_OF.keys()
+    known = _NO_INSTALLERS | passing | OTHERS.keys()
     return own.isdisjoint(known) and name not in _BY_WORDS and not re.search(r"\W", words[0][1:-1])
 
 
@@ -152,31 +216,47 @@ def _reason(call: Call, name: str, texts: list[str]) -> str:
         match = re.search(pattern, "\n".join(texts), re.MULTILINE)
         return match.expand(reason) if match else ""
     if name in OTHERS:
-        meant = OTHERS[name]
+        meant = OTHERS[name] if texts[:1] != ["run"] else (None,)
         wanted = texts if name in ("make", "ninja", "cmake") else texts[:3]
         if not meant or any(text in meant or text.startswith("install-") for text in wanted):
             if {"--help", "-h", "--version"} & set(texts):
                 return ""
-            line = _line(name, texts)
+            line = _line(call, name, texts)
             return f"{_NOT_OURS.format(name)}{line}"
-    return _NOT_OURS.format(name) if _is_installer(call, name, texts) else ""
+    if _is_installer(call, name, texts):
+        return _NOT_OURS.format(name)
+    if name in OTHERS and texts[:1] == ["run"]:
+        task = next((text for text in texts[1:] if not text.startswith("-")), "")
+        return _task(call, texts[1:] if ":" in task else [task])
+    return _task(call, texts) if name in _TASKS else ""
 
 
 _LISTS = {
-    "conda-lock": "conda-lock.yml",
-    "pip-sync": "requirements.txt",
-    "poetry": "pyproject.toml",
-    "pdm": "pyproject.toml",
+    "conda-lock": ("conda-lock.yml",),
+    "pip-sync": ("requirements.txt",),
+    "poetry": ("poetry.lock", "pyproject.toml"),
+    "pdm": ("pdm.lock", "pyproject.toml"),
+    "pipenv": ("Pipfile.lock", "Pipfile"),
+    "uv": ("uv.lock", "pyproject.toml"),
 }
-"""The lists that these install, where none is named."""
+"""The lists that these install, where none is named: the lock where there is one."""
 
 
-def _line(name: str, texts: list[str]) -> str:
+def line_of_list(call: Call, name: str) -> str:
+    """Return the line of ours for the list that a project's tool installs."""
+    *locks, last = _LISTS[name]
+    there = (lock for lock in locks if call.machine.text(call.path(lock)) is not None)
+    return f" The line for it: %envinstall -f {next(there, last)}"
+
+
+def _line(call: Call, name: str, texts: list[str]) -> str:
     """Return the line of ours for an installer of a list; empty for one of packages by name."""
-    if name not in _LISTS or {"add", "remove"} & set(texts[:2]):
+    named = name == "pipenv" and any(text[:1] != "-" for text in texts[1:])
+    if name not in _LISTS or {"add", "remove", "uninstall"} & set(texts[:2]) or named:
         return ""
     files = [text for text in texts if re.search(r"\.(?:txt|in|ya?ml|lock)$", text)]
-    return f" The line for it: %envinstall -f {(files or [_LISTS[name]])[-1]}"
+    own = f" The line for it: %envinstall -f {files[-1]}" if files else ""
+    return own or line_of_list(call, name)
 
 
 def _r(texts: list[str]) -> str:
@@ -229,6 +309,19 @@ _BY_WORDS: dict[str, tuple[str, str]] = {
         r"\A.*extension(?:\n.*){0,2}\ninstall$",
         _NOT_OURS.format("jupyter"),
     ),
+    "ansible": (
+        r"^(?:ansible\.\w+\.)?(pip|apt|conda|dnf|yum|package|npm|gem|apk|snap|homebrew)$",
+        r"It has ansible's module \1 install, on the machines of its inventory.",
+    ),
+    **dict.fromkeys(
+        ("ansible-playbook", "ansible-pull", "puppet", "chef-solo", "chef-client", "cloud-init"),
+        (r"(?s).+", "What it installs, its own files say; they are not read here."),
+    ),
+    **dict.fromkeys(
+        ("salt-call", "salt", "salt-ssh"),
+        (r"^(pkg|pip|npm|gem|conda|state)\.\w+$", r"It has salt's module \1 install."),
+    ),
+    "sage": (r"\A--?(?:i|p|f|pip)$", _NOT_OURS.format("sage")),
     "apt-mark": (
         r"\A(?:.*\n)?hold$",
         "apt keeps them at their versions, which no request can say.",
@@ -272,6 +365,8 @@ _BY_NAME = (
         "Databricks installs it for the notebook's session on the whole cluster.",
     ),
     (r".*\.install_pypi_package", "It installs on the machines of the Spark cluster."),
+    (r"(?:.*\.)?(?:Pip|Conda)Install", "It installs on the workers of the Dask cluster."),
+    (r".*session\.add_packages", "It installs where Snowflake runs the session."),
     (r"mim\.(?:commands\.)?install", _CHOOSERS["mim"][1]),
     (
         r"condacolab\.install.*",
@@ -292,7 +387,6 @@ def python_reason(name: str, what: str, version: str) -> str:
     Args:
         name: The function's full name.
         what: Its packages, separated by blanks; empty if unknown.
-        version: The one version that it is given, if any.
 
     >>> python_reason("micropip.install", "six", "1.16").rpartition(": ")[2]
     '%envinstall --pip six==1.16'
@@ -301,6 +395,8 @@ def python_reason(name: str, what: str, version: str) -> str:
     """
     if re.fullmatch(r"spacy\.(?:cli\.)?download", name):
         return _chosen("spacy", ["download", what])
+    if name.endswith(".install_packages"):  # rpy2's
+        return r_reason(f"install.packages({', '.join(map(repr, what.split()))})")
     reason = next((reason for pattern, reason in _BY_NAME if re.fullmatch(pattern, name)), "")
     is_package = reason and what and "conda" not in name and not re.search(r"[:/]", what)
     spec = f"{what}=={version}" if version else what
@@ -317,6 +413,9 @@ SPECIAL: dict[str, Callable[[list[str]], str]] = {
     "julia": _julia,
     **{name: partial(_chosen, name) for name in _CHOOSERS},
 }
+
+INSTALLERS = frozenset((*OTHERS, *SPECIAL, *_BY_WORDS, *_TASKS, *_RUNS, *RUNNERS))
+"""Programs that install something of their own, or have another program do it."""
 
 
 def may_install(call: Call) -> bool:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..model import managers
 from ..model.cell import read_cell
 from ..model.errors import UsageError
+from ..model.packages import ManagerName
 from ..model.parsing import Asked, read_specs, split_words
 from ..model.request import Action, Request
+from ..model.slips import check_words
 from ..model.sources import Sources
 from ..model.spec import read_all
 from . import Found, Target
-from .argv import Given, Options, unknown
+from .argv import Given, ProgramOptions, unknown
 from .shell import Word
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..model.packages import ManagerName
-
-_OPTIONS = Options.of(
+_OPTIONS = ProgramOptions.of(
     valued="""
     -n/--name -p/--prefix --kernel -c/--channel -i/--index-url --extra-index-url
     -r/--requirement --constraint -e/--editable
@@ -53,6 +50,7 @@ def requests(
         if reason:
             yield Found(command, reason=reason)
             return
+        check_words([word.text for word in given.words])
         asked = _asked(given, body, folder or "/")
     except UsageError as error:
         yield Found(command, reason=error.problem)

@@ -7,22 +7,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from string import Template
-from typing import TYPE_CHECKING
 
-from ..model.environment import Environment
+from ..model.environment import TOOLS, Environment
 from ..model.errors import JStackMagicError
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import Change, ManagerName, PackageSet
 from ..where.environment import detect, find, is_conda_prefix
 from ..where.packages import dpkg_folder, read_packages
-from .wrappers import CONDAS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from . import Found
+from . import Found
+from .state import upwards
 
 _KERNELS_OWN = re.compile(r"\{\s*sys\.(executable|prefix)\s*\}")
 
@@ -45,21 +41,14 @@ def _time_of(path: str) -> int:
 
 @dataclass
 class Place:
-    """An environment's packages, or the system's, as last read.
+    """An environment's packages, or the system's, as last read."""
 
-    Attributes:
-        environment: The environment; for the system, the one that a record of apt names.
-        managers: The managers of its packages.
-        paths: The folders that an install touches: each one's time changes with its entries.
-        stamp: Their times when the packages were read.
-        packages: As last read.
-    """
-
-    environment: Environment
+    environment: Environment  #: the environment; for the system, the one that a record of apt names
     managers: tuple[ManagerName, ...]
+    #: the folders that an install touches: each one's time changes with its entries
     paths: tuple[str, ...]
-    stamp: Stamp = ()
-    packages: PackageSet = field(default_factory=PackageSet)
+    stamp: Stamp = ()  #: their times when the packages were read
+    packages: PackageSet = field(default_factory=PackageSet)  #: as last read
 
     @classmethod
     def of(cls, environment: Environment) -> Place:
@@ -126,8 +115,9 @@ class Places:
 
     def at(self, prefix: str) -> Place | None:
         """Return the place at a prefix, watched from now on; None without an environment."""
+        real = os.path.realpath(prefix)
         for place in self._all:
-            if not place.is_system and _same(place.environment.prefix, prefix):
+            if not place.is_system and os.path.realpath(place.environment.prefix) == real:
                 return place
         try:
             place = Place.of(detect(prefix))
@@ -137,13 +127,7 @@ class Places:
         return place
 
     def reached(self, found: Found, *, folder: str, environ: Mapping[str, str]) -> Place | None:
-        """Return the place that a command reaches; None if its words and variables do not show it.
-
-        Args:
-            found: The command.
-            folder: The folder it runs in.
-            environ: Its variables.
-        """
+        """Return the place that a command reaches; None if words and variables do not show it."""
         if found.request is not None and is_system(found.request.manager):
             return self.system
         prefix = _prefix_of(found, folder=folder, environ=environ)
@@ -189,7 +173,7 @@ def _prefix_of(found: Found, *, folder: str, environ: Mapping[str, str]) -> str 
     word = Template(target.interpreter).safe_substitute(environ)
     program = os.path.basename(word)
     base = os.path.dirname(os.path.dirname(target.interpreter))
-    if program in CONDAS and not target.name and target.prefix in ("", base):
+    if program in TOOLS and not target.name and target.prefix in ("", base):
         return _prefix_of_conda(word, environ)
     if target.prefix:
         prefix = Template(target.prefix).safe_substitute(environ)
@@ -204,7 +188,7 @@ def _prefix_of(found: Found, *, folder: str, environ: Mapping[str, str]) -> str 
     if executable is None:
         return None
     interpreter = _interpreter_of(executable) if program.startswith("pip") else executable
-    if interpreter is None or _is_script(interpreter):
+    if interpreter is None or _head(interpreter).startswith("#!"):
         return _prefix_by_asking(executable, folder, environ)
     return _prefix_of_python(interpreter, path)
 
@@ -227,10 +211,6 @@ def _interpreter_of(script: str) -> str | None:
         return None
     interpreter = match[1].removeprefix("/usr/bin/env ").removeprefix("-S ").split(" -")[0]
     return interpreter if re.match(r"(?:python|pypy)", os.path.basename(interpreter)) else None
-
-
-def _is_script(executable: str) -> bool:
-    return _head(executable).startswith("#!")
 
 
 def _head(file: str) -> str:
@@ -260,8 +240,8 @@ def _prefix_by_asking(executable: str, folder: str, environ: Mapping[str, str]) 
         return None
     if not is_pip:
         return done.stdout.strip() or None
-    told = re.match(r"pip \S+ from (.+?)/lib/python[\d.]+/", done.stdout)
-    return told[1] if told else None
+    found = re.match(r"pip \S+ from (.+?)/lib/python[\d.]+/", done.stdout)
+    return found[1] if found else None
 
 
 def _prefix_of_python(word: str, path: str) -> str | None:
@@ -300,29 +280,17 @@ def _prefix_of_uv(command: str, *, folder: str, environ: Mapping[str, str]) -> s
     active = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
     if active:
         return active
-    return next((env for above in _upwards(folder) if (env := _venv_in(above))), None)
+    return next((env for above in upwards(folder) if (env := _venv_in(above))), None)
 
 
 def _prefix_of_project(folder: str, environ: Mapping[str, str]) -> str | None:
     """Return the prefix of ``uv add``: not the active one, and uv makes it if need be."""
-    for above in _upwards(folder):
+    for above in upwards(folder):
         if os.path.isfile(f"{above}/pyproject.toml"):
             chosen = environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
-            return os.path.join(above, os.path.expanduser(chosen))
-    return next((env for above in _upwards(folder) if (env := _venv_in(above))), None)
+            return os.path.join(above or "/", os.path.expanduser(chosen))
+    return next((env for above in upwards(folder) if (env := _venv_in(above))), None)
 
 
 def _venv_in(folder: str) -> str | None:
     return f"{folder}/.venv" if os.path.isfile(f"{folder}/.venv/pyvenv.cfg") else None
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    """Yield a folder and all its parents."""
-    yield folder
-    while os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-        yield folder
-
-
-def _same(one: str, other: str) -> bool:
-    return one == other or os.path.realpath(one) == os.path.realpath(other)

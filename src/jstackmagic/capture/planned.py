@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..history.file import History
 from ..managers import hold
 from ..model.credentials import mask
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import JStackMagicError, UsageError
 from ..model.managers import is_system
+from ..model.packages import ManagerName
+from ..model.policy import Policy
 from ..model.record import Context, Record
 from ..model.request import Request
 from ..model.spec import read_all
 from . import Found, lists, notebooks
 from . import files as lists_of_packages
 from .files import pyproject
-from .notebooks import Finding, Reading
+from .notebooks import Finding, NotebookReading
 from .targets import Targets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..history.file import History
-    from ..model.packages import ManagerName
-    from ..model.policy import Policy
 
 
 def read_into(
@@ -42,13 +38,7 @@ def read_into(
     """Read files, and record their requests as planned.
 
     Args:
-        history: The history to record in.
-        paths: Notebooks, lists of packages, and folders of notebooks.
-        environments: The environments of files that name none.
-        context: The context of the records.
         groups: Dependency groups, as ``pyproject.read_group`` takes them.
-        dry_run: Whether to record nothing.
-        policy: The policy on requests; None if it is checked later.
 
     Returns:
         The finds; the files that could not be read (completely), with the reason; how many files
@@ -79,45 +69,37 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
     yield from notebooks.files(paths)
 
 
-def _readings(file: str, unsaid: ManagerName) -> Iterator[Reading]:
+def _readings(file: str, unsaid: ManagerName) -> Iterator[NotebookReading]:
     """Yield the readings of a file: as a list of packages, a notebook, or both."""
     module = lists_of_packages.reader(Path(file))
     if module is not None:
         try:
             listed = lists_of_packages.read(Path(file))
         except UsageError as error:
-            yield Reading(file, problem=error.problem)
+            yield NotebookReading(file, problem=error.reason)
             return
         yield _as_notebook(listed)
     if module is None or file.endswith(notebooks.SUFFIXES):
         yield notebooks.read(file, unsaid=unsaid)
 
 
-def _as_notebook(listed: lists_of_packages.Reading) -> Reading:
+def _as_notebook(listed: lists_of_packages.Reading) -> NotebookReading:
     file = str(listed.path)
     found = tuple(Finding(file, 0, each.line, each) for each in listed.found)
-    return Reading(file, found, problem=" ".join(listed.notes))
+    return NotebookReading(file, found, problem=" ".join(listed.notes))
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One find and its outcome.
+    """One find and its outcome."""
 
-    Attributes:
-        finding: The find and its place; its conda lists are read.
-        environment: The environment it is planned for; None if it is not understood.
-        notes: Notes for the user.
-        reason: Why it is not understood, or cannot be planned.
-        record: The planned record, if there is one.
-        known: Whether the history or an earlier find already says the same.
-    """
-
-    finding: Finding
+    finding: Finding  #: the find and its place; its conda lists are read
+    #: the environment it is planned for; None if it is not understood
     environment: EnvironmentRef | None = None
     notes: tuple[str, ...] = ()
-    reason: str = ""
-    record: Record | None = None
-    known: bool = False
+    reason: str = ""  #: why it is not understood, or cannot be planned
+    record: Record | None = None  #: the planned record, if there is one
+    known: bool = False  #: whether the history or an earlier find already says the same
 
     @property
     def found(self) -> Found:
@@ -154,7 +136,7 @@ class _Planner:
             elif record.status == "seen":
                 self.seen.add((record.commands, record.notes))
 
-    def plan(self, reading: Reading) -> Iterator[Captured]:
+    def plan(self, reading: NotebookReading) -> Iterator[Captured]:
         """Aim and record the finds of one file."""
         self.standing.mark()
         captures = [
@@ -180,22 +162,24 @@ class _Planner:
             else:
                 yield replace(captured, record=self._record(captured, transaction, step))
 
-    def _aimed(self, finding: Finding, reading: Reading) -> Iterator[Captured]:
+    def _aimed(self, finding: Finding, reading: NotebookReading) -> Iterator[Captured]:
         """Yield the find for each target; a Debian package, or one with a target, only once."""
         found, seen = finding.found, set()
         if found.request is None:
-            yield Captured(finding, reason=mask(found.reason), notes=_sentences(found.note))
+            said = _sentences(found.note, found.when)
+            yield Captured(finding, reason=mask(found.reason), notes=said)
             return
         for target in self.targets:
             aim = target.of(found, reading.kernel, reading.display_name)
             if aim.reason:
-                yield Captured(finding, reason=aim.reason, notes=_sentences(found.note))
+                said = _sentences(found.note, found.when)
+                yield Captured(finding, reason=aim.reason, notes=said)
                 return
             where = "" if is_system(found.request.manager) else aim.environment.prefix
             if where in seen:
                 continue
             seen.add(where)
-            notes = _sentences(found.note, aim.note)
+            notes = _sentences(found.note, found.when, aim.note)
             if found.request.manager == "conda" and not aim.environment.kind.startswith("conda"):
                 reason = f"{where} is not a conda environment."
                 yield Captured(finding, aim.environment, notes, reason)

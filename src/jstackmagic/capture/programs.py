@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .shell import Word
+from .shell import Word
 
 
 def listed(text: str) -> frozenset[str]:

@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from ..model.buildvariables import FOR_A_BUILD
+from ..model.options import INSTALL
+from ..model.request import Action
 from ..model.sources import Sources
-from .argv import Call, Given, Options, line_for, listed
+from . import Found
+from .argv import Call, Given, ProgramOptions, line_for, listed
+from .others import line_of_list
 from .settings import pip_settings, uv_doubts
 from .shell import Word
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ..model.request import Action
-    from . import Found
-
-PIP = Options.of(
+PIP = ProgramOptions.of(
+    INSTALL["pip"],
     valued="""
-    -r/--requirement -c/--constraint -e/--editable -i/--pypi-url/--index-url --extra-index-url
-    -f/--find-links -t/--target --root --prefix --python
-    -d/--download-dir/--download-directory/--download
+    --python -d/--download-dir/--download-directory/--download
     --src/--source/--source-dir/--source-directory --build-constraint
-    --requirements-from-script --group --platform --python-version --implementation --abi
-    --upgrade-strategy -C/--config-setting/--config-settings --global-option --install-option
-    --build-option --all-releases --only-final --no-binary --only-binary --refresh-package
-    --uploaded-prior-to --allow-external --allow-unverified --allow-insecure -M/--mirrors
-    --trusted-host --cert --client-cert --proxy --keyring-provider
+    --requirements-from-script --group --install-option --all-releases --only-final
+    --refresh-package --allow-external --allow-unverified --allow-insecure -M/--mirrors
     """,
     flags="""
-    -U/--upgrade -h/--help -V/--version --dry-run --no-install --no-download
-    --no-dependencies/--no-deps --only-dependencies/--only-deps --user --no-user --pre
-    --force-reinstall -I/--ignore-installed --ignore-requires-python --no-build-isolation
-    --use-pep517 --no-use-pep517 --break-system-packages --compile --no-compile
-    --require-hashes --prefer-binary --no-index --no-use-wheel --process-dependency-links
-    --allow-all-external --egg --isolated -Z/--unzip
+    -h/--help -V/--version --no-install --no-download --no-dependencies/--no-deps
+    --only-dependencies/--only-deps --no-user --no-use-pep517 --no-use-wheel
+    --process-dependency-links --allow-all-external --egg -Z/--unzip
     """,
     manner_valued="""
-    -b/--build-dir/--build-directory/--build --use-feature --use-deprecated --progress-bar
-    --root-user-action --report --log-file/--local-log/--log --default-timeout/--timeout
-    --retries --resume-retries --exists-action --cache-dir --download-cache
+    -b/--build-dir/--build-directory/--build --log-file/--local-log/--log
+    --default-timeout/--timeout --download-cache
     """,
     manner_flags="""
-    --check-build-dependencies --no-require-hashes --use-mirrors --no-clean
-    --no-warn-script-location --no-warn-conflicts --debug --require-venv/--require-virtualenv
-    -v/--verbose -q/--quiet -y/--yes --no-input --no-proxy-env --no-cache-dir
-    --disable-pip-version-check --no-color --no-python-version-warning
+    --no-require-hashes --use-mirrors --debug --require-venv/--require-virtualenv --no-proxy-env
     """,
 )
 
@@ -68,6 +56,9 @@ _READ = frozenset((*_SPECS, *_LOOKS, *_ELSEWHERE, *_INDEXES, "--upgrade", "--pyt
 def pip(call: Call) -> Iterator[Found]:
     """Read ``pip install`` and ``pip uninstall``; what else pip does installs nothing."""
     given = PIP.read(call.arguments)
+    if given.words and given.words[0].text in ("wheel", "download"):
+        _fill_with_wheels(call)
+        return
     if not given.words or given.has(*_LOOKS):
         return
     python = given.values("--python")
@@ -76,7 +67,9 @@ def pip(call: Call) -> Iterator[Found]:
         python = (set_before,)
     call = call.by_python(python[-1]) if python else call
     verb = given.words[0]
-    if verb.text == "install":
+    if verb.text in ("install", "uninstall") and (reason := PIP.misread(call.arguments)):
+        yield call.unread(reason)
+    elif verb.text == "install":
         in_files, doubts = pip_settings(call)
         call = call.noting(*doubts, _unexported(call, "PIP_"))
         call, settings = _settled(call, "PIP_", PIP, in_files)
@@ -96,13 +89,58 @@ def pip(call: Call) -> Iterator[Found]:
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
     else:
         yield from call.unclear([verb])
+        yield from call.misspelt(verb, ("install", "uninstall"))
+
+
+_WHEELS = PIP | ProgramOptions.of(valued="-w/--wheel-dir -d/--dest")
+
+_FOR_WHEELS = listed("--wheel-dir --dest --platform --python-version --implementation --abi")
+
+
+def _fill_with_wheels(call: Call) -> None:
+    """Note what ``pip wheel`` and ``pip download`` get into a folder."""
+    call, settings = _settled(call, "PIP_", _WHEELS, pip_settings(call)[0])
+    given = Given((*settings, *_WHEELS.read(call.arguments).without_verbs(1).items))
+    folder = given.values("--wheel-dir", "--dest") or (Word("."),)
+    given = Given(tuple(item for item in given.items if item[0] not in _FOR_WHEELS))
+    call.fills(folder[-1], _install(call, given, given.all_but(_READ | PIP.manner)))
+
+
+_BUILDERS = {
+    **dict.fromkeys(("build", "pyproject-build"), ("", "--outdir")),
+    "uv": ("build", "--out-dir"),
+    "rye": ("build", "--out"),
+    "pdm": ("build", "--dest"),
+    "poetry": ("build", "--output"),
+    "flit": ("build", ""),
+    "hatch": ("build", ""),
+    "setup.py": ("bdist_wheel", "--dist-dir"),
+}
+"""The programs that build a project's wheel: the verb, and the option with the folder for it."""
+
+
+def builds(call: Call) -> bool:
+    """Note the wheel of a project that a program builds; return False for another program."""
+    name = os.path.basename(call.words[0].text)
+    if name not in _BUILDERS:
+        return False
+    verb, into = _BUILDERS[name]
+    options = ProgramOptions.of(valued=f"-f/--format -o/-d/{into or '--out'}")
+    given = options.read(call.arguments)
+    words = [word for word in given.words if word.text != verb]
+    if verb and len(words) == len(given.words):
+        return False
+    project = words[0] if words and name not in ("hatch", "setup.py") else Word(".")
+    dist = [*given.values(into), *(words if name == "hatch" else ()), Word(f"{project.text}/dist")]
+    call.fills(dist[0], call.ask("install", "pip", [("", project)]))
+    return True
 
 
 _OFF = ("0", "no", "off", "false", "f", "n", "")
 
 
 def _settings(
-    call: Call, tool: str, table: Options, in_files: Mapping[str, Word]
+    call: Call, tool: str, table: ProgramOptions, in_files: Mapping[str, Word]
 ) -> Iterator[tuple[str, Word | None]]:
     """Give what files and variables set as options: ``PIP_NO_BINARY=six pip ...``."""
     settings = dict(in_files)
@@ -114,14 +152,18 @@ def _settings(
         takes_value = table.takes(name)
         if takes_value and value.text:
             own = table.names[name][0]
-            words = _listed(value) if own in _REPEATED else [value]
+            splits = own in _REPEATED and not value.holes
+            words = map(Word, value.text.split()) if splits else [value]
             yield from ((own, word) for word in words)
         elif takes_value is False and value.text.lower() not in _OFF:
             yield table.names[name][0], None
 
 
 def _settled(
-    call: Call, tool: str, table: Options, in_files: Mapping[str, Word] = MappingProxyType({})
+    call: Call,
+    tool: str,
+    table: ProgramOptions,
+    in_files: Mapping[str, Word] = MappingProxyType({}),
 ) -> tuple[Call, tuple[tuple[str, Word | None], ...]]:
     """Return the settings that are known, and the call with a note of the others."""
     settings = tuple(_settings(call, tool, table, in_files))
@@ -141,10 +183,6 @@ _REPEATED = listed(
     "--extra-index-url --index --find-links --trusted-host --constraint --requirement --editable"
 )
 """Options that pip and uv split at blanks when a variable or a file sets them."""
-
-
-def _listed(value: Word) -> list[Word]:
-    return [value] if value.holes else [Word(text) for text in value.text.split()]
 
 
 def _unexported(call: Call, tool: str) -> str:
@@ -181,7 +219,7 @@ def is_elsewhere(found: Found) -> bool:
 
 def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[Found]:
     for name in _ELSEWHERE:
-        if given.has(name) and given.last(name) != "{sys.prefix}":
+        if given.last(name) not in ("", "{sys.prefix}"):
             where = f"{name} {given.last(name)}"
             yield call.unread(f"It installs with {where}, {_NO_ENVIRONMENT}")
             return
@@ -271,7 +309,7 @@ def _options(call: Call, kept: Given) -> Iterator[str]:
 
 # uv
 
-UV = Options.of(
+UV = ProgramOptions.of(
     valued="""
     -r/--requirements/--requirement -c/--constraints/--constraint -e/--editable -i/--index-url
     --extra-index-url --index --default-index -f/--find-links -t/--target --prefix -p/--python
@@ -302,7 +340,7 @@ UV = Options.of(
     """,
 )
 
-UV_PROJECT = UV | Options.of(
+UV_PROJECT = UV | ProgramOptions.of(
     valued="""
     -w/--with --no-binary-package --no-build-package --no-install-package
     """,
@@ -350,13 +388,22 @@ def uv(call: Call) -> Iterator[Found]:
     verb = tuple(word.text for word in given.words)
     if not verb or given.has("--help", "--version", "--dry-run"):
         return
+    if verb[0] in ("pip", "add", "remove") and (reason := table.misread(call.arguments)):
+        yield call.unread(reason)
+        return
     call, settings = _settled(call, "UV_", UV)
     python = given.values("--python") or tuple(w for n, w in settings if n == "--python" and w)
     if python:
+        active, version = call.target.name or call.target.prefix, python[-1].text
+        if active and re.fullmatch(r"\d+(?:\.\d+)*", version):
+            call = call.noting(f"uv takes {active} only if that has Python {version}.")
         call = call.by_python(python[-1])
     elif verb[0] == "pip" and (given.has("--system") or ("--system", None) in settings):
         call = replace(call, target=replace(call.system, interpreter=UV_SYSTEM))
     call = call.noting(*uv_doubts(call), _unexported(call, "UV_"))
+    if verb[0] in ("add", "remove") and given.has("--script"):
+        yield call.unread(f"It changes what {given.last('--script')} says it needs.")
+        return
     if verb[0] in ("add", "remove") and not given.has("--active"):
         call = _of_project(call)
     if verb[:2] == ("pip", "install"):
@@ -373,8 +420,8 @@ def uv(call: Call) -> Iterator[Found]:
         lines = [f" The line for it: {line_for('pip', file)}" for file in lists[:1]]
         yield call.unread(reason + "".join(lines))
     elif verb[0] == "sync":
-        line = "Without the lock it is: %envinstall -f pyproject.toml"
-        yield call.unread(f"uv sync installs what the project's lock file says. {line}")
+        reason = "uv sync installs what the project's lock file says."
+        yield call.unread(f"{reason}{line_of_list(call, 'uv')}")
     elif verb[0] == "tool" and verb[1:2] in (("install",), ("uninstall",)):
         action, beside = _PIPX[verb[1]], given.values("--with")
         yield from _applications(call, action, given.words[2:], _UV_HOME, beside)
@@ -391,7 +438,7 @@ def _uv_install(call: Call, given: Given) -> Iterator[Found]:
 
 # applications, each in an environment of its own
 
-PIPX = Options.of(
+PIPX = ProgramOptions.of(
     valued="""
     --python --spec --suffix -i/--index-url --pip-args --backend --preinstall
     --fetch-missing-python
@@ -438,11 +485,6 @@ def pipx(call: Call) -> Iterator[Found]:
 _PIPX_HOME, _UV_HOME = "~/.local/share/pipx/venvs", "~/.local/share/uv/tools"
 
 
-def is_application(prefix: str) -> bool:
-    """Return whether pipx or uv keeps an application in that environment."""
-    return prefix.startswith((_PIPX_HOME, _UV_HOME))
-
-
 def _applications(
     call: Call,
     action: Action,
@@ -453,11 +495,7 @@ def _applications(
     if not words:
         yield call.unread("It names no package.")
     for word in words:
-        own = call.elsewhere(prefix=f"{folder}/{_bare_name(word.text)}")
+        name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", word.text)
+        own = call.elsewhere(prefix=f"{folder}/{name[0] if name else word.text}")
         note = f"{call.program} keeps {word.text} in an environment of its own."
         yield from own.ask(action, "pip", [("", each) for each in (word, *beside)], note=note)
-
-
-def _bare_name(spec: str) -> str:
-    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", spec)
-    return found[0] if found else spec

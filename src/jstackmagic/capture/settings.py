@@ -10,21 +10,21 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from operator import itemgetter
+from typing import Any
 
+from ..io.reading import text_or_none
 from ..managers.pip import config
-from ..model.documents import parse_yaml
+from ..model.buildvariables import FOR_CONDA
+from ..model.documents import parse_toml, parse_yaml
 from ..model.errors import InvalidSpec, JStackMagicError
 from ..where import condarc
-from .argv import Options
+from .argv import Call, ProgramOptions
 from .shell import Word
-from .state import expanded, is_environment, word_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from .argv import Call
+from .state import expanded, is_environment, upwards, word_of
 
 _CONDA_MATTERS = (
     *("channel_priority", "channel_alias", "custom_channels", "custom_multichannels"),
@@ -64,17 +64,20 @@ def conda_settings(call: Call) -> tuple[tuple[Word, ...], tuple[str, ...]]:
     paths = condarc.search_path(
         _prefix(call, ".condarc"), _root(call), environ, mamba=call.program != "conda"
     )
-    sources: list[condarc.Source] = []
+    sources: list[condarc.SettingsSource] = []
     for path, text in _files(call, paths, environ):
         try:
             settings = condarc.parse(text, path) if text is not None else {}
             condarc.merge(
-                [condarc.Source(path, settings)], root_prefix=None, root_writable=True, environ={}
+                [condarc.SettingsSource(path, settings)],
+                root_prefix=None,
+                root_writable=True,
+                environ={},
             )
         except JStackMagicError:
             doubts.append(f"{_writer(call, path)} writes {path}, which conda cannot read.")
             continue
-        sources.append(condarc.Source(path, settings))
+        sources.append(condarc.SettingsSource(path, settings))
         if text is None:
             doubts.append(_unseen(call, "conda", path))
     for source in sources:
@@ -82,7 +85,8 @@ def conda_settings(call: Call) -> tuple[tuple[Word, ...], tuple[str, ...]]:
             _matters(source.name, key, _shown(value)) for key, value in source.settings.items()
         )
     for name, word in call.variables.items():
-        if name.startswith("CONDA_") and not (word.holes and word.text == f"${name}"):
+        carried = FOR_CONDA.fullmatch(name) and not word.holes
+        if name.startswith("CONDA_") and not (carried or (word.holes and word.text == f"${name}")):
             doubts.append(_matters(name, name.removeprefix("CONDA_").lower(), word.text))
     pinned = [p for p in call.machine.files if p.endswith("conda-meta/pinned")]
     doubts += (f"{_writer(call, p)} writes {p}, whose pins are not followed." for p in pinned)
@@ -97,6 +101,55 @@ def uv_doubts(call: Call) -> tuple[str, ...]:
     return tuple(
         f"{_writer(call, path)} writes {path}, whose settings are not followed." for path in paths
     )
+
+
+def uv_settings(folder: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what uv's files say of indexes, as the variables that say the same.
+
+    The nearest project's counts before the user's and the system's, and lists are joined:
+    https://docs.astral.sh/uv/concepts/configuration-files/
+    """
+    from .files._sources import of_tools
+
+    if environ.get("UV_NO_CONFIG"):
+        return {}
+    own = environ.get("UV_CONFIG_FILE")
+    said = [
+        of_tools({"tool": {"uv": settings}}, os.path.dirname(path)).sources
+        for path, settings in ([(own, _of_uv(own))] if own else _uv_files(folder, environ))
+    ]
+    default = next((each.index_url for each in said if each.index_url), "")
+    first = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or default
+    extra = (environ.get("UV_INDEX", ""), *(url for each in said for url in each.extra_index_urls))
+    links = (environ.get("UV_FIND_LINKS", ""), *(at for each in said for at in each.find_links))
+    values = ("UV_DEFAULT_INDEX", first), ("UV_INDEX", " ".join(filter(None, extra)))
+    return {
+        name: value
+        for name, value in (*values, ("UV_FIND_LINKS", ",".join(filter(None, links))))
+        if value
+    }
+
+
+def _uv_files(folder: str, environ: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield uv's files and their settings: the nearest project's, the user's, the system's."""
+    projects = (f"{at}/{name}" for at in upwards(folder) for name in ("uv.toml", "pyproject.toml"))
+    home = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    system = (*environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"), "/etc")
+    for places in (projects, (f"{home}/uv/uv.toml",), (f"{at}/uv/uv.toml" for at in system)):
+        found = ((path, _of_uv(path)) for path in places)
+        yield from ((path, settings) for path, settings in islice(filter(itemgetter(1), found), 1))
+
+
+def _of_uv(path: str) -> dict[str, Any]:
+    """Return a file's settings for uv; empty where it has none, or is broken, as uv will say."""
+    from .files._sources import table
+
+    text = text_or_none(path)
+    try:
+        data = parse_toml(text or "", path)
+    except JStackMagicError:
+        return {}
+    return table(data, "tool", "uv") if os.path.basename(path) == "pyproject.toml" else data
 
 
 def _environ(call: Call, *named: str) -> tuple[dict[str, str], list[str]]:
@@ -193,7 +246,7 @@ def _shown(value: condarc.Value) -> str:
 
 # What the tools' own commands write
 
-_PIP_CONFIG = Options.of(valued="--editor", flags="--user --global --site")
+_PIP_CONFIG = ProgramOptions.of(valued="--editor", flags="--user --global --site")
 
 
 def pip_config(call: Call) -> None:
@@ -233,7 +286,6 @@ def conda_config(call: Call, where: str, changes: Sequence[tuple[str, str, list[
     """Apply ``conda config --add KEY VALUE`` and its like to the file that conda would change.
 
     Args:
-        call: The call.
         where: ``--system``, ``--env``, or a file; empty for the user's own.
         changes: For each change, how, the setting, and its values.
     """
@@ -258,6 +310,11 @@ def conda_config(call: Call, where: str, changes: Sequence[tuple[str, str, list[
 
 
 def _change(data: dict[str, Any], way: str, key: str, values: list[str]) -> None:
+    key, dot, inner = key.partition(".")
+    if dot and way == "--set":  # custom_channels.NAME
+        held = data.get(key)
+        data[key] = {**(held if isinstance(held, dict) else {}), inner: " ".join(values)}
+        return
     before = data.get(key, [])
     before = before if isinstance(before, list) else [before]
     others = [each for each in before if each not in values]

@@ -8,11 +8,8 @@ the shell would fill in at run time stays in the word as a *hole*.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MAX_DEPTH = 10
 """The depth to which nested substitutions are followed: people nest two or three."""
@@ -31,29 +28,21 @@ _ANSI_C = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a command.
+    """One word of a command."""
 
-    Attributes:
-        text: Its text without quotes, holes as typed.
-        holes: The parts known only at run time: ``$HOME``, ``$(nproc)``, ``{sys.executable}``.
-        scripts: The commands inside its command and process substitutions.
-        pattern: Whether it has an unquoted ``*`` or ``?``. ``[`` begins more extras of a
-            requirement than patterns, and reaches pip if no file fits.
-        quoted: Whether any of it is quoted.
-        start: Its start in the text that was read.
-        end: Its end.
-        spans: For each hole, its start and end in ``text``, and whether it is quoted.
-        assumed: Of its expansions, those like ``${NAME:-text}`` of which it has the text.
-    """
-
-    text: str
+    text: str  #: its text without quotes, holes as typed
+    #: the parts known only at run time: ``$HOME``, ``$(nproc)``, ``{sys.executable}``
     holes: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()  #: the commands inside its command and process substitutions
+    #: whether it has an unquoted ``*`` or ``?``. ``[`` begins more extras of a requirement than
+    #: patterns, and reaches pip if no file fits.
     pattern: bool = False
-    quoted: bool = False
-    start: int = 0
+    quoted: bool = False  #: whether any of it is quoted
+    start: int = 0  #: its start in the text that was read
     end: int = 0
+    #: for each hole, its start and end in ``text``, and whether it is quoted
     spans: tuple[tuple[int, int, bool], ...] = ()
+    #: of its expansions, those like ``${NAME:-text}`` of which it has the text
     assumed: tuple[str, ...] = ()
 
     @property
@@ -65,7 +54,7 @@ class Word:
 
     def tail(self, length: int) -> Word:
         """Return the word without its first ``length`` characters."""
-        return self.part(length, len(self.text))
+        return self.part(length, len(self.text)) if length else self
 
     def part(self, start: int, end: int) -> Word:
         """Return the characters from ``start`` to ``end``, with their holes."""
@@ -106,36 +95,25 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Redirection:
-    """One redirection of a command.
+    """One redirection of a command."""
 
-    Attributes:
-        operator: ``>``, ``<<``, …, with the number of a file descriptor before it where one stands.
-        target: The file, or the delimiter of a here-document.
-        start: Its start in the text that was read.
-        body: The here-document.
-    """
-
+    #: ``>``, ``<<``, …, with the number of a file descriptor before it where one stands
     operator: str
-    target: Word
-    start: int
-    body: str = ""
+    target: Word  #: the file, or the delimiter of a here-document
+    start: int  #: its start in the text that was read
+    body: str = ""  #: the here-document
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A simple command.
-
-    Attributes:
-        problem: Why the shell would refuse it; empty if it would not.
-        defines: The function whose body it begins; empty without one.
-    """
+class ShellCommand:
+    """A simple command."""
 
     words: tuple[Word, ...]
     redirections: tuple[Redirection, ...]
     start: int
     end: int
-    problem: str = ""
-    defines: str = ""
+    problem: str = ""  #: why the shell would refuse it; empty if it would not
+    defines: str = ""  #: the function whose body it begins; empty without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +124,10 @@ class Operator:
     start: int
 
 
-def parse(text: str, *, braces: bool = False) -> tuple[Command | Operator, ...]:
+def parse(text: str, *, braces: bool = False) -> tuple[ShellCommand | Operator, ...]:
     """Read a script; every text gives a result.
 
     Args:
-        text: The script.
         braces: Whether ``{expression}`` is a hole and ``{{`` a brace, as in IPython's shell escapes
             and in f-strings.
     """
@@ -174,7 +151,7 @@ class _Reader:
 
     # -- commands
 
-    def items(self, *, nested: bool = False) -> Iterator[Command | Operator]:
+    def items(self, *, nested: bool = False) -> Iterator[ShellCommand | Operator]:
         """Commands and operators; where nested, up to the ``)`` that closes a substitution."""
         depth = 0
         while self.at < len(self.text):
@@ -268,10 +245,16 @@ class _Reader:
             del words[0]
         return self._cases + (words[:1] == ["case"]) - (words[:1] == ["esac"])
 
-    def _command(self) -> Iterator[Command]:
+    def _command(self) -> Iterator[ShellCommand]:
         self._cases = self._open_cases()
+        words = self._words
+        if len(words) > 1 and words[0].text == "function" and not words[0].quoted:
+            defined, self._words = words[1].text, words[2:]  # function NAME {
+            if not self._words:
+                self._forget()
+            self._defines = defined
         if self._start >= 0:
-            yield Command(
+            yield ShellCommand(
                 words=tuple(self._words),
                 redirections=tuple(self._redirections),
                 start=self._start,
@@ -427,10 +410,16 @@ class _Reader:
         return len(self.text)
 
     def _array(self, word: _Growing) -> None:
-        end = self.text.find(")", self.at)
-        end = len(self.text) if end < 0 else end + 1
-        word.add(self.text[self.at : end])
-        self.at = end
+        if self.depth == MAX_DEPTH:
+            inner = self.text.find(")", self.at)
+            end = inner if inner >= 0 else len(self.text)
+        else:
+            reader = _Reader(self.text, braces=self.braces, at=self.at + 1, depth=self.depth + 1)
+            for _ in reader.items(nested=True):
+                pass
+            end = reader.at
+        word.add(self.text[self.at : end + 1])
+        self.at = min(end + 1, len(self.text))
 
     # -- holes
 

@@ -7,36 +7,39 @@ string or a bracket does not count; text that is not valid Python gives lines to
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 _INTERESTING = re.compile(r"""['"#\n\\()\[\]{}=]""")
 _ESCAPE = re.compile(r"[ \t]*([!%][^\n]*)")
 _SPLIT = re.compile(r"[ \t]*\\\n[ \t]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One logical line.
+def code_cells(notebook: Mapping[str, Any]) -> list[str]:
+    """Return the sources of a notebook's code cells (nbformat 4).
 
-    Attributes:
-        text: All of a Python line; an IPython line from its ``!`` or ``%`` on, its continuations
-            joined as IPython joins them.
-        number: Its first line, counted from 1.
-        escaped: Whether it is IPython's.
-        python: Its replacement for Python: as many lines, without IPython's syntax.
+    Raises:
+        KeyError: A cell lacks its type or source.
+        TypeError: It has something else in their place.
     """
+    cells = notebook.get("cells") or ()
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One logical line."""
+
+    #: all of a Python line; an IPython line from its ``!`` or ``%`` on, its continuations joined as
+    #: IPython joins them
     text: str
-    number: int
-    escaped: bool
-    python: str
+    number: int  #: its first line, counted from 1
+    escaped: bool  #: whether it is IPython's
+    python: str  #: its replacement for Python: as many lines, without IPython's syntax
 
 
-def logical_lines(text: str) -> Iterator[Line]:
+def logical_lines(text: str) -> Iterator[SourceLine]:
     """Yield the logical lines of a cell without its first line, if that is a cell magic."""
     at, number = 0, 1
     while at < len(text):
@@ -50,14 +53,16 @@ def logical_lines(text: str) -> Iterator[Line]:
             end = _end_of_escape(text, assigned)
             yield _escaped(text, assigned, end, number, f"{text[at:assigned]}None")
         else:
-            yield Line(text[at:end], number, False, text[at:end])
+            yield SourceLine(text[at:end], number, False, text[at:end])
         number += text.count("\n", at, end)
         at = end
 
 
-def _escaped(text: str, start: int, end: int, number: int, python: str) -> Line:
+def _escaped(text: str, start: int, end: int, number: int, python: str) -> SourceLine:
     raw = text[start:end]
-    return Line(_SPLIT.sub(" ", raw).rstrip("\n"), number, True, python + "\n" * raw.count("\n"))
+    return SourceLine(
+        _SPLIT.sub(" ", raw).rstrip("\n"), number, True, python + "\n" * raw.count("\n")
+    )
 
 
 def _end_of_escape(text: str, at: int) -> int:
@@ -79,7 +84,8 @@ def _end(text: str, start: int) -> tuple[int, int]:
     while True:
         match = _INTERESTING.search(text, at)
         if match is None:
-            return (len(text) if depth == 0 else _line_end(text, start)), 0
+            newline = text.find("\n", start) if depth else -1
+            return (len(text) if newline < 0 else newline + 1), 0
         char, at = match[0], match.end()
         if char == "\n":
             if depth == 0:
@@ -99,11 +105,6 @@ def _end(text: str, start: int) -> tuple[int, int]:
             assigned = _assigned(text, start, match.start())
             if assigned:
                 return at, assigned
-
-
-def _line_end(text: str, at: int) -> int:
-    newline = text.find("\n", at)
-    return len(text) if newline < 0 else newline + 1
 
 
 def _string_end(text: str, at: int) -> int:

@@ -8,24 +8,22 @@ said to be: an unknown variable is a word whose text is its own hole (``$NAME``)
 
 from __future__ import annotations
 
+import ast
 import os
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..model.environment import TOOLS
 from . import Target
-from .handed import FILTERS, formatted, unescaped
+from .handed import CHANGED, FILTERS, formatted, number_of, shortened, unescaped
 from .machine import Machine, same, unknown_value
 from .programs import program_name
-from .shell import Command, Operator, Word, parse
+from .shell import Operator, Redirection, ShellCommand, Word, parse
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from .shell import Redirection
-
-_SIMPLE = re.compile(r"\$(?:(\w+|[@*])|\{(\w+|[@*])\})")
+_SIMPLE = re.compile(r"\$(?:(\w+|[@*#])|\{(\w+|[@*#])\})")
 _ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]\}")
 _SPLIT = re.compile(rf"{_ARRAY.pattern}|\$@|\$\{{@\}}")
 """Expansions that become several words, even between quotes."""
@@ -37,6 +35,7 @@ _ENVIRONMENT = re.compile(
     re.IGNORECASE,
 )
 _ROOT = re.compile(r"[\w.-]*(?:conda|mamba|miniforge)\d*", re.IGNORECASE)
+_ROOTS = re.compile(r"\$\{?(CONDA_DIR|CONDA_ROOT|MAMBA_ROOT_PREFIX)\}?")
 _PREFIXES = re.compile(
     r"\$\{?(?:VIRTUAL_ENV|VENV\w*|CONDA_\w+|MAMBA_ROOT_PREFIX|NB_PYTHON_PREFIX|KERNEL_PYTHON_PREFIX)"
     r"\}?(?:/envs/[^/]+)?"
@@ -86,7 +85,7 @@ def is_environment(prefix: str) -> bool:
 def word_of(text: str) -> Word:
     """Return a text as a word, its variables as holes: what ENV holds, for one."""
     words = [
-        word for item in parse(f'"{text}"') if isinstance(item, Command) for word in item.words
+        word for item in parse(f'"{text}"') if isinstance(item, ShellCommand) for word in item.words
     ]
     return words[0] if len(words) == 1 and "`" not in text and '"' not in text else Word(text)
 
@@ -108,45 +107,45 @@ def joined(words: Iterable[Word]) -> Word:
     return Word(text, tuple(holes), (), pattern, quoted, spans=tuple(spans), assumed=tuple(assumed))
 
 
+def joined_by_blanks(words: Sequence[Word]) -> Word:
+    """Put words together, apart by blanks; unknown where one holds a blank itself."""
+    if any(re.search(r"\s", word.text) for word in words):
+        return unknown_value("@")
+    parts: list[Word] = []
+    for word in words:
+        parts += [Word(" ")] * bool(parts) + [word]
+    return joined(parts)
+
+
 @dataclass
 class State:
-    """The state of a shell after the lines so far.
+    """The state of a shell after the lines so far."""
 
-    Attributes:
-        folder: The working folder; None if known only at run time.
-        home: The user's home in an image; empty for the one here.
-        target: The environment of ``python`` and ``pip``, by an activation or by PATH.
-        conda: The environment of ``conda``, by an activation; empty for its base.
-        root: The first conda on PATH, if PATH was set.
-        variables: Their values, which may have holes; unset ones are missing.
-        exported: The names that programs see.
-        closed: Whether a variable that was never set is known to be unset, as in a Dockerfile.
-        doubt: What is unknown about ``target``; empty if it is clear.
-        python: Returns the value of an expression, if Python fills in ``{expression}``.
-        all_exported: Whether ``set -a`` is on.
-        outer: What was active before, for each activation.
-        origins: For a variable that goes through a file's lines, that file.
-        functions: The shell's functions; the values belong to `lines`.
-        left: The working folders to come back to.
-        machine: What outlasts this shell.
-    """
-
-    folder: str | None = "."
-    home: str = ""
+    folder: str | None = "."  #: the working folder; None if known only at run time
+    home: str = ""  #: the user's home in an image; empty for the one here
+    #: the environment of ``python`` and ``pip``, by an activation or by PATH
     target: Target = field(default_factory=Target)
+    #: the environment of ``conda``, by an activation; empty for its base
     conda: Target = field(default_factory=Target)
-    root: Target = field(default_factory=Target)
+    root: Target = field(default_factory=Target)  #: the first conda on PATH, if PATH was set
+    #: their values, which may have holes; unset ones are missing
     variables: dict[str, Word] = field(default_factory=dict)
-    exported: set[str] = field(default_factory=set)
+    exported: set[str] = field(default_factory=set)  #: the names that programs see
+    #: whether a variable that was never set is known to be unset, as in a Dockerfile
     closed: bool = False
-    doubt: str = ""
-    all_exported: bool = False
+    doubt: str = ""  #: what is unknown about ``target``; empty if it is clear
+    all_exported: bool = False  #: whether ``set -a`` is on
+    #: returns the value of an expression, if Python fills in ``{expression}``
     python: Callable[[str], Word | None] | None = None
+    #: what was active before, for each activation
     outer: tuple[tuple[Target, Target, Word | None], ...] = ()
+    #: for a variable that goes through a file's lines, that file
     origins: dict[str, str] = field(default_factory=dict)
+    #: the shell's functions; the values belong to `lines`
     functions: dict[str, Any] = field(default_factory=dict)
-    left: tuple[str | None, ...] = ()
-    machine: Machine = field(default_factory=Machine)
+    names: Any = None  #: the values of Python's names, as `calls.KnownNames`; None in a shell
+    left: tuple[str | None, ...] = ()  #: the working folders to come back to
+    machine: Machine = field(default_factory=Machine)  #: what outlasts this shell
 
     # -- shells and branches
 
@@ -174,7 +173,8 @@ class State:
 
     def snapshot(self) -> State:
         """Return a copy that shares nothing: what a branch begins with."""
-        return replace(self.subshell(), machine=self.machine.copy())
+        names = self.names and self.names.copy()
+        return replace(self.subshell(), machine=self.machine.copy(), names=names)
 
     def become(self, other: State) -> None:
         """Take over what another state holds."""
@@ -188,8 +188,8 @@ class State:
         """Become the state after one of several branches: different values are unknown."""
         if not ends:
             return
-        first, *others = [end.snapshot() for end in ends]
-        for other in others:
+        first = ends[0].snapshot()
+        for other in ends[1:]:
             first._join(other)
         self.become(first)
 
@@ -205,6 +205,8 @@ class State:
             self.doubt = "Which environment is active there is only known when it runs."
             self.target = self.conda = Target()
         self.doubt = self.doubt or other.doubt
+        if self.names is not None:
+            self.names.join(other.names)
         self.machine.join(other.machine)
 
     # -- variables
@@ -297,17 +299,30 @@ class State:
         return value if quoted else replace(value, pattern=bool(re.search(r"[*?]", value.text)))
 
     def _lookup(self, hole: str) -> Word | None:
-        if self.python is not None and (told := self.python(hole)) is not None:
-            return told
+        if self.python is not None and (value := self.python(hole)) is not None:
+            return value
         if hole[:1] == "`" or (hole.startswith("$(") and hole[2:3] != "("):
             nested = hole.count("$(") + hole.count("`") > _NESTED
             text = None if nested else self.output(hole[1:-1] if hole[0] == "`" else hole[2:-1])
             return None if text is None else Word(text.rstrip("\n"))
         simple = _SIMPLE.fullmatch(hole)
         if simple:
-            return self.variables.get(simple[1] or simple[2])
+            name = simple[1] or simple[2]
+            value = self.variables.get(name)
+            if value is None and name == "PWD" and self.folder is not None:
+                return Word(self.folder)
+            if value is not None and is_array(value):
+                return _elements(value, only_first="ZSH_VERSION" not in self.variables)
+            return value
         if hole in ("${BASH_SOURCE[0]}", "${BASH_SOURCE}"):
             return self.variables.get("BASH_SOURCE")
+        if hole.startswith("$(("):
+            return self._number(hole[3:-2])
+        if (changed := CHANGED.fullmatch(hole)) is not None:
+            value = self.variables.get(changed[1])
+            clear = value is not None and not value.holes and not is_array(value)
+            text = shortened(value.text, changed[2]) if clear and value else None
+            return None if text is None else Word(text)
         array = _ARRAY.fullmatch(hole)
         if array:
             return _elements(self.variables.get(array[1]))
@@ -329,13 +344,38 @@ class State:
             self.variables[name] = known
         return known
 
+    def _number(self, expression: str) -> Word | None:
+        """Return the value of ``$((expression))``; None if known only at run time."""
+
+        def value(match: re.Match[str]) -> str:
+            known = self.variables.get(match[1])
+            return known.text if known is not None and not known.holes else "?"
+
+        text = re.sub(r"\$?\{?\b([A-Za-z_]\w*)\}?", value, expression).strip()
+        try:
+            number = number_of(ast.parse(text, mode="eval").body)
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+        return Word(str(number)) if isinstance(number, int) else None
+
+    def array(self, value: Word) -> Word:
+        """Return an array with known values filled in; other values as they are."""
+        if not is_array(value):
+            return value
+        items = parse(value.text[1:-1], braces=self.python is not None)
+        words = [word for item in items if isinstance(item, ShellCommand) for word in item.words]
+        filled = [each for word in words for each in self.words(word)]
+        if any(word.holes or word.pattern for word in filled):
+            return value
+        return replace(value, text=f"({' '.join(shlex.quote(word.text) for word in filled)})")
+
     def _text(self, text: str) -> Word | None:
         """Return the value of the text behind ``:-``."""
-        if _SIMPLE.fullmatch(text):
-            return self._lookup(text)
-        if re.search(r"[$`\\]", text):
+        text = re.sub(r"""^(["'])(.*)\1$""", r"\2", text, flags=re.DOTALL)
+        if re.search(r"[`\\\"]|\$\(", text):
             return None
-        return Word(re.sub(r"""^(["'])(.*)\1$""", r"\2", text, flags=re.DOTALL))
+        value = self.value(word_of(text))
+        return None if value.holes else value
 
     # -- the working folder
 
@@ -343,7 +383,6 @@ class State:
         """Change the working folder; None if known only at run time.
 
         Args:
-            path: The folder, as typed.
             within: Whether `leave` comes back to the one before.
         """
         self.left = (*self.left, self.folder) if within else self.left
@@ -355,7 +394,7 @@ class State:
 
     def leave(self) -> None:
         """Go back to the folder before the last one that was entered for a block."""
-        *left, self.folder = self.left
+        *left, self.folder = self.left or (None,)
         self.left = tuple(left)
 
     # -- files, and what commands print
@@ -368,11 +407,20 @@ class State:
             return path
         return os.path.normpath(os.path.join(self.folder, path))
 
+    def text_of(self, word: Word) -> str | None:
+        """Return the text of a file, or of ``<(command)``; None if it is not seen."""
+        if len(word.scripts) == 1 and word.text in word.holes:
+            return self.output(word.scripts[0])
+        return self.machine.text(self.path_of(word))
+
     def output(self, script: str) -> str | None:
         """Return what a command substitution prints; None if known only at run time."""
         text: str | None = None
         shell = self.subshell()
-        for item in parse(script, braces=self.python is not None):
+        items = [*parse(script.lstrip(), braces=self.python is not None)]
+        while items and isinstance(items[-1], Operator):
+            items.pop()
+        for item in items:
             if isinstance(item, Operator):
                 if item.text != "|" and not (item.text in ("&&", ";") and text == ""):
                     return None
@@ -393,8 +441,6 @@ class State:
         """Return what a command prints; None if known only at run time.
 
         Args:
-            words: The command.
-            redirections: Its redirections.
             piped: The text that flows into it; None without one.
         """
         program = program_name(words[0]) if words else "cat"
@@ -422,6 +468,14 @@ class State:
             if program == "basename":
                 return os.path.basename(names[0].text)
             return self.path_of(names[0])
+        if program in ("ls", "find"):
+            said = " ".join(
+                word.text for word in arguments if word.text not in ("-1", "-type", "f")
+            )
+            said = re.sub(r" -i?name (?=\S+$)", "/", said)
+            folder = self.path_of(Word(os.path.dirname(said)))
+            known = folder in self.machine.wheels and re.fullmatch(r"\S*\*\.whl", said)
+            return f"{folder}/{os.path.basename(said)}\n" if known else None
         filtered, patterns = FILTERS.get(program, (None, 0))
         if filtered is None:
             return None
@@ -431,7 +485,7 @@ class State:
         arguments = [] if program == "tee" else arguments[patterns:]
         inputs = [each.target for each in redirections if each.operator == "<"]
         if arguments or inputs:
-            texts = [self.machine.text(self.path_of(file)) for file in arguments or inputs[-1:]]
+            texts = [self.text_of(file) for file in arguments or inputs[-1:]]
             text = "".join(each for each in texts if each is not None)
             if None in texts:
                 return None
@@ -460,7 +514,8 @@ class State:
             known = self.variables.get(name)
             return f"${{{name}:?}}" if known is None or known.holes else known.text
 
-        return re.sub(r"\\[$`\\]|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})", value, last.body)
+        name = r"[A-Za-z_]\w*|\d"
+        return re.sub(rf"\\[$`\\]|\$(?:({name})|\{{({name})\}})", value, last.body)
 
     # -- where programs go
 
@@ -478,9 +533,10 @@ class State:
             kind = self._kind(prefix)
             self.doubt = entry.assumption
             if kind == "environment":
-                made = prefix in self.machine.made
+                made = self.machine.has_made(prefix)
                 self.target = Target(prefix=prefix, made=made)
-                if re.fullmatch(_ROOT, os.path.basename(prefix)) or _is_root(prefix):
+                named = re.fullmatch(_ROOT, os.path.basename(prefix)) or _ROOTS.fullmatch(prefix)
+                if named or self.path_of(Word(prefix)) in self.machine.roots:
                     self.root = Target(prefix=prefix)
                 return
             if kind == "unknown":
@@ -488,7 +544,8 @@ class State:
         self.target = Target()  # nothing of the old PATH is left
 
     def _kind(self, prefix: str) -> str:
-        if prefix in self.machine.made or _PREFIXES.fullmatch(prefix):
+        known = self.path_of(Word(prefix)) in self.machine.roots
+        if known or self.machine.has_made(prefix) or _PREFIXES.fullmatch(prefix):
             return "environment"
         if has_no_python(prefix) and not re.search(r"envs/[^/]+$", prefix):
             return "other"
@@ -526,9 +583,8 @@ class State:
 
         Args:
             program: ``pip``, ``conda``, ``uv``.
-            variables: The variables it sees.
         """
-        if program in ("conda", "mamba", "micromamba"):
+        if program in TOOLS:
             root = variables.get("MAMBA_ROOT_PREFIX") if program == "micromamba" else None
             target, note = self._aim_of_conda(variables)
             if target == Target() and root is not None and not root.holes:
@@ -546,10 +602,11 @@ class State:
             conda = variables.get("CONDA_PREFIX")
             if conda is not None and conda.text:
                 return Target(prefix=conda.text), ""
-            for folder in _upwards(self.folder):
+            for folder in upwards(self.folder):
                 if f"{folder}/.venv" in self.machine.made:
                     return Target(prefix=f"{folder}/.venv", made=True), ""
-        return self.target, self.doubt
+        chosen = self.machine.chosen if self.target == Target() else ""
+        return self.target, " ".join(filter(None, (self.doubt, chosen)))
 
     def _aim_of_conda(self, variables: Mapping[str, Word]) -> tuple[Target, str]:
         if self.conda != Target():
@@ -565,16 +622,26 @@ class State:
             if "/" in default.text:
                 return Target(prefix=default.text), note
             return Target(name=default.text), note
-        return self.root, ""
+        on_path = self.machine.roots & {"/usr", "/usr/local"}
+        return Target(prefix=on_path.pop()) if on_path and self.root == Target() else self.root, ""
 
 
-def _elements(array: Word | None) -> Word | None:
+def is_array(value: Word) -> bool:
+    """Return whether a value is an array's: ``(one two)``."""
+    return not value.quoted and value.text[:1] == "(" and value.text.endswith(")")
+
+
+def _elements(array: Word | None, *, only_first: bool = False) -> Word | None:
     """Return an array's elements separated by blanks; None if blanks would not separate them."""
-    if array is None or array.holes or not re.fullmatch(r"\(.*\)", array.text, re.DOTALL):
+    if array is None or array.holes or not is_array(array):
         return None
     words = [
-        word for item in parse(array.text[1:-1]) if isinstance(item, Command) for word in item.words
+        word
+        for item in parse(array.text[1:-1])
+        if isinstance(item, ShellCommand)
+        for word in item.words
     ]
+    words = words[:1] if only_first else words
     if any(word.holes or re.search(r"\s", word.text) for word in words):
         return None
     return Word(" ".join(word.text for word in words))
@@ -602,11 +669,8 @@ def _prefix(entry: Word, folder: str | None) -> str | None:
     return None if folder is None else os.path.normpath(os.path.join(folder, prefix))
 
 
-def _is_root(prefix: str) -> bool:
-    return bool(re.fullmatch(r"\$\{?(CONDA_DIR|CONDA_ROOT|MAMBA_ROOT_PREFIX)\}?", prefix))
-
-
-def _upwards(folder: str | None) -> Iterable[str]:
+def upwards(folder: str | None) -> Iterator[str]:
+    """Yield a folder and all its parents, without a slash at the end."""
     while folder:
         yield folder.rstrip("/")
         above = os.path.dirname(folder)

@@ -30,18 +30,11 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
-    """A program that is about to be started.
+    """A program that is about to be started."""
 
-    Attributes:
-        text: The command line; quoted for a shell if no shell reads it.
-        words: The program and its arguments; None if a shell reads the text.
-        folder: Its working folder.
-        environ: Its environment variables.
-    """
-
-    text: str
-    words: tuple[str, ...] | None
-    folder: str
+    text: str  #: the command line; quoted for a shell if no shell reads it
+    words: tuple[str, ...] | None  #: the program and its arguments; None if a shell reads the text
+    folder: str  #: its working folder
     environ: Mapping[str, str]
 
 
@@ -69,17 +62,12 @@ class Handle(NamedTuple):
 
 
 class _Tap(NamedTuple):
-    """One function that starts programs.
-
-    Attributes:
-        read: Returns the program it will start, from its arguments.
-        result: Returns the outcome, from its return value and arguments.
-    """
+    """One function that starts programs."""
 
     owner: Any
     name: str
-    read: Callable[..., Start]
-    result: Callable[..., int | Handle]
+    read: Callable[..., Start]  #: returns the program it will start, from its arguments
+    result: Callable[..., int | Handle]  #: returns the outcome, from its return value and arguments
 
 
 class Taps:
@@ -149,12 +137,18 @@ def _taps(escapes: Iterable[str]) -> list[_Tap]:
 
     modules = (sys.modules.get(name) for name in escapes)
     return [
-        *(_Tap(module, "system", _of_text, _same) for module in modules if module),
+        *(
+            _Tap(module, "system", _of_text, lambda status, *_: int(status))
+            for module in modules
+            if module
+        ),
         _Tap(os, "system", _of_text, _of_wait_status),
         _Tap(os, "posix_spawn", _of_spawn, _of_pid),
         _Tap(os, "posix_spawnp", _of_spawn, _of_pid),
         _Tap(pty, "spawn", _of_pty, _of_wait_status),
-        _Tap(subprocess.Popen, "__init__", _of_popen, _of_started),
+        _Tap(
+            subprocess.Popen, "__init__", _of_popen, lambda _, popen, *__: Handle(popen.pid, popen)
+        ),
     ]
 
 
@@ -200,17 +194,9 @@ def _environ(environ: Any) -> Mapping[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
 
 
-def _same(status: int, *_args: Any) -> int:
-    return int(status)
-
-
 def _of_wait_status(status: int, *_args: Any) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
 def _of_pid(pid: int, *_args: Any) -> Handle:
     return Handle(pid)
-
-
-def _of_started(_none: None, popen: Any, *_args: Any) -> Handle:
-    return Handle(popen.pid, popen)

@@ -6,18 +6,13 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ..model.environment import EnvironmentRef, prefix_of_name
+from ..model.environment import Environment, EnvironmentRef, Kind, prefix_of_name
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system
 from ..where import environment, kernels
-from .python_tools import UV_SYSTEM, is_application
-
-if TYPE_CHECKING:
-    from ..model.environment import Environment, Kind
-    from . import Found, Target
-
+from . import Found, Target
+from .python_tools import UV_SYSTEM
 
 _HOLE = re.compile(r"\$\([^)]*\)?|\$\{[^}]*\}|\$\w+(?:\.\w+)*|`[^`]*`|\{(?!sys\.)[^{}]*\}")
 """What only the run can fill in: ``$NAME``, ``{expression}``."""
@@ -46,13 +41,7 @@ class Targets:
         self._kernels: dict[str, tuple[Environment, str]] = {}
 
     def of(self, found: Found, kernel: str = "", display_name: str = "") -> Aim:
-        """Return the environment of a find whose request is known.
-
-        Args:
-            found: The find.
-            kernel: The kernelspec of its notebook.
-            display_name: The kernelspec's name in the launcher.
-        """
+        """Return the environment of a find whose request is known."""
         target, request = found.target, found.request
         if request is not None and is_system(request.manager):
             return Aim(self.default.ref)
@@ -69,7 +58,12 @@ class Targets:
             return Aim(home.ref, reason=reason)
         if not named or "{sys." in named:
             return Aim(home.ref, " ".join(filter(None, (doubt, _version_note(target, home)))))
-        if target.name and target.root.startswith("/") and target.root != self.default.root:
+        if (
+            target.name not in self._made
+            and target.root.startswith("/")
+            and target.name
+            and target.root != self.default.root
+        ):
             own = prefix_of_name(target.root, target.name)
             found = replace(found, target=replace(target, name="", prefix=own))
             return self.of(found, kernel, display_name)  # another conda's has that name
@@ -78,12 +72,15 @@ class Targets:
             here = self._made[named] = self._new(found)
         if here is not None:
             return Aim(here)
-        if is_application(target.prefix):
-            asked = request.texts if request is not None and request.action == "install" else ()
-            line = f" The line for it here: %envinstall --pip {shlex.join(asked)}" if asked else ""
-            return Aim(home.ref, reason=f"There is no environment {named} here.{line}")
         what = "kernel" if target.kernel else "environment"
-        return Aim(home.ref, f"There is no {what} {named} here: {_shown(home)} is used instead.")
+        reason = f"There is no {what} {named} here"
+        if target.advised:
+            return Aim(home.ref, f"{reason}: {_shown(home)} is used instead.")
+        line = ""
+        if request is not None and request.action == "install":
+            line = f" The line for it here: %envinstall --{request.manager} "
+            line += shlex.join(request.texts)
+        return Aim(home.ref, reason=f"{reason}.{line}")
 
     def _home(self, kernel: str, display_name: str) -> tuple[Environment, str]:
         """Return the environment of a notebook's kernel, and why it is another's."""

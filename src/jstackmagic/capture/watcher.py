@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
+from ..history.file import History
 from ..history.progress import replays
 from ..history.who import context
+from ..managers.pip.config import configured
+from ..managers.pip.landing import LANDING
 from ..model.buildvariables import FOR_A_BUILD
 from ..model.credentials import mask
+from ..model.environment import TOOLS, Environment
 from ..model.managers import is_system
 from ..model.packages import Change, PackageSet
 from ..model.plan import Outcome, OutcomeStatus
@@ -36,15 +39,10 @@ from .observe import (
 )
 from .places import Place, Places, is_said, stamp_of
 from .python_tools import is_elsewhere
+from .settings import uv_settings
 from .shell import Word
 from .state import State
-from .taps import Handle
-from .wrappers import CONDAS
-
-if TYPE_CHECKING:
-    from ..history.file import History
-    from ..model.packages import ManagerName
-    from .taps import Start
+from .taps import Handle, Start
 
 QUIET = 1.0
 """Seconds for which nothing must have moved before a change that no cell made is recorded: another
@@ -59,23 +57,14 @@ Changes = list[tuple[Place, Change]]
 
 @dataclass
 class Install:
-    """One request of a command that runs.
+    """One request of a command that runs."""
 
-    Attributes:
-        found: The find in the command that really runs.
-        typed: The command as the user typed it.
-        folder: The folder it runs in.
-        environ: Its variables.
-        place: The place it reaches; None if unknown.
-        record: Its begun record; None until more is known.
-    """
-
-    found: Found
-    typed: str
-    folder: str
+    found: Found  #: the find in the command that really runs
+    typed: str  #: the command as the user typed it
+    folder: str  #: the folder it runs in
     environ: Mapping[str, str]
-    place: Place | None = None
-    record: Record | None = None
+    place: Place | None = None  #: the place it reaches; None if unknown
+    record: Record | None = None  #: its begun record; None until more is known
 
     @property
     def request(self) -> Request | None:
@@ -86,7 +75,7 @@ class Install:
     def engine(self) -> str:
         """The program that does the work."""
         program = os.path.basename(self.found.target.interpreter)
-        if program in (*CONDAS, "apt", "apt-get", "aptitude", "dpkg"):
+        if program in (*TOOLS, "apt", "apt-get", "aptitude", "dpkg"):
             return program
         if re.search(r"\buv\b", self.found.command):
             return "uv"
@@ -95,29 +84,17 @@ class Install:
 
 @dataclass
 class Run:
-    """A program that was started and installs something.
+    """A program that was started and installs something."""
 
-    Attributes:
-        installs: Its recognised installs.
-        others: Its installs that no request can express.
-        alone: Whether it is nothing but one such command, whose exit status is the program's.
-        transaction: The transaction of its records.
-        started: The start, in seconds since the epoch.
-        ended: The time its end was seen; None until then.
-        handle: Its handle, if it was not waited for.
-        exit_status: As `subprocess` gives it; None if unknown.
-        tapped: Whether its start was seen; otherwise a cell's text and a change show it.
-    """
-
-    installs: list[Install]
-    alone: bool
-    transaction: str
-    started: float
-    ended: float | None = None
-    handle: Handle | None = None
-    exit_status: int | None = None
-    tapped: bool = True
-    others: tuple[Found, ...] = ()
+    installs: list[Install]  #: its recognised installs
+    alone: bool  #: whether it is nothing but one such command, whose exit status is the program's
+    transaction: str  #: the transaction of its records
+    started: float  #: the start, in seconds since the epoch
+    ended: float | None = None  #: the time its end was seen; None until then
+    handle: Handle | None = None  #: its handle, if it was not waited for
+    exit_status: int | None = None  #: as `subprocess` gives it; None if unknown
+    tapped: bool = True  #: whether its start was seen; otherwise a cell's text and a change show it
+    others: tuple[Found, ...] = ()  #: its installs that no request can express
 
     def is_over(self) -> bool:
         """Return whether the program has ended."""
@@ -132,10 +109,6 @@ class Watcher:
 
     Args:
         notebook: Returns the notebook's path, or "" if unknown.
-        history: Returns the history to record in.
-
-    Attributes:
-        lines: The lines to show the user.
     """
 
     def __init__(self, notebook: Callable[[], str], history: Callable[[], History]) -> None:
@@ -227,7 +200,7 @@ class Watcher:
 
     def begins(self, start: Start, cell: str) -> Run | None:
         """Handle the start of a program; return None if it installs nothing."""
-        every = _founds(start, cell)
+        every = _founds(start, cell, self.places.kernel.environment)
         # what is no business of conda, pip or apt names no interpreter
         founds = [
             found
@@ -312,9 +285,11 @@ class Watcher:
     ) -> Record:
         from .. import managers
 
+        if install.engine != "uv":  # which reads none of pip's settings
+            request = managers.get(request.manager).effective(request, place.environment)
         return self._history().note(
             "running",
-            managers.get(request.manager).effective(request, place.environment),
+            request,
             place.environment.ref,
             transaction=transaction,
             step=step,
@@ -337,9 +312,10 @@ class Watcher:
         if record is None or record.environment.prefix != place.environment.prefix:
             record = self._begin(run.transaction, step, install, request, place)
         known = run.alone and run.exit_status is not None
+        code = run.exit_status or 0  # below 0 for a signal, which a shell reports above 128
         outcome = Outcome(
             status=status,
-            exit_status=_shell_status(run.exit_status or 0) if known else int(status != "ok"),
+            exit_status=(128 - code if code < 0 else code) if known else int(status != "ok"),
             seconds=round(_seconds(run, place), 3),
             change=change,
             resolved=serving(request, place.packages) if status == "ok" else (),
@@ -386,7 +362,7 @@ class Watcher:
     def _found_in(self, place: Place, change: Change, ran: Sequence[str] = ()) -> None:
         commands = ran or self._others
         history = self._history()
-        change = without(change, self._told_by_others(history, place))
+        change = without(change, self._recorded_by_others(history, place))
         if not change:
             return
         transaction = history.new_transaction()
@@ -405,7 +381,7 @@ class Watcher:
             )
         self._tell(f"found {_summary(change)} by another program ({place.called})")
 
-    def _told_by_others(self, history: History, place: Place) -> Iterator[Change]:
+    def _recorded_by_others(self, history: History, place: Place) -> Iterator[Change]:
         """Yield what other kernels, a terminal's jstackmagic or a replay have recorded by now."""
         since, here, us = _iso(self._since - _A_DAY), os.uname().nodename, os.getpid()
         for record in (*history.records(), *replays().records()):
@@ -482,8 +458,8 @@ class Watcher:
 # -- reading
 
 
-_ELSEWHERE = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON"}
-"""Variables that take an install of pip's out of its environment."""
+_UV_S = r"UV_(?:DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|CONSTRAINT)"
+"""Variables from which uv takes what pip takes from its own."""
 
 _SETTING = re.compile(
     r"(?:PIP|UV|CONDA|MAMBA)_(?!PREFIX|DEFAULT_ENV|SHLVL|PROMPT)\w+|CONDARC|MAMBARC"
@@ -491,16 +467,23 @@ _SETTING = re.compile(
 """Variables that choose what is installed and from where: a call's own belong to its request."""
 
 
-def _founds(start: Start, cell: str) -> list[Found]:
+def _founds(start: Start, cell: str, kernel: Environment) -> list[Found]:
     """Return the installs of a program that is about to start."""
     state = State(folder=start.folder)
+    for name, setting in configured(kernel, environ=start.environ).items():
+        if name in LANDING:
+            state.define(f"PIP_{name.upper()}", Word(setting.value))
     own = {} if start.environ is os.environ else start.environ
     for name, value in own.items():
         set_for_it = value != os.environ.get(name)
         if set_for_it and (_SETTING.fullmatch(name) or FOR_A_BUILD.fullmatch(name)):
             state.define(name, Word(value))
-    for name in _ELSEWHERE & start.environ.keys():
-        state.define(name, Word(start.environ[name]))
+    for name in start.environ:  # uv's settings are not pip's: no request gets them later
+        if name == "PIP_PYTHON" or re.fullmatch(_UV_S, name):
+            state.define(name, Word(start.environ[name]))
+    if re.search(r"\buv\b", start.text) and "--no-config" not in start.text:
+        for name, value in uv_settings(start.folder, start.environ).items():
+            state.define(name, Word(value))
     if start.words is None:
         founds = list(recognise(start.text, state=state))
     else:
@@ -553,15 +536,10 @@ def lead_home(installs: Sequence[Install], changes: Changes) -> None:
         managers |= {new.manager for _, new in change.changed}
         for install in installs:
             lost = install.place is None or install.place not in moved
-            if lost and _manager_of(install) in managers:
+            program = program_name(Word(install.found.target.interpreter))
+            asked = install.request and install.request.manager
+            if lost and (asked or MANAGER_OF.get(program, "pip")) in managers:
                 install.place = place
-
-
-def _manager_of(install: Install) -> ManagerName:
-    """Return the manager that a command runs; pip for a Python."""
-    if install.request is not None:
-        return install.request.manager
-    return MANAGER_OF.get(program_name(Word(install.found.target.interpreter)), "pip")
 
 
 def _status(
@@ -594,10 +572,6 @@ def _seen(request: Request, place: Place, change: Change) -> Outcome:
     """Return the outcome of a command known only by its change, without a duration."""
     resolved = serving(request, place.packages)
     return Outcome(status="ok", exit_status=0, seconds=0.0, change=change, resolved=resolved)
-
-
-def _shell_status(status: int) -> int:
-    return 128 - status if status < 0 else status
 
 
 def _seconds(run: Run, place: Place) -> float:

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from ..model.environment import TOOLS
 from . import Target
-from .argv import MANAGER_OF, Call, Options, line_for, program_name
+from .argv import MANAGER_OF, Call, ProgramOptions, line_for, program_name
+from .blocks import Pipe
 from .conda_tools import aimed
 from .conda_tools import options as conda_options
 from .effects import ASSIGNMENT
 from .python_tools import UV
-from .shell import Command, Word, parse
+from .shell import Redirection, ShellCommand, Word, parse
+from .state import State
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .blocks import Pipe
-    from .shell import Redirection
-    from .state import State
-
-CONDAS = ("conda", "mamba", "micromamba")
-
-_PLAIN = Options.of(valued="", flags="")
-_WRAPPERS: dict[str, tuple[Options, int]] = {
+_PLAIN = ProgramOptions.of(valued="", flags="")
+_WRAPPERS: dict[str, tuple[ProgramOptions, int]] = {
     "sudo": (
-        Options.of(
+        ProgramOptions.of(
             valued="""
     -u/--user -g/--group -p/--prompt -C/--close-from -r/--role -t/--type -T/--command-timeout
     -U/--other-user -D/--chdir -R/--chroot
@@ -40,19 +34,19 @@ _WRAPPERS: dict[str, tuple[Options, int]] = {
         0,
     ),
     "env": (
-        Options.of(
+        ProgramOptions.of(
             valued="-u/--unset -C/--chdir -S/--split-string", flags="-i/--ignore-environment -v -0"
         ),
         0,
     ),
-    "time": (Options.of(valued="-f/--format -o/--output", flags="-p/--portability -v"), 0),
-    "nice": (Options.of(valued="-n/--adjustment", flags=""), 0),
-    "ionice": (Options.of(valued="-c/--class -n/--classdata", flags=""), 0),
-    "timeout": (Options.of(valued="-k/--kill-after -s/--signal", flags=""), 1),
-    "stdbuf": (Options.of(valued="-i/--input -o/--output -e/--error", flags=""), 0),
-    "exec": (Options.of(valued="-a", flags="-c -l"), 0),
-    "doas": (Options.of(valued="-u -C", flags="-n"), 0),
-    "flock": (Options.of(valued="-w/--timeout -E", flags="-n -x -s"), 1),
+    "time": (ProgramOptions.of(valued="-f/--format -o/--output", flags="-p/--portability -v"), 0),
+    "nice": (ProgramOptions.of(valued="-n/--adjustment", flags=""), 0),
+    "ionice": (ProgramOptions.of(valued="-c/--class -n/--classdata", flags=""), 0),
+    "timeout": (ProgramOptions.of(valued="-k/--kill-after -s/--signal", flags=""), 1),
+    "stdbuf": (ProgramOptions.of(valued="-i/--input -o/--output -e/--error", flags=""), 0),
+    "exec": (ProgramOptions.of(valued="-a", flags="-c -l"), 0),
+    "doas": (ProgramOptions.of(valued="-u -C", flags="-n"), 0),
+    "flock": (ProgramOptions.of(valued="-w/--timeout -E", flags="-n -x -s"), 1),
     "nohup": (_PLAIN, 0),
     "builtin": (_PLAIN, 0),
     "setsid": (_PLAIN, 0),
@@ -61,7 +55,7 @@ _WRAPPERS: dict[str, tuple[Options, int]] = {
 }
 """Programs that run the command after them: their options, and the words before that command."""
 
-_XARGS = Options.of(
+_XARGS = ProgramOptions.of(
     valued="""
     -n/--max-args -I/--replace -P/--max-procs -L/--max-lines -d/--delimiter -a/--arg-file
     -s/--max-chars -E/--eof
@@ -76,14 +70,7 @@ _LOGIN = (Word("bash"), Word("--login"))
 def unwrapped(
     call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]
 ) -> Call | None:
-    """Return the call that a wrapper runs, without words if it runs none; None for others.
-
-    Args:
-        call: The wrapper's call.
-        state: The state before it.
-        pipe: Its input.
-        redirections: Its redirections.
-    """
+    """Return the call that a wrapper runs, without words if it runs none; None for others."""
     name, arguments = call.program if call.words else "", call.arguments
     if name in _WRAPPERS:
         return _wrapped(call, name, state)
@@ -93,7 +80,7 @@ def unwrapped(
             project = given.last("--project", "--directory") or "."
             call = call.elsewhere(prefix=call.path(f"{project}/.venv"))
         return replace(call, words=given.words)
-    if name in CONDAS:
+    if name in TOOLS:
         table = conda_options(name, arguments)
         words = table.read(arguments, leading=True).words
         if words and words[0].text == "run":
@@ -111,7 +98,7 @@ def _wrapped(call: Call, name: str, state: State) -> Call:
     given = table.read(call.arguments, leading=True)
     words = given.words[skipped:]
     if name == "env" and (parts := given.values("--split-string")):
-        items = [each for each in parse(parts[-1].text) if isinstance(each, Command)]
+        items = [each for each in parse(parts[-1].text) if isinstance(each, ShellCommand)]
         inner = tuple(word for each in items[:1] for word in each.words)
         return _wrapped(replace(call, words=(call.words[0], *inner, *words)), name, state)
     variables = dict(call.variables)

@@ -36,8 +36,12 @@ def for_programs(name: str, words: Sequence[str]) -> bool:
 
     It is where JSON is requested, and for a verb that says ``FOR_PROGRAMS``: its result is a file.
     """
-    head = words[: words.index("--")] if "--" in words else words
-    return "--json" in head or getattr(load(name), "FOR_PROGRAMS", False)
+    return wants_json(words) or getattr(load(name), "FOR_PROGRAMS", False)
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Return whether JSON is requested."""
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
 def takes_options(name: str) -> bool:
@@ -75,22 +79,13 @@ def parser(name: str, *, magic: bool) -> Parser:
 
 
 def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, bool]:
-    """Run one verb.
-
-    Args:
-        name: The verb.
-        words: Its arguments; those after ``--`` are for the manager.
-        session: The surface it was called from.
-
-    Returns:
-        Its result, and whether JSON was requested.
+    """Run one verb; return its result, and whether JSON was requested.
 
     Raises:
         JStackMagicError: The verb raised it.
     """
-    from ._help import HelpText
     from ._options import typed
-    from ._parser import HelpWantedError, parse
+    from ._parser import HelpText, HelpWantedError, parse
 
     head, options = list(words), []
     if "--" in head:

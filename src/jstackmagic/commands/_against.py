@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Part, Result, Table, Text
+from ..image.root import Root
+from ..managers.goal import Exactness, Goal
 from ..model.ledger import Ledger
 from ..model.managers import of_environment, of_system
 from ..model.packages import PackageSet
+from ..model.request import Request
 from ..model.text import counted
 from ..report.folders import Found, records_of
 from ..restore.goals import goals as goals_of
 from ..restore.goals import requests
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..image.root import Root
-    from ..managers.goal import Exactness, Goal
-    from ..model.request import Request
 
 
 def against(image: str, found: Sequence[Found]) -> Against:
@@ -71,21 +68,13 @@ def _packages(root: Root, prefix: str) -> PackageSet:
 
 @dataclass(frozen=True, repr=False)
 class Against(Result):
-    """An image, held against people's recipes.
-
-    Attributes:
-        image: The image.
-        people: The people whose history asks for anything.
-        exact: Those of them whose replay has nothing to do.
-        versions: Those who find each version that they asked for; builds and dependencies apart.
-        left: What a start still installs, with the number of people.
-    """
+    """An image, held against people's recipes."""
 
     image: str
-    people: int
-    exact: int
-    versions: int
-    left: tuple[tuple[str, int], ...]
+    people: int  #: the people whose history asks for anything
+    exact: int  #: those of them whose replay has nothing to do
+    versions: int  #: those who find each version that they asked for; builds and dependencies apart
+    left: tuple[tuple[str, int], ...]  #: what a start still installs, with the number of people
 
     def summary(self) -> str:
         return f"nothing to do for {self.exact} of {counted(self.people, 'recipe')}"

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..capture.planned import Captured, masked
 from ..display import Part, Result, Table, Text
 from ..model.credentials import mask
 from ..model.managers import is_system
+from ..model.record import Record
 from ..model.text import counted
 from ..model.written import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..model.record import Record
 
 
 @dataclass(frozen=True, repr=False)
 class Capture(Result):
-    """The requests in the files.
+    """The requests in the files."""
 
-    Attributes:
-        captures: Every find, in the order they were read.
-        problems: Files that could not be read (completely), each with the reason.
-        files: The number of files read.
-        dry_run: Whether nothing was to be recorded.
-    """
-
-    captures: tuple[Captured, ...]
+    captures: tuple[Captured, ...]  #: every find, in the order they were read
+    #: files that could not be read (completely), each with the reason
     problems: tuple[tuple[str, str], ...] = ()
-    files: int = 0
+    files: int = 0  #: the number of files read
     dry_run: bool = False
 
     @property

@@ -6,6 +6,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from ..managers import repairs
+from ..model.errors import CommandFailed
 from ._changed import ChangeResult
 
 if TYPE_CHECKING:
@@ -19,13 +21,7 @@ if TYPE_CHECKING:
 
 
 def transaction(session: Session, engines: Sequence[str] = (), **mode: Any) -> Transaction:
-    """Return a transaction of this session.
-
-    Args:
-        session: The session with its history, policy and console.
-        engines: The names from ``--engine``.
-        mode: The other fields of a `Mode`.
-    """
+    """Return a transaction of this session."""
     from ..install.transaction import Mode, Transaction
     from ..model.policy import engines_of
 
@@ -64,14 +60,8 @@ def repair(
     """Finish the interrupted changes in some environments.
 
     Args:
-        environments: The environments.
-        engines: The names from ``--engine``.
-        session: The session with its history and console.
         drop: Whether to give up what cannot be finished.
     """
-    from ..managers import repairs
-    from ..model.errors import CommandFailed
-
     made = transaction(session, engines)
     done: list[Done] = []
     notes: list[str] = []
@@ -100,7 +90,7 @@ def take_back(
     """Take back the steps of a transaction that failed; see `Transaction.take_back`."""
     from ..restore.undo import UndoOptions, undo
 
-    session.console.say("A step failed: what was done before it is taken back …")
+    session.console.say("A step failed: undoing what was done before it …")
     carrier = transaction(session, engines, force=True, thorough=True)
     undone = undo(UndoOptions(id=failed, apart=True), session.history, carrier)
     return {record.id for record in undone.records}, undone.problems

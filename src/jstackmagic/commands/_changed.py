@@ -16,18 +16,12 @@ from ._verify import Verified
 
 @dataclass(frozen=True, repr=False)
 class ChangeResult(Result):
-    """The outcome of an install or a removal.
-
-    Attributes:
-        done: The steps with their outcome.
-        notes: Notes for the user on decisions.
-        verified: The result of ``--verify``; None without it.
-        missing: The imports that ``--missing`` found, each with its spec.
-    """
+    """The outcome of an install or a removal."""
 
     done: tuple[Done, ...]
-    notes: tuple[str, ...] = ()
-    verified: Verified | None = None
+    notes: tuple[str, ...] = ()  #: notes for the user on decisions
+    verified: Verified | None = None  #: the result of ``--verify``; None without it
+    #: the imports that ``--missing`` found, each with its spec
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property

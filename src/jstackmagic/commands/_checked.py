@@ -11,17 +11,11 @@ from ..display import Code, Part, Result, Text
 
 @dataclass(frozen=True, repr=False)
 class Checked(Result):
-    """The outcome of the comparison.
+    """The outcome of the comparison."""
 
-    Attributes:
-        difference: The changes an export would make; empty without any.
-        files: The compared files.
-        notes: Notes on what was not compared.
-    """
-
-    difference: str
+    difference: str  #: the changes an export would make; empty without any
     files: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  #: notes on what was not compared
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]

@@ -30,10 +30,8 @@ def complete(
     """Return the completions of the last word of a verb's line.
 
     Args:
-        verb: Its name.
         words: The whole words before the last.
         token: The last word so far; may be empty.
-        session: The session whose history has the ids.
         body: Whether it is in the body of ``%%envinstall``, where there are no options.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..display import Part, Result, Table, Text
 from ..model.text import counted
-from ..restore.drift import Difference, Drift
+from ..restore.drift import Drift, DriftDifference
 from ..where.ours import dependants, described
 
 
@@ -42,8 +42,8 @@ class Drifts(Result):
 
     def _parts_of(self, drift: Drift) -> Sequence[Part]:
         shown = drift.unexplained if self.only_unexplained else drift.differences
-        told = ", ".join(f"{name}: {words}" for name, words in drift.evidence.items())
-        against = f"Measured from {told}." if told else "How it began is not known."
+        evidence = ", ".join(f"{name}: {words}" for name, words in drift.evidence.items())
+        against = f"Measured from {evidence}." if evidence else "Its beginning is not known."
         if not shown:
             return [Text(f"Nothing differs in {drift.where}. {against}", "quiet")]
         rows = tuple(_row(difference) for difference in shown)
@@ -79,7 +79,7 @@ def _with_needs(drift: Drift) -> list[Any]:
     ]
 
 
-def _row(difference: Difference) -> tuple[str, ...]:
+def _row(difference: DriftDifference) -> tuple[str, ...]:
     before, now, package = difference.before, difference.now, difference.package
     sign = "+" if before is None else "−" if now is None else "~"
     version = package.version

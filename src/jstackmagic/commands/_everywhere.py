@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..install.imports import is_running
+from ..managers.steps import Step
 from ..model.errors import NOTHING_CHANGED, Interrupted, JStackMagicError, UsageError
+from ..session import Session
+from ..workers.cluster import Cluster
 from . import _change
+from ._changed import ChangeResult
+from ._mode import Several
 from ._synced import ChangedWithWorkers
 from ._workers import connected, loaded, synced, taken_back
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..managers.steps import Step
-    from ..session import Session
-    from ..workers.cluster import Cluster
-    from ._changed import ChangeResult
-    from ._mode import Several
 
 
 def carry_out(

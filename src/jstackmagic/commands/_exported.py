@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ..display import Code, Part, Result, Table, Text
 from ..export import Artifact
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from ..export._every import Rendered
+from ..export._every import Rendered
+from ..model.text import counted
 
 
 @dataclass(frozen=True, repr=False)
 class Exported(Result):
-    """A rendered recipe.
+    """A rendered recipe."""
 
-    Attributes:
-        artifact: The text, the files it needs, and what could not be kept.
-        written: The files that were written; empty if it is only shown.
-        own: A sentence that says whether it has jstackmagic itself; empty if none is due.
-        name: The name that such a file usually has.
-    """
-
-    artifact: Artifact
-    written: tuple[str, ...] = ()
-    own: str = ""
-    name: str = ""
+    artifact: Artifact  #: the text, the files it needs, and what could not be kept
+    written: tuple[str, ...] = ()  #: the files that were written; empty if it is only shown
+    own: str = ""  #: a sentence that says whether it has jstackmagic itself; empty if none is due
+    name: str = ""  #: the name that such a file usually has
 
     @property
     def text(self) -> str:
@@ -37,7 +28,7 @@ class Exported(Result):
         return self.artifact.text
 
     def summary(self) -> str:
-        return self.written[0] if self.written else f"{len(self.text.splitlines())} lines"
+        return self.written[0] if self.written else counted(len(self.text.splitlines()), "line")
 
     @property
     def document(self) -> str | None:
@@ -73,21 +64,13 @@ class Exported(Result):
 
 @dataclass(frozen=True, repr=False)
 class ExportedAll(Result):
-    """A folder of all formats.
+    """A folder of all formats."""
 
-    Attributes:
-        rows: File, format and description of each written one.
-        missing: File and reason of each one that could not be written.
-        written: Every written file, with those next to them and the README.
-        own: A sentence that none has jstackmagic itself; empty if none is due.
-        notes: A sentence for each thing left out of all of them.
-    """
-
-    rows: tuple[tuple[str, str, str], ...]
-    missing: tuple[tuple[str, str], ...]
-    written: tuple[str, ...]
-    own: str = ""
-    notes: tuple[str, ...] = ()
+    rows: tuple[tuple[str, str, str], ...]  #: file, format and description of each written one
+    missing: tuple[tuple[str, str], ...]  #: file and reason of each one that could not be written
+    written: tuple[str, ...]  #: every written file, with those next to them and the README
+    own: str = ""  #: a sentence that none has jstackmagic itself; empty if none is due
+    notes: tuple[str, ...] = ()  #: a sentence for each thing left out of all of them
 
     @classmethod
     def of(
@@ -103,7 +86,7 @@ class ExportedAll(Result):
         )
 
     def summary(self) -> str:
-        return f"{len(self.rows)} formats written"
+        return f"{counted(len(self.rows), 'format')} written"
 
     def parts(self) -> Sequence[Part]:
         parts: list[Part] = [Table(("File", "Format", "What it is"), self.rows)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,6 @@ class Info(Result):
 
     Attributes:
         half_done, system_half_done: What was cut off.
-        replay: The progress of the replay in this container; None without one.
     """
 
     environments: tuple[Environment, ...]
@@ -39,7 +39,7 @@ class Info(Result):
     engines: tuple[tuple[Worker, ...], ...]
     half_done: tuple[tuple[HalfDone, ...], ...] = ()
     system_half_done: tuple[HalfDone, ...] = ()
-    replay: Status | None = None
+    replay: Status | None = None  #: the progress of the replay in this container; None without one
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
@@ -61,12 +61,16 @@ class Info(Result):
         return (*tables, here, *(Text(note, "warning") for note in (*cut_off, *self.notes)))
 
     def to_json(self) -> Any:
-        import json
-
         import msgspec
 
-        told = {"environments": self.environments, "host": self.host, "replay": self.replay}
-        data = msgspec.to_builtins({**told, "half_done": self.system_half_done})
+        data = msgspec.to_builtins(
+            {
+                "environments": self.environments,
+                "host": self.host,
+                "replay": self.replay,
+                "half_done": self.system_half_done,
+            }
+        )
         every = zip(data["environments"], self.engines, self.half_done, strict=True)
         for environment, engines, left in every:
             environment["half_done"] = msgspec.to_builtins(left)

@@ -87,13 +87,7 @@ def steps_of_list(
     environment: Environment,
     sources: Callable[[Sources], Sources],
 ) -> Iterator[Step]:
-    """Yield a step for each request of a file.
-
-    Args:
-        reading: The file.
-        environment: The environment.
-        sources: Returns the sources that hold, of those that a list says.
-    """
+    """Yield a step for each request of a file."""
     for asked in reading.requests:
         request = replace(asked, sources=sources(asked.sources).of(asked.manager))
         yield Step(request=request, environment=environment)

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ..display import Table, as_text
-from ..hint.lacking import Wanted, wanted_by
+from ..hint.lacking import Lacking, wanted_by
+from ..model.environment import Environment
 from ..model.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.environment import Environment
-    from ..session import Session
-
+from ..session import Session
 
 HERE = ""
 """The value of ``--missing`` without a notebook."""
@@ -40,13 +35,11 @@ def specs(
     return {module: shlex.split(spec)[0] for module, spec in rows}, left
 
 
-def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
+def wanted(notebook: str, environment: Environment, session: Session) -> Lacking:
     """Return the packages that a notebook's imports need in an environment.
 
     Args:
         notebook: Its path; empty for the one this session runs.
-        environment: The environment.
-        session: The session whose cells count if no notebook is named.
 
     Raises:
         UsageError: The notebook cannot be read, or there is none to read.
@@ -55,8 +48,7 @@ def wanted(notebook: str, environment: Environment, session: Session) -> Wanted:
     sources = list(_sources(path, session, named=bool(notebook)))
     if not sources:
         raise UsageError(
-            "Which notebook is meant is not known here.",
-            kept="Nothing was started.",
+            "It is not known which notebook you mean.",
             advice="Name it: %envinstall --missing notebook.ipynb",
         )
     conda = environment.is_conda and "conda" in session.policy.managers

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from .. import export
 from ..export._source import Source
 from ..image.suggest import base_image
 from ..io.reading import path_of
 from ..model.errors import UsageError
+from ..report.suggest import Suggestion
 from ._exported import Exported
-
-if TYPE_CHECKING:
-    from ..report.suggest import Suggestion
 
 
 def share(text: str) -> float:
@@ -27,7 +24,7 @@ def share(text: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 < number <= 1:
-        raise UsageError(f"{text!r} is no share of the installs.", advice="Write 80% or 0.8")
+        raise UsageError(f"{text!r} is not a share of the installs.", advice="Write 80% or 0.8")
     return number
 
 
@@ -37,11 +34,9 @@ def dockerfile(
     """Render a suggestion, and write it where a file is named.
 
     Args:
-        suggestion: The suggestion.
         image: The base image; empty for the one that most people start from.
         style: The pattern to follow. This machine is not the image: without one it is that of the
             Docker Stacks where an environment lies in their ``/opt/conda``.
-        output: The file.
     """
     form = export.get("dockerfile")
     guessed = "stacks" if "/opt/conda" in suggestion.in_image else "plain"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    import argparse
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -17,10 +15,7 @@ def option(
     """Declare an option, or without flags an argument, as the field of its name.
 
     Args:
-        flags: As the user types them.
-        under: The title of its group in the help.
         either: A name shared by options of which only one may be given.
-        each: Returns the values that each have their own flag.
         settings: Arguments of `argparse.ArgumentParser.add_argument`; a function may return the
             ``choices``.
     """
@@ -40,7 +35,7 @@ def count(text: str) -> int:
     """Return a whole number, zero or more.
 
     Raises:
-        ValueError: It is none; argparse says so.
+        ValueError: It is not one; argparse says so.
     """
     number = int(text)
     if number < 0:

@@ -63,7 +63,6 @@ def packages_in(environments: Sequence[Environment], pattern: str) -> Packages:
     """Return the packages whose names match, as ``conda list NAME`` looks for them.
 
     Args:
-        environments: The environments.
         pattern: A regular expression, found anywhere in a name; empty for all.
 
     Raises:

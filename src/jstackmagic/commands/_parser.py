@@ -1,15 +1,30 @@
-"""The parser of a verb's words: it raises instead of leaving the process."""
+"""The parser of a verb's words, which raises instead of leaving the process, and the help."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from ..display import Code, Part, Result
 from ..model.errors import UsageError
 from ..model.slips import check_verb
 from ..model.text import for_terminal
+
+
+@dataclass(frozen=True, repr=False)
+class HelpText(Result):
+    """The text that ``--help`` shows."""
+
+    text: str
+
+    def parts(self) -> tuple[Part, ...]:
+        return (Code(self.text),)
+
+    def to_json(self) -> dict[str, str]:
+        return {"help": self.text}
 
 
 class HelpWantedError(Exception):
@@ -53,8 +68,7 @@ class Parser(argparse.ArgumentParser):
             flag, what = action.option_strings[0], action.metavar or action.dest.upper()
             raise UsageError(
                 f"The value of {flag} is empty.",
-                kept="Nothing was started.",
-                advice=f"What it reads comes after it: {flag} {what}",
+                advice=f"Its value comes after it: {flag} {what}",
             )
         return super()._get_values(action, arg_strings)
 
@@ -64,10 +78,8 @@ class Parser(argparse.ArgumentParser):
         _, unknown, words = message.partition("unrecognized arguments: ")
         if unknown and any(action.dest == "specs" for action in self._actions):
             way = f"{self.prog} NAME -- {words}"
-            advice.insert(0, f"What is the manager's own comes last, after two dashes: {way}")
-        raise UsageError(
-            f"{self.prog}: {message}.", kept="Nothing was started.", advice=tuple(advice)
-        )
+            advice.insert(0, f"The manager's own options come last, after two dashes: {way}")
+        raise UsageError(f"{self.prog}: {message}.", advice=tuple(advice))
 
 
 def parse(made: Parser, words: list[str]) -> argparse.Namespace:

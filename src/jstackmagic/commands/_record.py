@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Code, Fold, Part, Result, Table
 from ..display.changes import change_table
 from ..history.select import moment_of
 from ..model.managers import is_system
+from ..model.plan import OnWorker
 from ..model.record import Record
 from ..model.text import counted
 from ..model.written import plain
 
-if TYPE_CHECKING:
-    from ..model.plan import OnWorker
-
 
 @dataclass(frozen=True, repr=False)
 class WholeRecords(Result):
-    """The records of one transaction, each whole.
-
-    Attributes:
-        records: The records.
-        with_log: Whether to show the managers' logs at once.
-        taken_back: The ids of what was undone, each with that of the record that did.
-    """
+    """The records of one transaction, each whole."""
 
     records: tuple[Record, ...]
-    with_log: bool = False
+    with_log: bool = False  #: whether to show the managers' logs at once
+    #: the ids of what was undone, each with that of the record that did
     taken_back: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:

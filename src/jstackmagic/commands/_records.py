@@ -17,18 +17,12 @@ from ._record import when_of, where_of
 
 @dataclass(frozen=True, repr=False)
 class HistoryTable(Result):
-    """The history as a table.
+    """The history as a table."""
 
-    Attributes:
-        records: The records to show, the oldest first.
-        left_out: The number of older ones that are not shown.
-        path: The file.
-        taken_back: The ids of what was undone, each with that of the record that did.
-    """
-
-    records: tuple[Record, ...]
-    left_out: int = 0
+    records: tuple[Record, ...]  #: the records to show, the oldest first
+    left_out: int = 0  #: the number of older ones that are not shown
     path: str = ""
+    #: the ids of what was undone, each with that of the record that did
     taken_back: Mapping[str, str] = field(default_factory=dict)
 
     def summary(self) -> str:

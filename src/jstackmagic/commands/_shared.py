@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ..model.environment import Environment
 from ..model.managers import names
 from ..model.packages import ManagerName
 from ._options import by_name, by_prefix, flag, option
-
-if TYPE_CHECKING:
-    from ..model.environment import Environment
 
 _TARGET = "target (the running kernel's environment, if not said)"
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetOptions:
     """The environments that a verb serves."""
 
     name: str | None = by_name(_TARGET)

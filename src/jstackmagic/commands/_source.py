@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..display.console import Console
 from ..history.file import History
 from ..io.reading import path_of
+from ..model.environment import Environment
 from ..model.errors import JStackMagicError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..display.console import Console
-    from ..model.environment import Environment
-    from ..model.record import Context, Record
-
-_NOTHING = "Nothing was started."
+from ..model.record import Context, Record
 
 
 def records_of(
@@ -28,7 +22,6 @@ def records_of(
     Args:
         source: A path, or an image's reference.
         environments: The environments for a file that names none.
-        context: The context for new records.
         console: Shows what in a file is not understood.
 
     Raises:
@@ -51,13 +44,16 @@ def records_of(
             console.say(f"{file}: {problem}")
         found = history.records()
     if not found:
-        raise UsageError(f"{path} is not a history, and asks for nothing.", kept=_NOTHING)
+        raise UsageError(f"{path} is not a history, and asks for nothing.")
     return found
 
 
 def _is_history(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.readline(200)
+    try:
+        with path.open("rb") as file:
+            head = file.readline(200)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     return head.startswith(b'{"v":') and b'"event":' in head
 
 
@@ -68,20 +64,18 @@ def _of_image(source: str) -> list[Record]:
 
     missing = f"There is no history {source}"
     if source.startswith(("/", ".", "~")):
-        raise UsageError(f"{missing}.", kept=_NOTHING)
+        raise UsageError(f"{missing}.")
     try:
         engine = connect()
     except JStackMagicError as error:
         raise UsageError(
             f"{missing}, and images cannot be looked at: {error.problem}",
-            kept=_NOTHING,
             advice=error.advice,
         ) from None
     content = content_of(engine, source, str(IMAGE_HISTORY))
     if content is None:
         raise UsageError(
             f"The image {source} holds no history: %envimage build did not make it.",
-            kept=_NOTHING,
             advice="Where there is its Dockerfile: %envreplay --from Dockerfile",
         )
     with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..model.errors import UsageError
+from ..model.packages import ManagerName
 from ..model.sources import Sources
 from ._options import option
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..model.packages import ManagerName
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,6 @@ class FromSources:
             return
         raise UsageError(
             f"-c {self.channel[0]} is a channel, and nothing here is asked of one.",
-            kept="Nothing was started.",
             advice=(
                 f"For pip's constraints: --constraint {self.channel[0]}"
                 if os.path.isfile(self.channel[0])

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ..display import Code, Part, Text
 from ..display.changes import change_table
+from ..managers.steps import Done
 from ..model.managers import is_system
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..managers.steps import Done
 
 
 def parts_of(item: Done) -> Iterator[Part]:
@@ -52,7 +48,7 @@ def _planned(item: Done, where: str) -> Iterator[Part]:
     if plan.change:
         yield change_table(plan.change, "Would change")
     elif plan.commands and plan.change is None:
-        yield Text("What it would change is not known in advance.", "quiet")
+        yield Text("Its changes are not known in advance.", "quiet")
     for note in plan.notes:
         yield Text(note, "quiet")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..display import Part, Result, Table, Text
 from ..model.text import counted
-from ..workers.sync import Difference, Row
+from ..workers.sync import WorkerDifference, WorkerRow
 from ._changed import ChangeResult
 
 
-def state_of(row: Row) -> str:
+def state_of(row: WorkerRow) -> str:
     """Return how a worker stands, in words."""
     if row.failed:
         return f"failed: {row.failed}"
@@ -28,7 +28,7 @@ def _move(name: str, old: str, new: str) -> str:
     return f"~ {name} {old} → {new}" if old and old != new else f"+ {name} {new}"
 
 
-def _table(cluster: str, rows: Sequence[Row], states: Sequence[str]) -> Table:
+def _table(cluster: str, rows: Sequence[WorkerRow], states: Sequence[str]) -> Table:
     cells = tuple(
         (row.worker, row.facts.get("host", ""), row.facts.get("prefix", ""), state)
         for row, state in zip(rows, states, strict=True)
@@ -41,7 +41,7 @@ class SyncResult(Result):
     """The workers after a sync, or before one in a dry run."""
 
     cluster: str
-    rows: tuple[Row, ...]
+    rows: tuple[WorkerRow, ...]
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
@@ -65,12 +65,12 @@ class SyncResult(Result):
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Result):
+class WorkersComparison(Result):
     """Workers compared with this kernel, package by package."""
 
     cluster: str
-    rows: tuple[Row, ...]
-    differences: tuple[Difference, ...]
+    rows: tuple[WorkerRow, ...]
+    differences: tuple[WorkerDifference, ...]
     notes: tuple[str, ...] = ()
 
     @property

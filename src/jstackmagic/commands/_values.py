@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..managers import get
 from ..model import managers
+from ..model.environment import Environment
 from ..model.managers import of_environment, of_system
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..model.environment import Environment
-    from ..model.packages import ManagerName
-    from ..session import Session
+from ..model.packages import ManagerName
+from ..session import Session
 
 
 def values_of(
@@ -67,12 +63,12 @@ def _ids(token: str, session: Session) -> list[str]:
 def _target(words: Sequence[str]) -> Environment:
     """Return the environment that the previous words name, or else the running one."""
     from ._options import declare, typed
-    from ._shared import Target
+    from ._shared import TargetOptions
 
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    declare(parser, Target)
+    declare(parser, TargetOptions)
     args, _ = parser.parse_known_args(list(words))
-    return typed(Target, args).environments()[0]
+    return typed(TargetOptions, args).environments()[0]
 
 
 # Packages

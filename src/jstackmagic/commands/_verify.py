@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Part, Result, Table, Text
+from ..model.record import Record
 from ..model.text import counted
-from ..restore.verify import NOT_ASKED, Verification, Witnessed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..model.record import Record
-    from ..session import Session
+from ..restore.verify import NOT_ASKED, Verification, Witnessed, verify
+from ..session import Session
 
 
 def verified(session: Session, chosen: Sequence[Record]) -> Verified:
     """Hold records against their managers and the disk; see `restore.verify`."""
-    from ..restore.verify import verify
-
     found = Verified(verify(session.history.records(), chosen))
     session.on_exit_status(found.exit_status)
     return found
@@ -27,11 +22,7 @@ def verified(session: Session, chosen: Sequence[Record]) -> Verified:
 
 @dataclass(frozen=True, repr=False)
 class Verified(Result):
-    """The words of the three witnesses.
-
-    Attributes:
-        verification: Package by package.
-    """
+    """The words of the three witnesses."""
 
     verification: Verification
 
@@ -46,9 +37,12 @@ class Verified(Result):
         return f"{counted(of, 'package')} {'agrees' if of == 1 else 'agree'}"
 
     def parts(self) -> Sequence[Part]:
-        rows = sorted(self.verification.packages, key=lambda each: each.agrees)
-        columns = ("", "Package", "Manager", "Record", "Manager says", "On disk")
-        table = Table(columns, tuple(map(_row, rows)), caption=f"{self.summary()}.")
+        rows = sorted(self.verification.packages, key=lambda each: (each.agrees, each.where))
+        several = len({each.where for each in rows}) > 1
+        where = ("Environment",) if several else ()
+        columns = ("", "Package", "Manager", "Record", "Manager says", "On disk", *where)
+        cells = tuple(_row(each)[: len(columns)] for each in rows)
+        table = Table(columns, cells, caption=f"{self.summary()}.")
         notes = [Text(note, "warning") for note in self.verification.notes]
         if not rows:
             return [Text("No record of these names a package."), *notes]
@@ -72,9 +66,10 @@ class Verified(Result):
 
 
 def _row(each: Witnessed) -> tuple[str, ...]:
-    told = "not asked" if each.told == NOT_ASKED else each.told or "—"
+    says = "not asked" if each.manager_says == NOT_ASKED else each.manager_says or "—"
     mark = "✓" if each.agrees else "≠"
-    return (mark, each.name, each.manager, each.record or "—", told, each.disk or "—")
+    versions = (each.record or "—", says, each.disk or "—")
+    return (mark, each.name, each.manager, *versions, each.where or "system")
 
 
 def _hashes(each: Witnessed) -> Text:

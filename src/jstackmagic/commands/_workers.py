@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..model.errors import NOTHING_CHANGED, CommandFailed, UsageError
+from ..model.record import Record
 from ..model.text import counted
-from ._synced import Comparison, SyncResult
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from ..model.record import Record
-    from ..session import Session
-    from ..workers.cargo import Cargo
-    from ..workers.cluster import Cluster
+from ..session import Session
+from ..where.environment import detect
+from ..workers import worker
+from ..workers.cargo import Cargo, load
+from ..workers.cluster import Cluster, connected_to, find
+from ..workers.sync import compare, differences, on_record, take_back
+from ._synced import SyncResult, WorkersComparison
 
 
 def connected(named: str | None, session: Session) -> Cluster:
@@ -24,16 +24,11 @@ def connected(named: str | None, session: Session) -> Cluster:
     Raises:
         UsageError: There is no cluster, or there are several and none is named.
     """
-    from ..workers.cluster import find
-
     return find(named or "", session.variables())
 
 
 def loaded(cluster: Cluster, session: Session, via: str = "cluster", **more: Any) -> Cargo:
     """Return what this kernel's environment has for a cluster; `more` is put into the order."""
-    from ..where.environment import detect
-    from ..workers.cargo import load
-
     environment = detect()
     made = load(
         session.history, environment, session.policy,
@@ -50,9 +45,6 @@ def synced(
     Raises:
         CommandFailed: It failed on a worker; names each.
     """
-    from ..where.environment import detect
-    from ..workers.sync import on_record
-
     done, record = on_record(
         cluster, cargo, session.console, session.history, session.context(), detect().ref,
         command, transaction,
@@ -68,14 +60,12 @@ def synced(
     return SyncResult(f"{cluster.kind} {cluster.name}", done.rows, cargo.left_out)
 
 
-def compared(cluster: Cluster, cargo: Cargo) -> Comparison:
+def compared(cluster: Cluster, cargo: Cargo) -> WorkersComparison:
     """Compare every worker with this kernel, and change nothing."""
-    from ..workers import worker
-    from ..workers.sync import compare, differences
-
     rows = compare(cluster, cargo)
-    found = differences(cargo.order, worker.look(), rows)
-    return Comparison(f"{cluster.kind} {cluster.name}", rows, found, cargo.left_out)
+    fitted = cargo.fitted(row.facts or None for row in rows)
+    found = differences(fitted.order, worker.look(), rows)
+    return WorkersComparison(f"{cluster.kind} {cluster.name}", rows, found, cargo.left_out)
 
 
 def reached(records: Iterable[Record], session: Session) -> dict[str, Cluster]:
@@ -84,8 +74,6 @@ def reached(records: Iterable[Record], session: Session) -> dict[str, Cluster]:
     Raises:
         UsageError: One of them is not.
     """
-    from ..workers.cluster import connected_to
-
     found: dict[str, Cluster] = {}
     for record in _syncs(records):
         name = record.context.cluster
@@ -104,8 +92,6 @@ def taken_back(
     records: Iterable[Record], clusters: Mapping[str, Cluster], session: Session
 ) -> list[str]:
     """Take syncs back on the workers of their clusters; return what cannot be, in sentences."""
-    from ..workers.sync import take_back
-
     found: list[str] = []
     for record in _syncs(records):
         cluster = clusters[record.context.cluster]

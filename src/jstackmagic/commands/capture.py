@@ -16,23 +16,19 @@ Examples:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..capture.planned import read_into
 from ..model.errors import UsageError
+from ..session import Session
 from ._captured import Capture
 from ._options import flag, option
-from ._shared import Groups, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..session import Session
+from ._shared import Groups, TargetOptions
 
 
 @dataclass(frozen=True)
-class Options(Target, Groups):
+class Options(TargetOptions, Groups):
     """The files to read, and the environment of finds that name none."""
 
     paths: tuple[str, ...] = option(nargs="*", metavar="FILE_OR_FOLDER", help="what to read")

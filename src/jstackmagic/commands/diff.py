@@ -12,23 +12,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
+from ..display import Result
 from ..model.ledger import Ledger
 from ..model.managers import of_environment, of_system
 from ..restore.drift import Drift, adopt, drift_of
 from ..restore.homes import at_home
+from ..session import Session
 from ._drifts import Drifts
 from ._options import flag, option
-from ._shared import Target
-
-if TYPE_CHECKING:
-    from ..display import Result
-    from ..session import Session
+from ._shared import TargetOptions
 
 
 @dataclass(frozen=True)
-class Options(Target):
+class Options(TargetOptions):
     """The environment to compare, besides the system, and the action to take."""
 
     cluster: str | None = option(

@@ -18,9 +18,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import export
+from ..display import Result
 from ..export._every import difference_of_all, render_all, writable, write_all
 from ..export._source import Source
 from ..image.suggest import base_image
@@ -28,13 +29,10 @@ from ..io.reading import path_of
 from ..model.errors import UsageError
 from ..model.policy import denied_in
 from ..restore.homes import at_home
+from ..session import Session
 from ._checked import Checked
 from ._exported import Exported, ExportedAll
 from ._options import declare, flag, option
-
-if TYPE_CHECKING:
-    from ..display import Result
-    from ..session import Session
 
 FOR_PROGRAMS = True
 _STANDARD_OUTPUT = ("-", "/dev/stdout")
@@ -64,7 +62,9 @@ class _OfFormat:
         "-o", "--output", metavar="FILE", help="write it, and what it needs beside it"
     )
     check: str | None = option(
-        "--check", metavar="FILE", help="exit with 1, and the difference, if FILE is old"
+        "--check",
+        metavar="FILE",
+        help="exit with 1, and show the difference, if FILE is out of date",
     )
     recipe: str | None = option("--recipe", default=argparse.SUPPRESS, **_RECIPE)
 

@@ -13,23 +13,20 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ..display import Result
 from ..history.file import IMAGE_HISTORY, History
 from ..history.select import Selection, moment
 from ..model.managers import names
+from ..session import Session
 from ._options import count, flag, option
 from ._record import WholeRecords
 from ._records import HistoryTable
-from ._shared import Target
-
-if TYPE_CHECKING:
-    from ..display import Result
-    from ..session import Session
+from ._shared import TargetOptions
 
 
 @dataclass(frozen=True)
-class Options(Target):
+class Options(TargetOptions):
     """The records to show, and their detail."""
 
     id: str | None = option(nargs="?", metavar="ID", help="one transaction or record, whole")

@@ -11,20 +11,17 @@ Examples:
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Code, Part, Result, Text
 from ..io.reading import path_of
 from ..restore import hook
 from ..restore.hook import FOLDER, NAME
+from ..session import Session
 from ._options import declare, flag, option
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
-    from ..session import Session
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,14 @@ class _Folder:
 
 
 @dataclass(frozen=True)
-class _Install(_Folder, _Keep):
+class _HookInstall(_Folder, _Keep):
     snippet: str | None = option(
         "--snippet", metavar="FILE", help="write the lines to a file of their own instead"
     )
 
 
 @dataclass(frozen=True)
-class Options(_Install):
+class Options(_HookInstall):
     """The action, and the environment."""
 
     what: str = ""
@@ -54,7 +51,7 @@ class Options(_Install):
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare one sub-command each."""
     verbs = parser.add_subparsers(dest="what", metavar="install|remove|run", required=True)
-    for name, kind in (("install", _Install), ("remove", _Folder), ("run", _Keep)):
+    for name, kind in (("install", _HookInstall), ("remove", _Folder), ("run", _Keep)):
         declare(verbs.add_parser(name), kind)
 
 
@@ -86,15 +83,10 @@ def run(options: Options, session: Session) -> HookResult:
 
 @dataclass(frozen=True, repr=False)
 class HookResult(Result):
-    """The outcome of the hook.
+    """The outcome of the hook."""
 
-    Attributes:
-        sentences: A sentence for each thing that was done.
-        snippet: Lines for a start-up script; empty if they were written to a file.
-    """
-
-    sentences: tuple[str, ...]
-    snippet: str = ""
+    sentences: tuple[str, ...]  #: a sentence for each thing that was done
+    snippet: str = ""  #: lines for a start-up script; empty if they were written to a file
 
     def summary(self) -> str:
         return self.sentences[0]

@@ -11,23 +11,20 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..history.progress import status
 from ..install.unfinished import half_done
 from ..managers import workers
+from ..session import Session
 from ..where.host import look
 from ._info import Info
 from ._options import option
 from ._packages import Packages, packages_in
-from ._shared import Target
-
-if TYPE_CHECKING:
-    from ..session import Session
+from ._shared import TargetOptions
 
 
 @dataclass(frozen=True)
-class Options(Target):
+class Options(TargetOptions):
     """The environment to show."""
 
     packages: str | None = option(
@@ -49,7 +46,7 @@ def run(options: Options, session: Session) -> Info | Packages:
         half_done=tuple(map(half_done, environments)),
         system_half_done=half_done(environments[0], system=True) if environments else (),
         host=look(),
-        replay=status(),
+        replay=status(session.history.path),
         engines=tuple(tuple(workers(each, engines)) for each in environments),
         notes=options.not_reached(),
     )

@@ -11,7 +11,7 @@ Examples:
     %envinstall --missing                       # all that this notebook imports and is not here
     %envinstall --missing old.ipynb --dry-run   # or that another one does, the plan alone
     %envinstall --dry-run pandas                # the plan alone
-    %envinstall --pip twitter -- --no-deps      # what only the manager knows, after two dashes
+    %envinstall --pip twitter -- --no-deps      # the manager's own options, after two dashes
 
     %%envinstall                                # a cell: specs, sections, or an environment.yml
     numpy>=1.20
@@ -27,30 +27,27 @@ import os
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from ..install.route import once, route, steps_of
+from ..managers.steps import Step
 from ..model.cell import read_cell
 from ..model.errors import UsageError
 from ..model.parsing import Asked, logical_lines, read_specs
-from ..model.slips import check_verb
+from ..model.slips import check_verb, check_words
+from ..session import Session
 from . import _missing
 from ._change import carry_out, repair
+from ._changed import ChangeResult
 from ._lists import Lists, notes_of, steps_of_list
 from ._mode import Several
 from ._options import flag, option
-from ._shared import ByManager, Target
+from ._shared import ByManager, TargetOptions
 from ._sources import FromSources
 from ._verify import verified
 
-if TYPE_CHECKING:
-    from ..managers.steps import Step
-    from ..session import Session
-    from ._changed import ChangeResult
-
 
 @dataclass(frozen=True)
-class Options(Several, Lists, FromSources, Target, ByManager):
+class Options(Several, Lists, FromSources, TargetOptions, ByManager):
     """The packages to install, their environment and their sources."""
 
     specs: tuple[str, ...] = option(nargs="*", metavar="SPEC", help="what to install")
@@ -65,7 +62,7 @@ class Options(Several, Lists, FromSources, Target, ByManager):
     )
     verify: bool = flag(
         "--verify",
-        help="ask the managers afterwards whether it is so; exit status 1 where it is not",
+        help="check the result with the managers afterwards; exit status 1 where it differs",
     )
     options: tuple[str, ...] = ()
 
@@ -77,14 +74,13 @@ def run(options: Options, session: Session) -> ChangeResult:
         repaired = repair(options.environments(), options.engine, session, drop=options.force)
         if not asked.specs and not readings:
             return repaired
+    notes = [*asked.notes, *options.not_reached(), *chain.from_iterable(map(notes_of, readings))]
     listed = asked.specs or any(reading.requests for reading in readings)
     if not listed and options.missing is None:
         raise UsageError(
             "There is nothing to install.",
-            kept="Nothing was started.",
-            advice="Name a package: %envinstall pymongo",
+            advice=(*notes, "Name a package: %envinstall pymongo"),
         )
-    notes = [*asked.notes, *options.not_reached(), *chain.from_iterable(map(notes_of, readings))]
     steps: list[Step] = []
     missing: dict[str, str] = {}
     sources = partial(options.sources, session.policy.sources)
@@ -109,7 +105,7 @@ def run(options: Options, session: Session) -> ChangeResult:
 
 def _read(options: Options, session: Session) -> Asked:
     if not options.force:
-        check_verb(options.specs)
+        check_words(options.specs, options.manager)
         for _, line in logical_lines(session.cell or ""):
             check_verb(line.split())
     asked = read_specs(

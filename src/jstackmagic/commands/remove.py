@@ -10,34 +10,30 @@ Examples:
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ..managers.steps import Step
 from ..model import managers
+from ..model.environment import Environment
 from ..model.errors import UsageError
 from ..model.ledger import fold
 from ..model.packages import ManagerName, PackageSet, normalise
 from ..model.parsing import read_specs
 from ..model.request import Request
 from ..model.spec import read, read_all
+from ..session import Session
 from ..where.ours import left_behind
 from ..where.packages import read_packages
 from ._change import carry_out
+from ._changed import ChangeResult
 from ._mode import Several
 from ._options import option
-from ._shared import ByManager, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..managers.steps import Step
-    from ..model.environment import Environment
-    from ..session import Session
-    from ._changed import ChangeResult
+from ._shared import ByManager, TargetOptions
 
 
 @dataclass(frozen=True)
-class Options(Several, Target, ByManager):
+class Options(Several, TargetOptions, ByManager):
     """The packages to remove, and their environment."""
 
     specs: tuple[str, ...] = option(nargs="+", metavar="NAME", help="what to remove")

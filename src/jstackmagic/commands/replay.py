@@ -14,23 +14,19 @@ Examples:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ..display import Part, Text
 from ..display.console import into
 from ..history.progress import replays
 from ..model.ledger import Ledger
+from ..session import Session
+from ..where import environment
 from ._change import transaction
 from ._changed import ChangeResult
 from ._mode import Rehearsal
 from ._options import by_name, by_prefix, flag, option
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..session import Session
-
 
 _TARGET = "target (the environments of the history, if not said)"
 
@@ -39,7 +35,7 @@ _TARGET = "target (the environments of the history, if not said)"
 class Options(Rehearsal):
     """The records to replay, and the environment."""
 
-    loose: bool = flag("--loose", help="the specs as they were asked, not the versions")
+    loose: bool = flag("--loose", help="the specs as requested, not the versions")
     source: str | None = option(
         "--from",
         metavar="FILE_OR_IMAGE",
@@ -49,7 +45,7 @@ class Options(Rehearsal):
     prefix: str | None = by_prefix(_TARGET)
     all_images: bool = flag("--all-images", help="also what other images than this had")
     keep: bool = flag("--keep", help="keep all packages' archives for the next time")
-    log: str | None = option("--log", metavar="FILE", help="where the managers' own words go")
+    log: str | None = option("--log", metavar="FILE", help="a file for the managers' output")
 
 
 def run(options: Options, session: Session) -> ReplayResult:
@@ -57,7 +53,6 @@ def run(options: Options, session: Session) -> ReplayResult:
     from ..restore.homes import Home, at_home
     from ..restore.keep import Store
     from ..restore.replay import ReplayOptions, alone, replay
-    from ..where import environment
     from ._source import records_of
 
     if options.source is None:
@@ -66,6 +61,7 @@ def run(options: Options, session: Session) -> ReplayResult:
         here = environment.find(name=options.name, prefix=options.prefix)
         home = Home(records_of(options.source, [here], session.context(), session.console))
     wanted = ReplayOptions(
+        session.history.path,
         name=options.name or "",
         prefix=options.prefix or "",
         loose=options.loose,
@@ -91,13 +87,9 @@ def run(options: Options, session: Session) -> ReplayResult:
 
 @dataclass(frozen=True, repr=False)
 class ReplayResult(ChangeResult):
-    """The outcome of a replay.
+    """The outcome of a replay."""
 
-    Attributes:
-        kept: A sentence on what was kept for the next one; empty if not requested.
-    """
-
-    kept: str = ""
+    kept: str = ""  #: a sentence on what was kept for the next one; empty if not requested
 
     def parts(self) -> Sequence[Part]:
         moved = tuple(item for item in self.done if item.plan.commands or item.record)

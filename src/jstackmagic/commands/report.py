@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timezone
-from typing import TYPE_CHECKING
 
+from ..display import Result
 from ..export.dockerfile import STYLES
 from ..history.select import moment
 from ..io.reading import path_of
@@ -25,14 +25,10 @@ from ..report.folders import USUAL, histories, report_on
 from ..report.person import Filter
 from ..report.shown import ORDERS, Report, coarse
 from ..report.suggest import suggest
+from ..session import Session
 from ._against import against
 from ._next import dockerfile, share
 from ._options import count, flag, option
-
-if TYPE_CHECKING:
-    from ..display import Result
-    from ..session import Session
-
 
 _NEXT = "the next image"
 

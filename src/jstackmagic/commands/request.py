@@ -10,32 +10,30 @@ Examples:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Part, Result, Table, Text
 from ..install.route import route, steps_of
 from ..model.errors import UsageError
 from ..model.parsing import read_specs
 from ..model.record import WHY, Record
+from ..model.text import counted
+from ..session import Session
+from ..where.environment import detect
 from ._change import transaction
 from ._changed import ChangeResult
 from ._options import option
 from ._record import when_of
-from ._shared import ByManager, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from ..session import Session
-
+from ._shared import ByManager, TargetOptions
 
 _SECONDS = 3.0  # that a list waits for the service
 
 
 @dataclass(frozen=True)
-class Options(Target, ByManager):
+class Options(TargetOptions, ByManager):
     """The packages to ask for, and the reason."""
 
     specs: tuple[str, ...] = option(nargs="*", metavar="SPEC", help="what to ask for")
@@ -64,16 +62,12 @@ def run(options: Options, session: Session) -> Result:
 
 @dataclass(frozen=True, repr=False)
 class Requests(Result):
-    """A user's requests.
+    """A user's requests."""
 
-    Attributes:
-        rows: Time, package, reason and state of each.
-    """
-
-    rows: tuple[tuple[str, str, str, str], ...]
+    rows: tuple[tuple[str, str, str, str], ...]  #: time, package, reason and state of each
 
     def summary(self) -> str:
-        return f"{len(self.rows)} requests"
+        return counted(len(self.rows), "request")
 
     def parts(self) -> Sequence[Part]:
         if not self.rows:
@@ -88,7 +82,6 @@ class Requests(Result):
 
 def _listed(session: Session) -> Requests:
     from ..sending.outbox import Outbox, Unreachable
-    from ..where.environment import detect
     from ..where.packages import read_packages
 
     outbox = Outbox(session.history.path, session.policy.hub_url)

@@ -11,18 +11,15 @@ Examples:
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Fold, Part, Result, Text
 from ..model.text import counted
 from ..sending.outbox import Outbox
+from ..session import Session
 from ._options import option
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..session import Session
 
 
 @dataclass(frozen=True)
@@ -46,19 +43,12 @@ def run(options: Options, session: Session) -> Shared:
 
 @dataclass(frozen=True, repr=False)
 class Shared(Result):
-    """The lines that were sent.
+    """The lines that were sent."""
 
-    Attributes:
-        url: The service; empty if there is none.
-        lines: Every line, as it was sent.
-        details: Whether the user lets names and URLs go.
-        fetched: The time of the hub's policy that holds here, ISO 8601; empty for none.
-    """
-
-    url: str
-    lines: tuple[dict[str, Any], ...]
-    details: bool
-    fetched: str = ""
+    url: str  #: the service; empty if there is none
+    lines: tuple[dict[str, Any], ...]  #: every line, as it was sent
+    details: bool  #: whether the user lets names and URLs go
+    fetched: str = ""  #: the time of the hub's policy that holds here, ISO 8601; empty for none
 
     def summary(self) -> str:
         return f"{counted(len(self.lines), 'line')} sent"

@@ -12,16 +12,13 @@ Examples:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ..display import Result
+from ..session import Session
 from ._mode import Rehearsal
 from ._options import flag, option
 from ._synced import SyncResult
 from ._workers import compared, connected, loaded, synced
-
-if TYPE_CHECKING:
-    from ..display import Result
-    from ..session import Session
 
 
 @dataclass(frozen=True)

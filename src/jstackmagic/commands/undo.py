@@ -10,25 +10,21 @@ Examples:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ..display import Part, Text
 from ..model.record import Record
+from ..session import Session
 from ._change import transaction
 from ._changed import ChangeResult
-from ._mode import Mode
+from ._mode import Single
 from ._options import option
 from ._records import what_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..session import Session
-
 
 @dataclass(frozen=True)
-class Options(Mode):
+class Options(Single):
     """The records to undo."""
 
     id: str | None = option(nargs="?", metavar="ID", help="a transaction, or one record of it")
@@ -73,11 +69,7 @@ def _again(taken: Iterable[Record], session: Session) -> Iterator[str]:
 
 @dataclass(frozen=True, repr=False)
 class UndoResult(ChangeResult):
-    """The outcome of an undo.
-
-    Attributes:
-        taken_back: The records.
-    """
+    """The outcome of an undo."""
 
     taken_back: tuple[Record, ...] = ()
 

@@ -11,36 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..model.text import readable
-from .parts import (
-    MIB,
-    SIGNS,
-    Code,
-    Displayed,
-    Fold,
-    Part,
-    Table,
-    Text,
-    as_text,
-    channel_text,
-    json_text,
-    size_text,
-)
-
-__all__ = [
-    "MIB",
-    "SIGNS",
-    "Code",
-    "Displayed",
-    "Fold",
-    "Part",
-    "Result",
-    "Table",
-    "Text",
-    "as_text",
-    "channel_text",
-    "json_text",
-    "size_text",
-]
+from .parts import Code as Code
+from .parts import Displayed as Displayed
+from .parts import Fold as Fold
+from .parts import Part as Part
+from .parts import Table as Table
+from .parts import Text as Text
+from .parts import as_text as as_text
+from .parts import channel_text as channel_text
+from .parts import json_text as json_text
+from .parts import size_text as size_text
 
 
 class Result:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..model.packages import Change, Package
 from .parts import Table, channel_text, size_text
-
-if TYPE_CHECKING:
-    from ..model.packages import Change, Package
 
 
 def count_text(change: Change) -> str:
@@ -44,4 +40,5 @@ def _row(sign: str, package: Package, version: str) -> tuple[str, ...]:
 def _moved(old: Package, new: Package) -> str:
     if old.version != new.version:
         return f"{old.version} → {new.version}"
-    return f"{new.version} (was {old.build or channel_text(old.source) or 'another archive'})"
+    origin = channel_text(old.source) if old.source != new.source else ""
+    return f"{new.version} (was {old.build or origin or 'another archive'})"

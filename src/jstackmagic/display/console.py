@@ -10,22 +10,17 @@ from ..io.reading import path_of
 from ..model.text import readable
 from .log import Log
 from .parts import Displayed
-from .progress import Lines, Progress
+from .progress import Lines, ProgressReport
 
 Show = Callable[[Displayed, bool], None]
 """Shows a result; the second argument says whether as JSON."""
 
 
 class Console(Protocol):
-    """The place that words, progress and results go to.
+    """The place that words, progress and results go to."""
 
-    Attributes:
-        live: Whether a line can be written over, after a carriage return.
-        terminal: Whether the words may move a terminal's cursor about, as several bars do.
-    """
-
-    live: bool
-    terminal: bool
+    live: bool  #: whether a line can be written over, after a carriage return
+    terminal: bool  #: whether the words may move a terminal's cursor about, as several bars do
 
     def say(self, text: str) -> None:
         """Show a line of our own, which stays to be seen where a program's words are folded.
@@ -36,7 +31,7 @@ class Console(Protocol):
     def write(self, text: str) -> None:
         """Take a program's own words, as they come: carriage returns and colours included."""
 
-    def progress(self, progress: Progress | None) -> None:
+    def progress(self, progress: ProgressReport | None) -> None:
         """Show how far work has come; None says that it is over."""
 
     def result(self, result: Displayed, *, as_json: bool = False) -> None:
@@ -47,13 +42,8 @@ def _show_nothing(_result: Displayed, _as_json: bool) -> None:
     pass
 
 
-class Plain:
-    """Words as they come and progress as lines: for a pipe, a log, a test.
-
-    Args:
-        write: Takes the words.
-        show: Shows a result.
-    """
+class PlainConsole:
+    """Words as they come and progress as lines: for a pipe, a log, a test."""
 
     live = terminal = False
 
@@ -70,7 +60,7 @@ class Plain:
         """Write a program's words as they are."""
         self._write(text)
 
-    def progress(self, progress: Progress | None) -> None:
+    def progress(self, progress: ProgressReport | None) -> None:
         """Write a line now and then."""
         self._lines(progress)
 
@@ -82,9 +72,9 @@ class Plain:
         """Have nothing left to show."""
 
 
-def quiet(show: Show = _show_nothing) -> Plain:
+def quiet(show: Show = _show_nothing) -> PlainConsole:
     """Return a console that shows results alone."""
-    return Plain(lambda _text: None, show)
+    return PlainConsole(lambda _text: None, show)
 
 
 @contextmanager
@@ -103,15 +93,31 @@ def into(log: str | None, console: Console) -> Iterator[Console]:
             file.write(text)
             file.flush()
 
-        yield Plain(write)
+        yield PlainConsole(write)
+
+
+class ByteCount:
+    """Bytes of one kind of work, shown while its block lasts."""
+
+    def __init__(self, console: Console, doing: str, item: str, total: int) -> None:
+        self._console, self._doing, self._item, self._total = console, doing, item, total
+        self.done = 0
+
+    def __enter__(self) -> ByteCount:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._console.progress(None)
+
+    def __call__(self, size: int) -> None:
+        """Count further bytes."""
+        self.done += size
+        now = ProgressReport(self._doing, self._item, self.done, self._total, "bytes")
+        self._console.progress(now)
 
 
 class Recording:
-    """A console, and a log of what programs write to it.
-
-    Args:
-        console: Where everything goes on to.
-    """
+    """A console, and a log of what programs write to it."""
 
     def __init__(self, console: Console) -> None:
         self.log = Log()

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from ..model.text import readable
+from .log import Line, Style
 from .parts import SIGNS, Code, Fold, Part, Table, Text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from .log import Line, Style
 
 # https://jupyterlab.readthedocs.io/en/stable/developer/css.html
 # https://code.visualstudio.com/api/references/theme-color

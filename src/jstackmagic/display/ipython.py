@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
+from .console import PlainConsole
 from .html import as_html
-from .live import Live, Notebook, stream_console
+from .live import LiveConsole, Notebook, stream_console
 from .parts import Displayed, as_text, json_text
-
-if TYPE_CHECKING:
-    from .console import Plain
 
 
 class _Shown:
@@ -20,7 +17,7 @@ class _Shown:
     results: list[Displayed] = []  # noqa: RUF012 - one interpreter, one running cell
 
 
-def console() -> Live | Plain:
+def console() -> LiveConsole | PlainConsole:
     """Return the console of this IPython: a notebook's, or that of the terminal it runs in."""
     return Notebook(_show) if in_notebook() else stream_console(sys.stdout, _show)
 

@@ -13,19 +13,16 @@ import shutil
 import threading
 import time
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from ..model.text import readable
 from . import html as drawing
-from .console import Plain, Show
+from .console import PlainConsole, Show
 from .log import Log
-from .progress import NotebookBar, Progress, TerminalBar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .parts import Displayed
+from .parts import Displayed
+from .progress import NotebookBar, ProgressReport, TerminalBar
 
 _SHOWN = {"notebook": 12, "terminal": 6}
 """The number of last lines to show while a manager works."""
@@ -34,13 +31,8 @@ _PAUSE = 0.2  # seconds between two states of what is shown: a notebook's browse
 _MOST = 1000  # lines that a notebook keeps of a log; the record has all of it
 
 
-def stream_console(stream: TextIO, show: Show) -> Live | Plain:
-    """Return the console of a stream: live on a terminal, else everything as it comes.
-
-    Args:
-        stream: Where words go.
-        show: Shows a result.
-    """
+def stream_console(stream: TextIO, show: Show) -> LiveConsole | PlainConsole:
+    """Return the console of a stream: live on a terminal, else everything as it comes."""
 
     def write(text: str) -> None:
         stream.write(text)
@@ -48,27 +40,27 @@ def stream_console(stream: TextIO, show: Show) -> Live | Plain:
 
     if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return Terminal(stream, show)
-    return Plain(write, show)
+    return PlainConsole(write, show)
 
 
 @dataclass
-class _Section:
+class _LiveSection:
     """Our message, and the managers' output after it."""
 
     said: list[str] = field(default_factory=list)
     log: Log = field(default_factory=Log)
 
 
-class Live:
+class LiveConsole:
     """Takes words, and has them drawn soon: at once, but not more often than is of any use."""
 
     live = True
     terminal = False
-    _bar: Callable[[Progress | None], None]
+    _bar: Callable[[ProgressReport | None], None]
 
     def __init__(self, show: Show) -> None:
         self._show = show
-        self._sections = [_Section()]
+        self._sections = [_LiveSection()]
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._drawn = float("-inf")
@@ -79,7 +71,7 @@ class Live:
         with self._lock:
             section = self._sections[-1]
             if section.said and section.log.text:
-                section = _Section()
+                section = _LiveSection()
                 self._sections.append(section)
             section.said.append(readable(text))
             self._draw_soon()
@@ -90,7 +82,7 @@ class Live:
             self._sections[-1].log.write(text)
             self._draw_soon()
 
-    def progress(self, progress: Progress | None) -> None:
+    def progress(self, progress: ProgressReport | None) -> None:
         """Draw how far the work is."""
         with self._lock:
             self._bar(progress)
@@ -131,7 +123,7 @@ class Live:
         raise NotImplementedError
 
 
-class Notebook(Live):
+class Notebook(LiveConsole):
     """One output, updated in place."""
 
     _name: str = ""
@@ -158,14 +150,14 @@ class Notebook(Live):
             display(data, raw=True, display_id=self._name)  # type: ignore[no-untyped-call]
 
 
-def _as_text(section: _Section, running: bool) -> str:
+def _as_text(section: _LiveSection, running: bool) -> str:
     shown = list(section.said)
     if running or not shown:
         shown.append(section.log.tail(_SHOWN["notebook"] if running else 1))
     return "\n".join(filter(None, shown))
 
 
-def _as_html(section: _Section, running: bool) -> str:
+def _as_html(section: _LiveSection, running: bool) -> str:
     said = section.said or [section.log.tail(1)]
     summary = "<br>".join(f"<code>{html.escape(line)}</code>" for line in said)
     count = len(section.log)
@@ -177,7 +169,7 @@ def _as_html(section: _Section, running: bool) -> str:
     return drawing.fold(summary, body, is_open=running)
 
 
-class Terminal(Live):
+class Terminal(LiveConsole):
     """The last lines below what we said, removed when the manager is done, and a bar below."""
 
     terminal = True

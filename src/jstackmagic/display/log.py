@@ -27,15 +27,10 @@ _BASE_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "
 
 
 class Style(NamedTuple):
-    """The style of a piece of text.
+    """The style of a piece of text."""
 
-    Attributes:
-        colour: Empty, one of the eight names that terminals have ("red"), the same with "bright-"
-            before it, or "#rrggbb".
-        bold: Whether it is bold.
-        faint: Whether it is faint.
-    """
-
+    #: empty, one of the eight names that terminals have ("red"), the same with "bright-" before it,
+    #: or "#rrggbb"
     colour: str = ""
     bold: bool = False
     faint: bool = False

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..model.text import TURNING, readable
+from ..model.errors import JStackMagicError
+from ..model.text import as_json, readable
 
 MIB = 1024 * 1024
 
@@ -30,36 +29,22 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a heading.
-
-    Attributes:
-        columns: The heading.
-        rows: As many cells as columns each.
-        caption: What the table is, for readers and screen readers.
-        facts: Whether each row is one fact: its first cell the name, the other the value.
-    """
+    """Rows of text under a heading."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    caption: str = ""
+    rows: tuple[tuple[str, ...], ...]  #: as many cells as columns each
+    caption: str = ""  #: what the table is, for readers and screen readers
+    #: whether each row is one fact: its first cell the name, the other the value
     facts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A long text behind one line: in HTML it opens on demand, in plain text it is left out.
+    """A long text behind one line: in HTML it opens on demand, in plain text it is left out."""
 
-    Attributes:
-        title: The line; it says how to see the text where nothing opens.
-        text: The text.
-    """
-
-    title: str
+    title: str  #: the line; it says how to see the text where nothing opens
     text: str
 
-
-# what JSON allows, and no terminal or encoding does
-_BEYOND_JSON = re.compile(rf"[\x7f-\x9f\ud800-\udfff{TURNING}]")
 
 Part = Text | Code | Table | Fold
 
@@ -84,19 +69,17 @@ class Displayed(Protocol):
         """Return what a person should know of the document, on standard error."""
 
 
-def json_text(result: Displayed) -> str:
-    """Return the result as indented JSON, without a credential."""
+def json_text(result: Displayed | JStackMagicError) -> str:
+    """Return a result or an error as indented JSON, without a credential."""
     from ..model.credentials import mask_values
 
-    text = json.dumps(mask_values(result.to_json()), indent=2, ensure_ascii=False)
-    return _BEYOND_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return as_json(mask_values(result.to_json()))
 
 
 def as_text(parts: Sequence[Part], *, words: Callable[[str], str] = str) -> str:
     """Draw parts for a terminal, a log or a screen reader.
 
     Args:
-        parts: What to draw.
         words: Puts sentences into the words of a surface; tables and code stay as they are.
     """
     return "\n".join(block for part in parts if (block := _text_of(part, words)))

@@ -21,32 +21,20 @@ Unit = Literal["bytes", "packages", ""]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of one kind of work.
+class ProgressReport:
+    """The progress of one kind of work."""
 
-    Attributes:
-        doing: The work, "Fetching".
-        item: The current item, a package.
-        done: The amount done.
-        total: The total amount; None if unknown.
-        unit: The unit; empty if it cannot be counted.
-    """
-
-    doing: str
-    item: str = ""
+    doing: str  #: the work, "Fetching"
+    item: str = ""  #: the current item, a package
     done: int = 0
-    total: int | None = None
-    unit: Unit = ""
+    total: int | None = None  #: the total amount; None if unknown
+    unit: Unit = ""  #: the unit; empty if it cannot be counted
 
 
 class Meter:
-    """Rate and time left of one kind of work, smoothed by tqdm.
+    """Rate and time left of one kind of work, smoothed by tqdm."""
 
-    Args:
-        first: Where it begins.
-    """
-
-    def __init__(self, first: Progress) -> None:
+    def __init__(self, first: ProgressReport) -> None:
         from tqdm import tqdm  # type: ignore[import-untyped]
 
         self._format = tqdm.format_sizeof
@@ -54,7 +42,7 @@ class Meter:
         self.latest = first
         self.update(first)
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: ProgressReport) -> None:
         """Take the next news of the same work."""
         self.latest = progress
         self._bar.total = progress.total
@@ -106,11 +94,7 @@ class _Nowhere:
 
 
 class Lines:
-    """Progress as plain lines, a few: one where bytes begin to come, then one now and then.
-
-    Args:
-        write: Takes the lines.
-    """
+    """Progress as plain lines, a few: one where bytes begin to come, then one now and then."""
 
     PATIENCE, PAUSE = 3.0, 10.0  # seconds before the first line of other work, and between two
 
@@ -119,7 +103,7 @@ class Lines:
         self._meter: Meter | None = None
         self._due = 0.0
 
-    def __call__(self, progress: Progress | None) -> None:
+    def __call__(self, progress: ProgressReport | None) -> None:
         """Take the next news."""
         now = time.monotonic()
         if progress is None or self._meter is None or progress.doing != self._meter.latest.doing:
@@ -144,7 +128,7 @@ class NotebookBar:
         self._begun = self._drawn = 0.0
         self._ended: dict[str, str] = {}
 
-    def __call__(self, progress: Progress | None) -> None:
+    def __call__(self, progress: ProgressReport | None) -> None:
         """Take the next news; None says that the work is over."""
         now = time.monotonic()
         self._begun = self._begun or now
@@ -218,7 +202,7 @@ class TerminalBar:
         self._doing = ""
         self._begun = 0.0
 
-    def __call__(self, progress: Progress | None) -> None:
+    def __call__(self, progress: ProgressReport | None) -> None:
         """Take the next news; None says that the work is over."""
         if self._bar is not None and (progress is None or progress.doing != self._doing):
             self._bar.close()
@@ -240,7 +224,7 @@ class TerminalBar:
         if not progress.unit:
             self._bar.refresh()
 
-    def _new(self, progress: Progress) -> Any:
+    def _new(self, progress: ProgressReport) -> Any:
         from tqdm import tqdm
 
         details: dict[str, Any] = {}

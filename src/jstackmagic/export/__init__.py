@@ -12,9 +12,9 @@ from importlib import import_module
 
 from ..model.errors import UsageError
 from ._artifact import Artifact, File
-from ._format import Format, Option, option
+from ._format import Format, FormatOption, option
 
-__all__ = ["Artifact", "File", "Format", "Option", "formats", "get", "option"]
+__all__ = ["Artifact", "File", "Format", "FormatOption", "formats", "get", "option"]
 
 
 def formats() -> dict[str, Format]:

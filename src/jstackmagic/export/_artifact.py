@@ -23,7 +23,6 @@ LEFT_BEHIND = (
 )
 """Paths of a project's folder that are not copied: generated files, and files with secrets."""
 
-_NOTHING_WRITTEN = "Nothing was written."
 _INCLUDE = re.compile(r"\s*(?:-r|--requirement)(?:\s+|=)(?P<path>.+?)\s*(?:\s#.*)?")
 _LINE = re.compile(
     r"\s*(?:(?P<option>-c|--constraint|-e|--editable|-f|--find-links)(?:\s+|=))?(?P<value>.*)"
@@ -32,41 +31,28 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file or folder next to an artifact.
+    """A file or folder next to an artifact."""
 
-    Attributes:
-        name: Its path from the artifact's folder; nothing in it needs quoting.
-        source: The file or folder to copy, as an absolute path, or the content itself.
-        sha256: The file's hash when it was installed; empty if unknown.
-        requirements: Whether it is a requirements file, whose own ``-r`` lines are followed.
-        executable: Whether it is a program.
-    """
-
-    name: str
-    source: str | bytes
-    sha256: str = ""
+    name: str  #: its path from the artifact's folder; nothing in it needs quoting
+    source: str | bytes  #: the file or folder to copy, as an absolute path, or the content itself
+    sha256: str = ""  #: the file's hash when it was installed; empty if unknown
+    #: whether it is a requirements file, whose own ``-r`` lines are followed
     requirements: bool = False
-    executable: bool = False
+    executable: bool = False  #: whether it is a program
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A rendered recipe.
-
-    Attributes:
-        text: The artifact's own text.
-        files: The files that belong next to it.
-        notes: Sentences the user should read, each once and with no credential: what could not be
-            kept, what a build needs.
-        secrets: The build secrets that it reads: by id the text, with its credential masked.
-        executable: Whether it is a program.
-    """
+    """A rendered recipe."""
 
     text: str
-    files: tuple[File, ...] = ()
+    files: tuple[File, ...] = ()  #: the files that belong next to it
+    #: sentences the user should read, each once and with no credential: what could not be kept,
+    #: what a build needs
     notes: Sequence[str] = ()
+    #: the build secrets that it reads: by id the text, with its credential masked
     secrets: Mapping[str, str] = field(default_factory=dict)
-    executable: bool = False
+    executable: bool = False  #: whether it is a program
 
     def __post_init__(self) -> None:
         """Refuse a text with a credential: all that is exported passes here."""
@@ -84,7 +70,6 @@ class Artifact:
             held = next((line for was, line in lines if line != was), masked)
             raise ExportError(
                 f"A line{f' of {name}' * bool(name)} would hold a credential: {held.strip()}",
-                kept=_NOTHING_WRITTEN,
                 advice="Give a channel with --channel and an index with --index-url; those can be"
                 " passed to a build as secrets.",
             )
@@ -105,7 +90,6 @@ class Artifact:
         if path.is_dir():
             raise ExportError(
                 f"{path} is a folder.",
-                kept=_NOTHING_WRITTEN,
                 advice=f"Name a file in it: {path / 'Dockerfile'}",
             )
         written = self.write_beside(path.parent)
@@ -132,7 +116,7 @@ class Artifact:
         written = []
         for file, content in zip(self.files, contents, strict=True):
             target = folder / file.name
-            with _told(target):
+            with _explained(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if isinstance(content, bytes):
                     _write(target, content, executable=file.executable)
@@ -160,13 +144,13 @@ def write_text(path: Path, text: str, *, executable: bool = False) -> None:
     Raises:
         ExportError: It cannot be written.
     """
-    with _told(path):
+    with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, text.encode(), executable=executable)
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, shutil.Error) as error:
@@ -236,21 +220,21 @@ def _content(file: File) -> bytes | Path:
     except FileNotFoundError:
         raise ExportError(
             f"{source} was installed and is no longer there.",
-            kept=_NOTHING_WRITTEN,
             advice="Bring it back, or remove what it installed: %envremove",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"{source} cannot be read: {error}.", kept=_NOTHING_WRITTEN) from error
+        raise ExportError(f"{source} cannot be read: {error}.") from error
 
 
 def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
     """Return the lines of a requirements file, with included files in place of ``-r`` lines."""
     if path in includers:
         return []
-    lines = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    lines, text = [], path.read_text(encoding="utf-8-sig")
+    holds = mask(text) != text  # a key has many lines
+    for number, line in enumerate(text.splitlines(), start=1):
         included = _INCLUDE.fullmatch(line)
-        if mask(line) != line:
+        if holds:
             line = re.sub(r"(^|\s+)#.*", "", line)  # what a comment says, pip does not need
         if mask(line) != line:
             problem = "holds a credential, which everyone could read in the image"
@@ -264,9 +248,7 @@ def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
         else:
             lines.append(f"{line}\n")
             continue
-        raise ExportError(
-            f"Line {number} of {path} {problem}.", kept=_NOTHING_WRITTEN, advice=advice
-        )
+        raise ExportError(f"Line {number} of {path} {problem}.", advice=advice)
     return lines
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from typing import TYPE_CHECKING
 
+from ..model.recipe import Item, Recipe
 from ..model.spec import Listing
 from ..model.words import checked
 from ._artifact import File
-
-if TYPE_CHECKING:
-    from ..model.recipe import Item, Recipe
 
 FOLDER = "jstackmagic"
 """The folder beside an artifact for the files that are copied."""

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..model.credentials import mask
 from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
-from ..model.recipe import Holding, Item, Recipe, Step
+from ..model.packages import ManagerName
+from ..model.recipe import Holding, Item, Recipe, RecipeStep
 from ._beside import UNSAFE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ..model.packages import ManagerName
 
 _NO_STEPS = "Nothing is recorded, so that there is nothing to write: install something first."
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An environment of a recipe.
-
-    Attributes:
-        environment: The environment.
-        steps: Its steps, conda's and then pip's.
-        holding: Its packages.
-        elsewhere: Its packages on other platforms, if known.
-        left_out: Sentences on the rest of the recipe.
-    """
+    """An environment of a recipe."""
 
     environment: EnvironmentRef
-    steps: tuple[Step, ...]
-    holding: Holding
-    elsewhere: tuple[Holding, ...]
-    left_out: tuple[str, ...]
+    steps: tuple[RecipeStep, ...]  #: its steps, conda's and then pip's
+    holding: Holding  #: its packages
+    elsewhere: tuple[Holding, ...]  #: its packages on other platforms, if known
+    left_out: tuple[str, ...]  #: sentences on the rest of the recipe
 
-    def of(self, manager: ManagerName) -> tuple[Step, ...]:
+    def of(self, manager: ManagerName) -> tuple[RecipeStep, ...]:
         """Return the steps of one manager."""
         return tuple(step for step in self.steps if step.manager == manager)
 
@@ -80,8 +68,13 @@ def choose(recipe: Recipe, *, name: str = "", prefix: str = "") -> Chosen:
         ExportError: The recipe has none, or none of that name or prefix.
     """
     known = {step.environment.prefix: step.environment for step in recipe.steps if step.environment}
+    if not known and recipe.steps:
+        left = left_out(
+            "It holds the packages of an environment, and none is recorded.", recipe.steps
+        )
+        raise ExportError(left[0], advice="Debian's packages alone: %envexport apt")
     if not known:
-        raise ExportError(_NO_STEPS, kept="Nothing was written.")
+        raise ExportError(_NO_STEPS)
     fits = [
         environment
         for environment in known.values()
@@ -91,7 +84,6 @@ def choose(recipe: Recipe, *, name: str = "", prefix: str = "") -> Chosen:
     if not fits:
         raise ExportError(
             f"Nothing is recorded of an environment {name or prefix}.",
-            kept="Nothing was written.",
             advice=("There are records of:", *map(_option, known.values())),
         )
     environment = fits[0]
@@ -132,7 +124,7 @@ def _left_out(recipe: Recipe, environment: EnvironmentRef) -> Iterator[str]:
             yield f"This file cannot say that {', '.join(step.remove)} was removed from {where}."
 
 
-def left_out(why: str, steps: Iterable[Step]) -> tuple[str, ...]:
+def left_out(why: str, steps: Iterable[RecipeStep]) -> tuple[str, ...]:
     """Return one sentence on the steps that a format cannot express; none without steps.
 
     Args:

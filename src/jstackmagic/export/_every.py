@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ..model.errors import ExportError, JStackMagicError
 from ..model.extras import missing
+from ..model.recipe import Recipe
 from ..model.text import readable
 from . import formats
 from ._artifact import Artifact
 from ._choice import file_names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from ..model.recipe import Recipe
-    from ._format import Format
-    from ._source import BaseFinder, Source
+from ._format import Format
+from ._source import BaseFinder, Source
 
 _README = "README.md"
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """One file of the folder.
-
-    Attributes:
-        name: The format.
-        file: Its path in the folder.
-        summary: The format's description.
-        artifact: The rendered artifact; None if it could not be rendered.
-        reason: The reason why not.
-    """
+    """One file of the folder."""
 
     name: str
-    file: str
-    summary: str
-    artifact: Artifact | None = None
-    reason: str = ""
+    file: str  #: its path in the folder
+    summary: str  #: the format's description
+    artifact: Artifact | None = None  #: the rendered artifact; None if it could not be rendered
+    reason: str = ""  #: the reason why not
 
 
 def render_all(
@@ -92,7 +81,7 @@ def _rendered(
         lacking = missing(error)
         if lacking is None:
             raise
-        reason = f"{lacking.problem} {' '.join(lacking.advice)}"
+        reason = lacking.reason
         return Rendered(name, file, form.summary, reason=reason)
     return Rendered(name, file, form.summary, artifact)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..model.errors import ExportError
+from ..model.pins import Pin
+from ..model.recipe import Recipe
 from ._artifact import Artifact, File
 from ._beside import Beside
 from ._choice import Chosen, choose
@@ -13,30 +15,16 @@ from ._format import ENVIRONMENT, PIN, Format
 from ._requirements import Requirements
 from .conda import environment_yml
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
-
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """An environment's list.
-
-    Attributes:
-        chosen: The environment.
-        name: ``environment.yml``, or ``requirements.txt`` where it is none of conda's.
-        text: The list.
-        files: The files that it names.
-        notes: Sentences on what it does not hold.
-    """
+class WorkerList:
+    """An environment's list."""
 
     chosen: Chosen
-    name: str
+    name: str  #: ``environment.yml``, or ``requirements.txt`` where it is none of conda's
     text: str
-    files: tuple[File, ...]
-    notes: tuple[str, ...]
+    files: tuple[File, ...]  #: the files that it names
+    notes: tuple[str, ...]  #: sentences on what it does not hold
 
     @property
     def is_conda(self) -> bool:
@@ -49,7 +37,7 @@ class Listed:
         return Artifact(text, (*own, *self.files), (*self.notes, *notes), executable=runs)
 
 
-def listed(recipe: Recipe, name: str, prefix: str, pin: Pin) -> Listed:
+def listed(recipe: Recipe, name: str, prefix: str, pin: Pin) -> WorkerList:
     """Return the list of an environment.
 
     Raises:
@@ -59,29 +47,21 @@ def listed(recipe: Recipe, name: str, prefix: str, pin: Pin) -> Listed:
     requirements = Requirements(pin, Beside(recipe))
     if chosen.environment.kind.startswith("conda"):
         text, notes = environment_yml(chosen, requirements, pin)
-        return Listed(
+        return WorkerList(
             chosen, "environment.yml", text, requirements.files, (*chosen.left_out, *notes)
         )
     lines = requirements.lines(chosen.of("pip"))
     if not lines:
-        raise ExportError(
-            f"pip was asked for nothing in {chosen.name}.", kept="Nothing was written."
-        )
+        raise ExportError(f"pip was asked for nothing in {chosen.name}.")
     notes = (*chosen.left_out, *requirements.notes)
     text = "".join(f"{line}\n" for line in lines)
-    return Listed(chosen, "requirements.txt", text, requirements.files, notes)
+    return WorkerList(chosen, "requirements.txt", text, requirements.files, notes)
 
 
 def for_workers(
-    description: str | None, file: str, written: Callable[[Listed], Artifact]
+    description: str | None, file: str, written: Callable[[WorkerList], Artifact]
 ) -> Format:
-    """Return a cluster's format.
-
-    Args:
-        description: The module's docstring.
-        file: The name that the file usually has.
-        written: Renders an environment's list.
-    """
+    """Return a cluster's format."""
 
     def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
         return written(listed(recipe, name, prefix, pin))

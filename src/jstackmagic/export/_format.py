@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from ..model.errors import ExportError
 from ..model.pins import PINS
 from ._artifact import Artifact, write_text
-
-if TYPE_CHECKING:
-    import argparse
-    from pathlib import Path
-
 
 Need = Literal["records", "base image", "built image", "index", "platforms", "jstackmagic"]
 """An input of rendering besides the recipe, which the caller of ``render`` finds first.
@@ -27,19 +24,14 @@ installs jstackmagic itself, as the keyword ``own``.
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """One option of a format.
+class FormatOption:
+    """One option of a format."""
 
-    Attributes:
-        flags: As the user types it: ``("-n", "--name")``.
-        settings: The keywords of `argparse.ArgumentParser.add_argument`; a ``default`` that is
-            called gives this machine's.
-        rendered: Whether it is a keyword of ``render``; otherwise it is for its caller.
-    """
-
-    flags: tuple[str, ...]
+    flags: tuple[str, ...]  #: as the user types it: ``("-n", "--name")``
+    #: the keywords of `argparse.ArgumentParser.add_argument`; a ``default`` that is called gives
+    #: this machine's
     settings: Mapping[str, Any]
-    rendered: bool = True
+    rendered: bool = True  #: whether it is a keyword of ``render``; otherwise it is for its caller
 
     @property
     def name(self) -> str:
@@ -58,9 +50,9 @@ class Option:
         group.add_argument(*self.flags, **{**self.settings, "default": self.default})
 
 
-def option(*flags: str, rendered: bool = True, **settings: Any) -> Option:
+def option(*flags: str, rendered: bool = True, **settings: Any) -> FormatOption:
     """Return an option, given as `argparse.ArgumentParser.add_argument` takes it."""
-    return Option(flags, settings, rendered)
+    return FormatOption(flags, settings, rendered)
 
 
 PIN = option(
@@ -93,31 +85,25 @@ INTO = option(
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file that a recipe can be rendered as.
+    """A file that a recipe can be rendered as."""
 
-    Attributes:
-        description: The module's docstring; its first line describes the format to users.
-        files: The path that the file usually has in a repository, with the options for it; a
-            format of several files has several.
-        render: Pure: the same recipe and options give the same bytes. Takes the recipe and each
-            rendered option as a keyword: ``name``, or ``prefix`` where it has no name, chooses an
-            environment, and ``pin`` how exact versions are. Raises `ExportError` if there is no
-            such environment, nothing to write, or something that cannot be said safely.
-        options: The user's options.
-        needs: Its inputs besides the recipe, each with the option that calls for it; an empty
-            one always does.
-        one_environment: Whether a file has one environment, so that a second needs a file of
-            its own.
-        insert: Puts the rendered text into the text of a file that exists; the keyword
-            ``notebook`` says whether that is a notebook.
-    """
-
-    description: str | None
+    description: str | None  #: the module's docstring; its first line describes the format to users
+    #: the path that the file usually has in a repository, with the options for it; a format of
+    #: several files has several
     files: Mapping[str, Mapping[str, object]]
+    #: pure: the same recipe and options give the same bytes. Takes the recipe and each rendered
+    #: option as a keyword: ``name``, or ``prefix`` where it has no name, chooses an environment,
+    #: and ``pin`` how exact versions are. Raises `ExportError` if there is no such environment,
+    #: nothing to write, or something that cannot be said safely.
     render: Callable[..., Artifact]
-    options: tuple[Option, ...] = ()
+    options: tuple[FormatOption, ...] = ()
+    #: its inputs besides the recipe, each with the option that calls for it; an empty one always
+    #: does
     needs: Mapping[Need, str] = field(default_factory=dict)
+    #: whether a file has one environment, so that a second needs a file of its own
     one_environment: bool = False
+    #: puts the rendered text into the text of a file that exists; the keyword ``notebook`` says
+    #: whether that is a notebook
     insert: Callable[..., str] | None = None
 
     @property
@@ -182,7 +168,5 @@ class Format:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ExportError(
-                f"{path} cannot be read: {error}.", kept="Nothing was written."
-            ) from None
+            raise ExportError(f"{path} cannot be read: {error}.") from None
         return self.insert(artifact.text, text, notebook=path.suffix == ".ipynb")

@@ -17,9 +17,9 @@ def check_image(image: str, *, advice: tuple[str, ...]) -> None:
         ExportError: It is invalid or empty.
     """
     if not image:
-        raise ExportError("The image is not known.", kept="Nothing was written.", advice=advice)
+        raise ExportError("The image is not known.", advice=advice)
     if not _IMAGE.fullmatch(image):
-        raise ExportError(f"{mask(image)!r} is not an image's name.", kept="Nothing was written.")
+        raise ExportError(f"{mask(image)!r} is not an image's name.")
 
 
 def name_and_tag(image: str) -> tuple[str, str]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
+from ..model.packages import Package
+from ..model.recipe import Holding, IndexFile, Item, RecipeStep
 from ..model.spec import is_vcs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..model.packages import Package
-    from ..model.recipe import Archive, Holding, Item, Step
 
 _ARCHIVE = re.compile(r"[a-z]+:.*\.(?:whl|zip|tgz|tar\.\w+)(?:#.*)?", re.ASCII)
 _SUBDIR = re.compile(r".*/(?P<subdir>[a-z]+-(?:\d+|[a-z]\w*))/[^/]+$")
 
 
 def resolved(
-    steps: Sequence[Step], holding: Holding
+    steps: Sequence[RecipeStep], holding: Holding
 ) -> Iterator[tuple[Item | None, Package | None]]:
     """Yield pip's requested items, each with its package, then the dependencies."""
     packages = {package.name: package for package in holding.packages if package.manager == "pip"}
@@ -37,7 +33,7 @@ def is_direct(package: Package) -> bool:
     return _ARCHIVE.fullmatch(source) is not None
 
 
-def archives_of(package: Package, holding: Holding) -> tuple[Archive, ...]:
+def archives_of(package: Package, holding: Holding) -> tuple[IndexFile, ...]:
     """Return the archives of the index that serve a package's version, by file name."""
     found = (
         archive

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ..model.pins import Pin, pinned
+from ..model.recipe import Item
 from ..model.spec import Listing
 from ..model.words import checked, public, published
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.recipe import Item
-    from ._choice import Chosen
+from ._choice import Chosen
 
 
 def channels(chosen: Chosen, notes: list[str]) -> list[str]:
@@ -32,6 +28,11 @@ def channels(chosen: Chosen, notes: list[str]) -> list[str]:
         found.append(checked(name))
     if not found and any(chosen.items("conda")):
         notes.append("No channel is on record: whoever reads this file takes its own.")
+    if len({step.sources.channels[:1] for step in chosen.of("conda") if step.install}) > 1:
+        notes.append(
+            f"Not all were taken with the same channel first; in this file {found[0]} is first for"
+            " all, and what it has, too, may be taken from it. CHANNEL::NAME holds one to its own."
+        )
     return list(dict.fromkeys(found))
 
 
@@ -52,8 +53,8 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
         if item is not python:
             yield item, spec_of(item, pin, notes)
     for step in chosen.of("conda"):
-        if step.options:
-            options = public(" ".join(step.options))
+        if given := (*step.sources.variables, *step.options):
+            options = public(" ".join(given))
             notes.append(f"This file cannot say {options}, which was given to conda here.")
 
 

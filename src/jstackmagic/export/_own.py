@@ -9,7 +9,7 @@ from ..model.environment import Environment
 from ..model.errors import ExportError
 from ..model.managers import of_environment
 from ..model.packages import Package, PackageSet
-from ..model.recipe import Item, Recipe, Step
+from ..model.recipe import Item, Recipe, RecipeStep
 from ..model.spec import read
 from ..where.environment import detect
 from ..where.ours import OWN, asked_for, described, extras_here, ours_here
@@ -20,19 +20,13 @@ FLAG = "--with-jstackmagic"
 
 @dataclass(frozen=True)
 class Own:
-    """jstackmagic, as it is in one environment.
-
-    Attributes:
-        environment: The environment.
-        here: Its packages.
-        packages: jstackmagic and what only it needs; empty if something else installs it.
-        asked: Whether a record asks for it.
-    """
+    """jstackmagic, as it is in one environment."""
 
     environment: Environment
     here: PackageSet
+    #: jstackmagic and what only it needs; empty if something else installs it
     packages: tuple[Package, ...]
-    asked: bool
+    asked: bool  #: whether a record asks for it
 
     @classmethod
     def of(cls, recipe: Recipe) -> Own:
@@ -50,7 +44,7 @@ class Own:
             OWN in asked_for(recipe, environment.prefix),
         )
 
-    def step(self) -> Step | None:
+    def step(self) -> RecipeStep | None:
         """Return the step that installs it: the same version or origin, with its extras here.
 
         What only it needs is pinned to the versions here. None if something else in the
@@ -64,7 +58,6 @@ class Own:
             raise ExportError(
                 f"jstackmagic is not installed in {self.environment.description}: nothing says"
                 " which version to put into the image.",
-                kept="Nothing was written.",
                 advice=f"Install it there with pip, or leave {FLAG} out.",
             )
         if own not in self.packages:
@@ -78,7 +71,7 @@ class Own:
         item = Item(
             spec, own.name, own.version, source=own.source, sha256=own.sha256, brought=brought
         )
-        return Step(OWN[0], self.environment.ref, (item,))
+        return RecipeStep(OWN[0], self.environment.ref, (item,))
 
     def in_image(self, *, added: bool) -> str:
         """Return a sentence on whether an image will have it; empty if it is not here.

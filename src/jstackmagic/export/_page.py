@@ -8,25 +8,22 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..managers import get
 from ..managers.page import NOTHING, Command, Downloads, Making
 from ..model.credentials import MASK, mask
+from ..model.environment import EnvironmentRef
 from ..model.managers import of_environment
+from ..model.packages import ManagerName, Package
 from ..model.pins import Pin, pinned_spec
+from ..model.recipe import Item, Recipe, RecipeStep, Style
+from ..model.spec import Spec
 from ..model.words import quoted, quoted_spec
 from ._artifact import LEFT_BEHIND, Artifact, File
 from ._beside import FOLDER, UNSAFE, Beside, generated
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ..model.environment import EnvironmentRef
-    from ..model.packages import ManagerName, Package
-    from ..model.recipe import Item, Recipe, Step, Style
-    from ..model.spec import Spec
 
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
 _FLAGS = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
@@ -35,24 +32,15 @@ _CACHE = "--mount=type=cache,id=jstackmagic-{}"
 
 
 @dataclass
-class _Run:
-    """One RUN instruction.
+class _RunLines:
+    """One RUN instruction."""
 
-    Attributes:
-        commands: Joined by ``&&``.
-        mounts: Caches.
-        secrets: The ids of the build secrets that they read.
-        shell: The bash line before them, in the exec form; empty for the shell form.
-        alone: Whether it has no part of its own, so that it can share an instruction.
-        head: Lines above it.
-    """
-
-    commands: list[Command]
-    mounts: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    shell: str = ""
-    alone: bool = False
-    head: str = ""
+    commands: list[Command]  #: joined by ``&&``
+    mounts: tuple[str, ...] = ()  #: caches
+    secrets: tuple[str, ...] = ()  #: the ids of the build secrets that they read
+    shell: str = ""  #: the bash line before them, in the exec form; empty for the shell form
+    alone: bool = False  #: whether it has no part of its own, so that it can share an instruction
+    head: str = ""  #: lines above it
 
     def __str__(self) -> str:
         mounts = [f"--mount=type=secret,id={key},required=true,mode=0444" for key in self.secrets]
@@ -65,33 +53,20 @@ class _Run:
         return f"{head} " + " \\\n    ".join((*mounts, lines))
 
 
-class Page:
-    """One page being written; its subclasses are the styles of a Dockerfile, and the script.
+class WrittenPage:
+    """One page being written; its subclasses are the styles of a Dockerfile, and the script."""
 
-    Attributes:
-        style: The pattern to follow.
-        default_image: The default base image; empty if it cannot be guessed.
-        shell: The SHELL instruction.
-        user: The final user of the image, who also runs what serves one environment; empty if
-            unknown.
-        copy: The COPY instruction up to its paths.
-        permissions: The commands after an install into an environment, in the same layer.
-        owner: The numbers of the user and group who run that: a mount takes no variables.
-        kernels: The folder for kernelspecs, in the server's own environment: a volume mounted over
-            the home folder hides what the image has there.
-        brought: The prefixes of the environments that the base image brings.
-        pin: How exact to write versions.
-        notes: Sentences the user should read.
-        programs: The program of a manager in the base image, quoted, if known.
-    """
-
-    style: Style | Literal["script"]
-    default_image = ""
-    shell = ""
+    style: Style | Literal["script"]  #: the pattern to follow
+    default_image = ""  #: the default base image; empty if it cannot be guessed
+    shell = ""  #: the SHELL instruction
+    #: the final user of the image, who also runs what serves one environment; empty if unknown
     user = ""
-    copy = "COPY"
+    copy = "COPY"  #: the COPY instruction up to its paths
+    #: the commands after an install into an environment, in the same layer
     permissions: tuple[str, ...] = ()
-    owner = (0, 0)
+    owner = (0, 0)  #: the numbers of the user and group who run that: a mount takes no variables
+    #: the folder for kernelspecs, in the server's own environment: a volume mounted over the home
+    #: folder hides what the image has there
     kernels = f'--prefix "{_SERVER}"'
     _beside: Beside
 
@@ -108,7 +83,7 @@ class Page:
         self.programs = programs or {}
         self.brought = {prefix.rstrip("/") for prefix in brought}
         self._caches = cache_mounts
-        self._blocks: list[_Run | str] = []
+        self._blocks: list[_RunLines | str] = []
         self._files: dict[str, File] = {}
         self._secrets: dict[tuple[str, str], str] = {}
         self._reads: list[str] = []
@@ -116,8 +91,9 @@ class Page:
         self._ready: set[str] = set()
         self._system = False
         self._held: dict[str, tuple[Package, ...]] = {}
+        self._steps: tuple[RecipeStep, ...] = ()
 
-    def render(self, recipe: Recipe, *, image: str, own: Step | None = None) -> Artifact:
+    def render(self, recipe: Recipe, *, image: str, own: RecipeStep | None = None) -> Artifact:
         """Write everything; without an image, a fragment."""
         steps = (*recipe.steps, own) if own else recipe.steps
         self.take_in(replace(recipe, steps=steps))
@@ -140,12 +116,13 @@ class Page:
     def take_in(self, recipe: Recipe) -> None:
         """Read the files next to the page, and its environments' packages."""
         self._beside = Beside(recipe)
+        self._steps = recipe.steps
         for holding in recipe.holdings:
             if holding.environment is not None:
                 prefix = holding.environment.prefix
                 self._held[prefix] = (*self._held.get(prefix, ()), *holding.packages)
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: RecipeStep) -> None:
         self._become(self._user_of(step.environment))
         self._system = step.environment is None
         if step.environment is not None and step.environment.prefix not in self._ready:
@@ -204,19 +181,19 @@ class Page:
 
     @property
     def keeps(self) -> bool:
-        """Return whether downloads are kept; not those behind a credential of this step."""
         return self._caches and not self._reads
 
     def inside(self, environment: EnvironmentRef, path: str = "") -> str:
-        """Return a path below an environment's prefix, quoted."""
         return quoted(environment.prefix.rstrip("/") + path)
 
+    def steps(self, environment: EnvironmentRef) -> Iterable[RecipeStep]:
+        own = environment.prefix
+        return (step for step in self._steps if step.environment and step.environment.prefix == own)
+
     def held(self, environment: EnvironmentRef) -> Iterable[Package]:
-        """Return an environment's packages in the recipe."""
         return self._held.get(environment.prefix, ())
 
     def word(self, item: Item) -> str:
-        """Return an item's spec at the pin, quoted, after its flag; a local file comes along."""
         spec = pinned_spec(item, self.pin)
         *flag, word = spec.words
         before = f"{_FLAGS.get(flag[0], flag[0])} " if flag else ""
@@ -234,7 +211,6 @@ class Page:
         return f"$(cat {self.secret_file(purpose, text)})"
 
     def secret_file(self, purpose: str, text: str) -> str:
-        """Return the word that names a secret's file."""
         known = (purpose, mask(text))
         if known not in self._secrets:
             number = sum(other == purpose for other, _ in self._secrets) + 1
@@ -243,12 +219,10 @@ class Page:
         return f"/run/secrets/{self._secrets[known]}"
 
     def note_local(self, place: str, what: str) -> None:
-        """Note a channel or an index that is on this machine."""
         if place.startswith(("file:", "/", "~", ".")):
             self.notes.append(f"The {what} {place} is on this machine: a build cannot reach it.")
 
     def comment(self, *lines: str) -> None:
-        """Write lines of comment above the next commands."""
         self._blocks += [f"# {line}" for line in lines]
 
     def need(self, text: str) -> None:
@@ -261,7 +235,7 @@ class Page:
         kept = self.keeps and downloads != NOTHING
         tidy = () if kept else downloads.clean
         tidy += () if self._system else self.permissions
-        run = _Run(
+        run = _RunLines(
             [*commands, *([each] for each in tidy)],
             secrets=tuple(dict.fromkeys(self._reads)),
             shell=shell,
@@ -271,13 +245,13 @@ class Page:
         if kept:
             self._mount(run, downloads)
         last = self._blocks[-1]
-        if isinstance(last, _Run) and last.alone and run.alone:
+        if isinstance(last, _RunLines) and last.alone and run.alone:
             last.commands += run.commands
             last.secrets = tuple(dict.fromkeys(last.secrets + run.secrets))
         else:
             self._blocks.append(run)
 
-    def _mount(self, run: _Run, downloads: Downloads) -> None:
+    def _mount(self, run: _RunLines, downloads: Downloads) -> None:
         run.mounts = tuple(
             f"{_CACHE.format(name)},target={target},sharing=locked"
             for name, target in downloads.mounts

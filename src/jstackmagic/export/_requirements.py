@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ..model.errors import UsageError
-from ..model.parsing import read_requirement
+from ..model.options import INSTALL
+from ..model.packages import Package
+from ..model.parsing import OF_ONE, Asked, read_requirement
 from ..model.pins import Pin, pinned_spec
+from ..model.recipe import Holding, Item, RecipeStep
 from ..model.spec import Listing, LocalProject, Spec, VcsReference, is_vcs, read
 from ..model.words import checked, public, published
+from ._artifact import File
 from ._beside import Beside, generated
 from ._locked import hashes_of, is_direct, resolved
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..model.packages import Package
-    from ..model.recipe import Holding, Item, Step
-    from ._artifact import File
 
 _WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this file."
 
@@ -28,12 +26,8 @@ class Requirements:
     """The lines of a requirements file being written.
 
     Args:
-        pin: How exact to write versions.
         beside: The names of the files next to it.
         projects: Whether folders are copied too; otherwise they are needed at their paths.
-
-    Attributes:
-        notes: Sentences the user should read.
     """
 
     def __init__(self, pin: Pin, beside: Beside, *, projects: bool = False) -> None:
@@ -48,15 +42,20 @@ class Requirements:
         """Return the files that belong next to it."""
         return tuple(self._files.values())
 
-    def lines(self, steps: Sequence[Step]) -> list[str]:
-        """Return indexes and options, then the requested specs, in the user's order."""
-        lines = [*self.heading(steps)]
+    def lines(self, steps: Sequence[RecipeStep], *, behind: bool = False) -> list[str]:
+        """Return indexes and options, then the requested specs, in the user's order.
+
+        Args:
+            behind: Whether the options that a single requirement takes stand behind it.
+        """
+        lines = [*self.heading(steps, behind=behind)]
         for step in steps:
-            lines += [self.line(item) for item in step.install]
+            own = _behind(step) if behind else ""
+            lines += [self.line(item) + own * _takes_options(item) for item in step.install]
             lines += self._brought(step)
         return list(dict.fromkeys(lines))
 
-    def locked(self, steps: Sequence[Step], holding: Holding) -> list[str]:
+    def locked(self, steps: Sequence[RecipeStep], holding: Holding) -> list[str]:
         """Return every package with the hashes of its archives, requested ones first.
 
         pip takes hashes for all or none: a package without a hash is left out, and noted. A list
@@ -98,7 +97,7 @@ class Requirements:
             return f"./{file.name}"
         return checked(f"{package.name} @ {source}")
 
-    def heading(self, steps: Sequence[Step]) -> Iterator[str]:
+    def heading(self, steps: Sequence[RecipeStep], *, behind: bool = False) -> Iterator[str]:
         """Yield the indexes and options of all steps: a requirements file has one set of them."""
         indexes = list(dict.fromkeys(step.sources.index_url for step in steps))
         built = dict.fromkeys(text for step in steps for text in step.sources.variables)
@@ -122,12 +121,7 @@ class Requirements:
             yield f"--extra-index-url {self._index(url)}"
         for place in dict.fromkeys(place for step in steps for place in step.sources.find_links):
             yield checked(public(f"--find-links {place}"))
-        alone = all("--no-index" in step.options for step in steps)
-        for step in steps:
-            options = [word for word in step.options if alone or word != "--no-index"]
-            if len(options) < len(step.options):
-                self.notes.append("--no-index holds for a whole file: some of it needs an index.")
-            yield from self._options(options)
+        yield from self._options([step for step in steps if step.install], behind=behind)
 
     def _index(self, url: str) -> str:
         if url.startswith(("file:", "/", "~", ".")):
@@ -135,26 +129,35 @@ class Requirements:
         where = ": pip takes it from .netrc, a keyring, or PIP_INDEX_URL"
         return published(url, self.notes, where)
 
-    def _options(self, options: Sequence[str]) -> Iterator[str]:
-        """Yield those that a requirements file may hold, each with its value."""
-        waiting = list(options)
-        while waiting:
-            word = waiting.pop(0)
-            takes_value = waiting and not waiting[0].startswith("-") and "=" not in word
-            for line in ([f"{word} {waiting[0]}"] if takes_value else []) + [word]:
-                try:
-                    read = read_requirement(line, folder="/")
-                except UsageError:
-                    continue
-                if read.pip_options or read.sources:
-                    if line != word:
-                        waiting.pop(0)
-                    yield checked(public(line))
-                    break
-            else:
+    def _options(self, steps: Sequence[RecipeStep], *, behind: bool) -> Iterator[str]:
+        """Yield the options that a requirements file may have, which hold for all of it."""
+        given: dict[str, list[RecipeStep]] = {}
+        for step in steps:
+            for option in INSTALL["pip"].options(step.options):
+                if not (
+                    behind and option.name in OF_ONE and any(map(_takes_options, step.install))
+                ):
+                    given.setdefault(" ".join(option.words), []).append(step)
+        for line, own in given.items():
+            try:
+                read = read_requirement(line, folder="/")
+            except UsageError:
+                read = Asked()
+            names = ", ".join(item.name or item.text for step in own for item in step.install)
+            if not (read.pip_options or read.sources):
                 self.notes.append(
-                    f"A requirements file cannot say {public(word)}; it was given to pip here."
+                    f"A requirements file cannot say {public(line)}, which pip was given for"
+                    f" {public(names)}."
                 )
+            elif line == "--no-index" and len(own) < len(steps):
+                self.notes.append("--no-index holds for a whole file: some of it needs an index.")
+            else:
+                if len(own) < len(steps):
+                    self.notes.append(
+                        f"{public(line)} holds for all of a requirements file; here it was for"
+                        f" {public(names)} alone."
+                    )
+                yield checked(public(line))
 
     def line(self, item: Item) -> str:
         """Return one requirement; its local file is next to the list."""
@@ -187,7 +190,7 @@ class Requirements:
         flag = "-e " if spec.editable else ""  # a relative path is not a URL, and has no name
         return read("pip", f"{flag}./{file.name}{spec.tail}")
 
-    def _brought(self, step: Step) -> list[str]:
+    def _brought(self, step: RecipeStep) -> list[str]:
         """Return the versions that ``-r FILE`` installed, as constraints: it may not pin."""
         brought = {other.name: other for item in step.install for other in item.brought}
         if not brought or self._pin != "exact":
@@ -196,6 +199,16 @@ class Requirements:
         file = generated("versions", "".join(f"{line}\n" for line in lines))
         self._files[file.name] = file
         return [f"-c {file.name}"]
+
+
+def _behind(step: RecipeStep) -> str:
+    """Return the options of a step that a requirements file has behind a requirement."""
+    options = INSTALL["pip"].options(step.options)
+    return "".join(f" {shlex.join(each.words)}" for each in options if each.name in OF_ONE)
+
+
+def _takes_options(item: Item) -> bool:
+    return not (isinstance(item.spec, Listing) or item.spec.editable)
 
 
 def _can_have_hash(spec: Spec) -> bool:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from .. import managers
 from ..history.built import built_image, built_on
 from ..history.file import History
 from ..io.reading import MAX_NOTEBOOK, bytes_of, path_of
-from ..model.errors import UsageError
-from ..model.ledger import fold
+from ..model.errors import ExportError, UsageError
+from ..model.ledger import Ledger, fold
 from ..model.managers import is_system
 from ..model.recipe import Recipe
 from ..model.record import Record
 from ..where.debiansources import added_sources
 from . import _holdings
+from ._artifact import Artifact
+from ._format import Format
 from ._own import Own
-from ._said import said
-
-if TYPE_CHECKING:
-    from ._artifact import Artifact
-    from ._format import Format
 
 
 def _portable(recipe: Recipe, records: Sequence[Record]) -> tuple[Recipe, tuple[str, ...]]:
@@ -44,21 +42,15 @@ class BaseFinder(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """The source of an export.
-
-    Attributes:
-        recipe: The recipe.
-        records: The history it is the net of; empty if there is only the recipe.
-        history: This user's own history.
-        here: Whether it is this user's own, so that its environments may be on this disk.
-        left_out: A sentence for each part that does not count here.
-    """
+    """The source of an export."""
 
     recipe: Recipe
+    #: the history it is the net of; empty if there is only the recipe
     records: Sequence[Record] = ()
     history: History | None = None
+    #: whether it is this user's own, so that its environments may be on this disk
     here: bool = False
-    left_out: Sequence[str] = ()
+    left_out: Sequence[str] = ()  #: a sentence for each part that does not count here
 
     @classmethod
     def of(
@@ -71,8 +63,6 @@ class Source:
         """Read a recipe or a history; without a file, this user's history.
 
         Args:
-            file: Its path.
-            history: This user's history.
             records: Its records that count here.
             left_out: A sentence for each part that does not.
 
@@ -103,8 +93,15 @@ class Source:
         """Render, with this machine's values for options that were not given.
 
         Raises:
-            ExportError: The format raised it.
+            ExportError: The format raised it; what no request could say is its advice.
         """
+        try:
+            return self._render(form, options, base)
+        except ExportError as error:
+            error.advice += said(self.records)
+            raise
+
+    def _render(self, form: Format, options: dict[str, Any], base: BaseFinder) -> Artifact:
         recipe, notes = self.recipe, list[str]()
         given = dict(options)
         if form.calls_for("base image", given):
@@ -159,3 +156,38 @@ class Source:
         """Return the running environment's prefix if it is in the recipe; otherwise empty."""
         known = (step.environment.prefix for step in self.recipe.steps if step.environment)
         return sys.prefix if sys.prefix in known else ""
+
+
+_SHOWN = 8
+_WIDTH = 100  # characters of a command
+
+
+def said(records: Iterable[Record]) -> tuple[str, ...]:
+    """Return the notes of records that count, and the commands that no export has.
+
+    A note of a record whose packages were removed again since is left out.
+    """
+    ledger = Ledger.of(records)
+    asked = {item.text for step in ledger.recipe().steps for item in step.install}
+    taken = ledger.taken_back()
+    notes = dict.fromkeys(
+        sentence
+        for record in ledger.records
+        if record.id not in taken
+        for sentence in _sentences(record, asked)
+    )
+    shown = tuple(notes)[:_SHOWN]
+    more = len(notes) - len(shown)
+    return (*shown, f"{more} more such notes: %envhistory --status seen") if more > 0 else shown
+
+
+def _sentences(record: Record, asked: set[str]) -> Iterator[str]:
+    asked_for = f"{record.request.manager}: {' '.join(record.request.texts)}"
+    command = " ".join(" ".join(record.commands[:1] or (asked_for,)).split())
+    command = command if len(command) <= _WIDTH else f"{command[: _WIDTH - 1]}…"
+    file = os.path.basename(record.context.notebook)
+    where = f"{command} ({file})" if file else command
+    if record.status == "seen":
+        yield from (f"Not in this: {where}: {note}" for note in record.notes)
+    elif record.status in ("ok", "planned") and asked.intersection(record.request.texts):
+        yield from (f"{where}: {note}" for note in record.notes)

@@ -7,18 +7,14 @@ and apt-get both take, though Debian's archives drop a version when the next one
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from ..model.errors import ExportError
 from ..model.pins import PINS, Pin
+from ..model.recipe import Item, Recipe
 from ..model.words import checked
 from ._artifact import Artifact
 from ._choice import left_out
 from ._format import Format, option
-
-if TYPE_CHECKING:
-    from ..model.recipe import Item, Recipe
-
 
 # Debian policy 5.6.1 and 5.6.12, with the architecture and the release that apt-get takes.
 # repo2docker puts the lines into a shell's command line as they stand.
@@ -74,7 +70,6 @@ def _line(item: Item, pin: Pin) -> str:
     if not _SPEC.fullmatch(line):
         raise ExportError(
             f"{checked(line)!r} is not a Debian package.",
-            kept="Nothing was written.",
             advice="Take it out of the recipe: %envremove or %envundo",
         )
     return line

@@ -7,8 +7,9 @@ the further environments, each with a kernelspec.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..model.environment import EnvironmentRef
+from ..model.pins import Pin
+from ..model.recipe import Recipe
 from ..model.words import quoted
 from . import apt
 from ._artifact import Artifact, File
@@ -17,12 +18,6 @@ from ._choice import Chosen, choose, file_names
 from ._format import ENVIRONMENT, PIN, Format
 from ._requirements import Requirements
 from .conda import environment_yml
-
-if TYPE_CHECKING:
-    from ..model.environment import EnvironmentRef
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
-
 
 _NO_ENVIRONMENT = "dependencies:\n- python\n"
 

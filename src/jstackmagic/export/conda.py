@@ -6,8 +6,11 @@ is always in it. The local wheels and lists that the pip section names lie besid
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
+from ..model.pins import Pin
+from ..model.recipe import Recipe
 from ..model.words import checked
 from ._artifact import Artifact
 from ._beside import Beside
@@ -15,12 +18,6 @@ from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, PIN, Format
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
@@ -38,9 +35,6 @@ def environment_yml(
     """Return one environment's file, and sentences that the user should read.
 
     Args:
-        chosen: The environment.
-        requirements: Writes the pip section, and gathers its files.
-        pin: How exact to write versions.
         more: Further packages that it needs.
 
     Raises:

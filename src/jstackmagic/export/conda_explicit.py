@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ..model.errors import ExportError
+from ..model.recipe import Recipe
 from ..model.words import published
 from ._artifact import Artifact
 from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, Format
 from ._locked import platform_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.recipe import Recipe
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
@@ -28,7 +24,6 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
     if not lines:
         raise ExportError(
             f"Of no conda package of {chosen.name} is it known which archive it came from.",
-            kept="Nothing was written.",
             advice="A list of names and versions: %envexport conda",
         )
     platform = platform_of(lines)
@@ -56,7 +51,7 @@ def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
                 notes.append(f"{item.text} was never seen installed: it has no archive to name.")
     for package in held.values():
         if not package.url:
-            notes.append(f"Where {package.name} {package.version} came from is not known.")
+            notes.append(f"The origin of {package.name} {package.version} is not known.")
             continue
         url = published(package.url, notes)
         if url.startswith("file:"):

@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..model.errors import ExportError
+from ..model.packages import Package
+from ..model.recipe import Holding, Recipe
 from ..model.spec import Listing
 from ..model.words import checked, published
 from ._artifact import Artifact
@@ -18,12 +21,6 @@ from ._format import ENVIRONMENT, Format, option
 from ._locked import hashes_of, is_direct, platform_of_holding
 from ._match_specs import channels
 from .conda import as_yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..model.packages import Package
-    from ..model.recipe import Holding, Recipe
 
 
 def render(
@@ -36,7 +33,6 @@ def render(
     if not own:
         raise ExportError(
             f"No conda package of {chosen.name} says which platform it is for.",
-            kept="Nothing was written.",
             advice="A lock of what pip installed: %envexport pylock",
         )
     held = {own: chosen.holding, **{other.platform: other for other in chosen.elsewhere}}
@@ -44,7 +40,6 @@ def render(
     if missing:
         raise ExportError(
             f"Nothing is known of {', '.join(missing)}.",
-            kept="Nothing was written.",
             advice="The channels are asked where the environment itself is here.",
         )
     packages = [

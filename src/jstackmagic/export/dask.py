@@ -6,13 +6,8 @@ they run. To send what is here to a cluster that is connected: `%envsync`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ._for_workers import for_workers
-
-if TYPE_CHECKING:
-    from ._artifact import Artifact
-    from ._for_workers import Listed
+from ._artifact import Artifact
+from ._for_workers import WorkerList, for_workers
 
 _TEXT = '''\
 """Made by jstackmagic from the record of what was installed.
@@ -42,7 +37,7 @@ ENVIRONMENT = {{
 '''
 
 
-def _written(found: Listed) -> Artifact:
+def _written(found: WorkerList) -> Artifact:
     import yaml
 
     content = yaml.safe_load(found.text) if found.is_conda else {}
@@ -53,8 +48,8 @@ def _written(found: Listed) -> Artifact:
         elif each != "pip" and each.partition("=")[0] != "python":
             conda.append(each)
     channels = [word for channel in content.get("channels", ()) for word in ("-c", channel)]
-    options = [word for line in pip if line[0] == "-" for word in line.split(" ", 1)]
-    pip = [line for line in pip if line[0] != "-"]
+    options = [word for line in pip if line[:1] == "-" for word in line.split(" ", 1)]
+    pip = [line for line in pip if line[:1] not in ("-", "")]
     lists = {"conda": conda, "channels": channels, "pip": pip, "options": options}
     written = {key: _list(value) for key, value in lists.items()}
     text = _TEXT.format(python=found.chosen.python or "3", **written)

@@ -7,23 +7,19 @@ recipe when the container is made.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..model.errors import ExportError
+from ..model.pins import Pin
+from ..model.recipe import Recipe
+from ..model.text import as_json
 from ..model.words import checked
 from . import dockerfile, script
 from ._artifact import Artifact, File
 from ._format import PIN, Format, option
 from ._images import check_image
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
-
 
 _SCRIPT = "install.sh"
 _FOLDER = ".devcontainer"
@@ -42,12 +38,10 @@ def render(
     """Render a recipe as a development container.
 
     Args:
-        recipe: The recipe.
         base_image: The image to build on, or to install into.
         image: An image that has the recipe, in place of both.
         post_create: Install in the container rather than build.
         features: The ids of features to add.
-        pin: How exact to write versions.
 
     Raises:
         ExportError: An image is not known, or something cannot be said safely.
@@ -56,8 +50,7 @@ def render(
     if image is not None:
         if post_create:
             raise ExportError(
-                "--image holds the recipe already; --post-create would install it again.",
-                kept="Nothing was written.",
+                "--image holds the recipe already; --post-create would install it again."
             )
         check_image(image, advice=("Name it: --image IMAGE",))
         said["image"] = image
@@ -79,7 +72,7 @@ def render(
     if features:
         said["features"] = {checked(feature): {} for feature in features}
     said["customizations"] = {"vscode": {"extensions": ["ms-toolsai.jupyter"]}}
-    text = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+    text = as_json(said) + "\n"
     return Artifact(text, made.files, made.notes, made.secrets)
 
 

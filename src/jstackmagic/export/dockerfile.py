@@ -10,25 +10,21 @@ are no heredocs.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Sequence
+from typing import get_args
 
 from ..managers.page import called
+from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
-from ..model.recipe import Style
+from ..model.pins import Pin
+from ..model.recipe import Recipe, RecipeStep, Style
 from ..model.words import quoted
 from ..where.image import is_user, look_at_image
+from ._artifact import Artifact
 from ._format import PIN, Format, option
 from ._images import check_image
 from ._own import FLAG
-from ._page import Page
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..model.environment import EnvironmentRef
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe, Step
-    from ._artifact import Artifact
+from ._page import WrittenPage
 
 STYLES: tuple[Style, ...] = get_args(Style)
 
@@ -47,16 +43,14 @@ def render(
     user: str = "",
     in_image: Sequence[str] = (),
     conda_program: str = "",
-    own: Step | None = None,
+    own: RecipeStep | None = None,
 ) -> Artifact:
     """Render a recipe as a Dockerfile.
 
     Args:
-        recipe: The recipe.
         style: The pattern to follow; by default ``plain`` on an image that is not of the stacks.
         base_image: The base image; ``stacks`` and ``legacy`` have a default.
         fragment: Leave out the text before the first instruction, to paste the rest.
-        pin: How exact to write versions.
         cache_mounts: Have BuildKit keep the managers' downloads between builds. conda and pip must
             be able to write to them: as user 1000 in the stacks, elsewhere as root.
         user: The final user, who also runs conda and pip, in the style ``plain``.
@@ -77,7 +71,7 @@ def render(
     )
     if style == "plain" and user:
         if not is_user(user):
-            raise ExportError(f"{user!r} is not a user of an image.", kept="Nothing was written.")
+            raise ExportError(f"{user!r} is not a user of an image.")
         page.user = user
     if cache_mounts:
         who = {(1000, 100): "user 1000 of group 100"}.get(page.owner, "root")
@@ -95,7 +89,7 @@ def render(
     return page.render(recipe, image=image, own=own)
 
 
-class _Stacks(Page):
+class _Stacks(WrittenPage):
     """The pattern that the Jupyter Docker Stacks document; the variables are their images' own."""
 
     style = "stacks"
@@ -119,7 +113,7 @@ class _Stacks(Page):
         return super().inside(environment, path)
 
 
-class _Legacy(Page):
+class _Legacy(WrittenPage):
     """The pattern of the images with environments named root and python2, until about 2017."""
 
     style = "legacy"
@@ -130,7 +124,7 @@ class _Legacy(Page):
         return "root"
 
 
-class _Plain(Page):
+class _Plain(WrittenPage):
     """For any other image: its user is not known, and stays."""
 
     style = "plain"
@@ -144,7 +138,7 @@ class _Plain(Page):
         return "root" if environment is None or environment.kind == "system" else self.user
 
 
-_PAGES: dict[Style, type[Page]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
+_PAGES: dict[Style, type[WrittenPage]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
 
 
 def _style_of_this_machine() -> Style | None:

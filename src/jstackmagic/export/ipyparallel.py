@@ -5,13 +5,8 @@ It belongs into the folder of a profile: `ipython profile create --parallel --pr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ._for_workers import for_workers
-
-if TYPE_CHECKING:
-    from ._artifact import Artifact
-    from ._for_workers import Listed
+from ._artifact import Artifact
+from ._for_workers import WorkerList, for_workers
 
 _TEXT = '''\
 """Made by jstackmagic from the record of what was installed.
@@ -27,7 +22,7 @@ for launcher in ("LocalEngineLauncher", "LocalEngineSetLauncher", "SSHEngineSetL
 '''
 
 
-def _written(found: Listed) -> Artifact:
+def _written(found: WorkerList) -> Artifact:
     python = f"{found.chosen.environment.prefix.rstrip('/')}/bin/python"
     note = f"The engines run {python}, and ipyparallel must be in that environment."
     return found.artifact(_TEXT.format(name=found.name, python=python), note)

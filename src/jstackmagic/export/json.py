@@ -5,14 +5,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..model.recipe import Recipe
 from ..model.recipefile import text_of
 from ._artifact import Artifact
 from ._format import Format
-
-if TYPE_CHECKING:
-    from ..model.recipe import Recipe
 
 
 def render(recipe: Recipe) -> Artifact:

@@ -1,20 +1,18 @@
 """A JupyterHub's settings for the image that holds the recipe: Zero to JupyterHub, DockerSpawner.
 
-The packages are in the image, which ``%envimage build`` makes of the same recipe; the hub is told
+The packages are in the image, which ``%envimage build`` makes of the same recipe; the hub learns
 its name. With ``--profile NAME`` the image is one that users may choose, else it is everybody's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
+from ..model.recipe import Recipe
 from ..model.words import checked
 from ._artifact import Artifact
 from ._format import Format, option
 from ._images import check_image, has_registry, name_and_tag
-
-if TYPE_CHECKING:
-    from ..model.recipe import Recipe
 
 Hub = Literal["z2jh", "dockerspawner"]
 HUBS: tuple[Hub, ...] = get_args(Hub)
@@ -27,9 +25,6 @@ def render(recipe: Recipe, *, hub: Hub = "z2jh", image: str = "", profile: str =
     """Render the settings.
 
     Args:
-        recipe: The image's recipe.
-        hub: The kind of hub.
-        image: The image of the recipe.
         profile: The name under which users choose it; empty if all get it.
 
     Raises:

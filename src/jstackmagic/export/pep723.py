@@ -10,22 +10,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from ..model.credentials import MASK, mask
 from ..model.errors import ExportError
 from ..model.pins import Pin, pinned, pinned_spec
+from ..model.recipe import Item, Recipe, RecipeStep
 from ..model.spec import Constraint, RemoteArchive, RequirementsFile, Spec, VcsReference
 from ..model.words import checked, holds_credential, public
 from ._artifact import Artifact, File
 from ._beside import Beside
 from ._choice import choose, left_out
 from ._format import ENVIRONMENT, INTO, PIN, Format
-
-if TYPE_CHECKING:
-    from ..model.recipe import Item, Recipe, Step
-
 
 BLOCK = re.compile(
     r"^# /// script[^\S\n]*\n(?P<content>(?:#(?:| [^\n]*)\n)+)# ///[^\S\n]*$", re.MULTILINE
@@ -38,7 +35,7 @@ _OURS = re.compile(r"\[\[?tool\.uv\.(?:index|sources)\]")
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
     """Render the PyPI packages of one environment as a block; see `Format.render`."""
     chosen = choose(recipe, name=name, prefix=prefix)
-    block = _Block(Beside(recipe), pin)
+    block = _ScriptBlock(Beside(recipe), pin)
     for step in chosen.of("pip"):
         for item in step.install:
             block.add(item)
@@ -68,7 +65,7 @@ def _word(text: str) -> str:
 
 
 @dataclass
-class _Block:
+class _ScriptBlock:
     beside: Beside
     pin: Pin
     dependencies: list[str] = field(default_factory=list)
@@ -84,8 +81,7 @@ class _Block:
             item = replace(item, spec=item.spec.unhashed)
         spec = pinned_spec(item, self.pin)
         if isinstance(spec, Constraint):
-            if self.pin != "exact":
-                self.notes.append(f"The limits of {spec.place} are not kept.")
+            self.notes.append(f"The limits of {spec.place} are not kept.")
         elif isinstance(spec, RequirementsFile):
             self._add_brought(item)
         elif spec.path:
@@ -140,7 +136,7 @@ class _Block:
         url = quote(url, safe="/:@+%?=&~,;!$'()*") + (f"#{kept}" if kept else "")
         self.dependencies.append(spec.named(item.name, url))
 
-    def leave(self, step: Step) -> None:
+    def leave(self, step: RecipeStep) -> None:
         """Note the parts of a step that no block can express."""
         self.notes += [f"PEP 723 cannot say that {name} is to be removed." for name in step.remove]
         if step.sources.variables:
@@ -152,7 +148,7 @@ class _Block:
         if options := [*links, *step.options]:
             self.notes.append(f"PEP 723 holds no options: {public(' '.join(options))}")
 
-    def add_indexes(self, steps: tuple[Step, ...]) -> None:
+    def add_indexes(self, steps: tuple[RecipeStep, ...]) -> None:
         """Add the indexes, for uv."""
         replacing = list(
             dict.fromkeys(step.sources.index_url for step in steps if step.sources.index_url)
@@ -162,27 +158,38 @@ class _Block:
         for url in extra:  # uv asks the default index last
             self._add_index(url, default=False)
         for url in replacing:
-            self._add_index(url, default=is_default)
+            name = "" if is_default else f"index-{len(self.indexes) + 1}"
+            name = self._add_index(url, default=is_default, name=name)
+            own = [each for step in steps if step.sources.index_url == url for each in step.install]
+            for item in own if name and not is_default else ():
+                for each in (item, *item.brought):
+                    if each.name and not each.spec.place:
+                        self.sources[each.name] = f"{{ index = {_word(name)} }}"
         if replacing and not is_default:
-            self.notes.append("uv asks all the indexes for all the packages.")
+            self.notes.append(
+                "uv takes from the first of the indexes that has it what the block names none for,"
+                " and what the others need."
+            )
 
-    def _add_index(self, url: str, *, default: bool) -> None:
+    def _add_index(self, url: str, *, default: bool, name: str = "") -> str:
+        """Add an index; return its name, empty where it has none or cannot be held."""
         lines = []
         if holds_credential(url):
             name = f"private-{len(self.indexes) + 1}"
             bare = mask(url).replace(f"{MASK}@", "")
             if bare != public(url):  # it is in the path or the query
                 self.notes.append(f"PEP 723 cannot hold the index {url}: it needs a credential.")
-                return
+                return ""
             key = f"UV_INDEX_{name.upper().replace('-', '_')}"
             self.notes.append(
                 f"uv reads the credential of {bare} from {key}_USERNAME and {key}_PASSWORD."
             )
-            lines.append(f"name = {_word(name)}")
             url = bare
+        lines += [f"name = {_word(name)}"] if name else []
         lines.append(f"url = {_word(url)}")
         lines += ["default = true"] if default else []
         self.indexes.append(lines)
+        return name
 
 
 # Into a notebook or a script
@@ -192,11 +199,6 @@ def insert(block: str, text: str, *, notebook: bool) -> str:
     """Return the text of a notebook or script with the block, in place of an older one.
 
     Other tables of the older one are kept.
-
-    Args:
-        block: The block from `render`.
-        text: The whole file.
-        notebook: Whether it is a notebook.
 
     Raises:
         ExportError: It is not a notebook of format 4.
@@ -239,7 +241,6 @@ def _into_notebook(block: str, text: str) -> str:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ExportError(
             "It is not a notebook of format 4.",
-            kept="Nothing was written.",
             advice="Open it in JupyterLab and save it.",
         ) from None
     for cell, source in zip(code, sources, strict=True):

@@ -6,17 +6,13 @@ installed, each with the hashes of all archives that serve its version.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..model.pins import Pin
+from ..model.recipe import Recipe
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import choose
 from ._format import ENVIRONMENT, OFFLINE, PIN, Format, option
 from ._requirements import Requirements
-
-if TYPE_CHECKING:
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
 
 
 def render(
@@ -26,7 +22,10 @@ def render(
     chosen = choose(recipe, name=name, prefix=prefix)
     requirements = Requirements("exact" if hashes else pin, Beside(recipe))
     steps = chosen.of("pip")
-    lines = requirements.locked(steps, chosen.holding) if hashes else requirements.lines(steps)
+    if hashes:
+        lines = requirements.locked(steps, chosen.holding)
+    else:
+        lines = requirements.lines(steps, behind=True)
     text = "".join(f"{line}\n" for line in lines)
     if hashes:
         text = text.replace(" --hash=", " \\\n    --hash=")

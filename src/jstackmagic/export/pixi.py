@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..managers.conda.spec import parse
 from ..model.errors import InvalidSpec
+from ..model.pins import Pin
+from ..model.recipe import Item, Recipe
 from ..model.spec import Listing, Requirement, Spec, checkout
-from ..model.words import checked
+from ..model.words import checked, holds_credential
 from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import Chosen, choose
@@ -16,10 +18,6 @@ from ._locked import platform_of_holding
 from ._match_specs import channels, match_specs
 from ._requirements import Requirements
 from ._toml import as_toml
-
-if TYPE_CHECKING:
-    from ..model.pins import Pin
-    from ..model.recipe import Item, Recipe
 
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exact") -> Artifact:
@@ -69,6 +67,9 @@ def _conda(chosen: Chosen, pin: Pin, notes: list[str]) -> dict[str, Any]:
 
 def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    steps = chosen.of("pip")
+    indexes = {i.name: step.sources.index_url for step in steps for i in step.install}
+    several = len(set(indexes.values())) > 1
     for item in chosen.items("pip"):
         if isinstance(item.spec, Listing):
             writer.notes.append(
@@ -82,11 +83,12 @@ def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
                     f"The name of {each.text} is not known: it is not in this file."
                 )
             else:
-                found[checked(each.name)] = _requirement(each, writer)
+                index = indexes.get(item.name, "") if several else ""
+                found[checked(each.name)] = _requirement(each, writer, index)
     return found
 
 
-def _requirement(item: Item, writer: Requirements) -> str | dict[str, Any]:
+def _requirement(item: Item, writer: Requirements, index: str) -> str | dict[str, Any]:
     from packaging.specifiers import SpecifierSet
 
     spec = writer.spec(item)
@@ -97,6 +99,8 @@ def _requirement(item: Item, writer: Requirements) -> str | dict[str, Any]:
     if isinstance(spec, Requirement):
         version = str(SpecifierSet(spec.version.strip("()"))) or "*"
     table = _place(spec) if spec.place else {"version": version}
+    # pixi asks the first index that has a package, but for one that names its own
+    table |= {"index": index} if index and not (spec.place or holds_credential(index)) else {}
     table |= {"editable": True} if spec.editable and "path" in table else {}
     table |= {"extras": sorted(spec.extras)} if spec.extras else {}
     table |= {"env-markers": spec.marker} if spec.marker else {}
@@ -122,6 +126,9 @@ def _options(lines: list[str], writer: Requirements) -> dict[str, Any]:
             found["index-url"] = value
         elif option == "--extra-index-url":
             found.setdefault("extra-index-urls", []).append(value)
+        elif option == "--find-links":
+            place = {"url": value} if "://" in value else {"path": value}
+            found.setdefault("find-links", []).append(place)
         else:
             writer.notes.append(f"A pixi manifest cannot say {line}.")
     return found

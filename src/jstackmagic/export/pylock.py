@@ -5,10 +5,13 @@ pip and uv install it without resolving anything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..model.errors import ExportError
+from ..model.packages import Package
+from ..model.recipe import Recipe
 from ..model.spec import Listing, checkout
 from ..model.words import checked, published
 from ._artifact import Artifact, File
@@ -18,22 +21,15 @@ from ._format import ENVIRONMENT, OFFLINE, Format
 from ._locked import archives_of, is_direct, resolved
 from ._toml import as_toml
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.packages import Package
-    from ..model.recipe import Recipe
-
 
 def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
     """Render what pip installed in an environment as a lock file; see `Format.render`."""
-    page = _Page(choose(recipe, name=name, prefix=prefix), Beside(recipe))
+    page = _LockPage(choose(recipe, name=name, prefix=prefix), Beside(recipe))
     packages = sorted(page.packages(), key=lambda package: str(package["name"]))
     if not packages:
         raise ExportError(
             f"Of no package that pip installed in {page.chosen.name} is it known where it came"
             " from.",
-            kept="Nothing was written.",
             advice="A list of requirements: %envexport pip",
         )
     content: dict[str, Any] = {"lock-version": "1.0"}
@@ -43,7 +39,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
     return Artifact(as_toml(content), tuple(page.files), page.notes)
 
 
-class _Page:
+class _LockPage:
     """A lock file being written."""
 
     def __init__(self, chosen: Chosen, beside: Beside) -> None:

@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._for_workers import for_workers
+from ._artifact import Artifact
+from ._for_workers import WorkerList, for_workers
 from .conda import as_yaml
 
-if TYPE_CHECKING:
-    from ._artifact import Artifact
-    from ._for_workers import Listed
 
-
-def _written(found: Listed) -> Artifact:
+def _written(found: WorkerList) -> Artifact:
     import yaml
 
     content: dict[str, Any]

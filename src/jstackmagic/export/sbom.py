@@ -12,29 +12,26 @@ import json
 import os
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from ..model.credentials import mask
+from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
+from ..model.inventory import Present
 from ..model.ledger import Ledger
 from ..model.managers import is_system
+from ..model.packages import Package
+from ..model.recipe import Recipe
+from ..model.record import Record
 from ..model.spec import Constraint, is_vcs
+from ..model.text import as_json
 from ..model.words import public
 from ._artifact import Artifact
 from ._choice import called
 from ._format import Format, option
 from ._locked import is_direct
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..model.environment import EnvironmentRef
-    from ..model.inventory import Present
-    from ..model.packages import Package
-    from ..model.recipe import Recipe
-    from ..model.record import Record
-
 
 _SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9]+")
 # by which the ids of what jstackmagic makes are made: uuid5(NAMESPACE_URL, "jstackmagic:sbom")
@@ -61,7 +58,6 @@ def render(
 
     Args:
         recipe: The history's net, which separates what is only planned.
-        records: The history.
         distribution: The distribution of the Debian packages.
         timestamp: Whether to include the time of the last install.
 
@@ -71,7 +67,6 @@ def render(
     if recipe.steps and not records:
         raise ExportError(
             "A recipe alone does not say what its installs brought.",
-            kept="Nothing was written.",
             advice="Take the history: %envexport --recipe history.jsonl sbom",
         )
     present = Ledger.of(records).present()
@@ -107,7 +102,7 @@ def render(
     }
     content = json.dumps(document, sort_keys=True, ensure_ascii=False)
     serial = {"serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, content)}"}
-    text = json.dumps({**document, **serial}, indent=2, ensure_ascii=False) + "\n"
+    text = as_json({**document, **serial}) + "\n"
     return Artifact(text, notes=tuple(_notes(recipe, present)))
 
 

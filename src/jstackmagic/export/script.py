@@ -6,22 +6,17 @@ It is POSIX, says before it begins what it lacks, and can be run again: what is 
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ..managers.page import NOTHING, Command, Downloads, Making
+from ..model.environment import EnvironmentRef
+from ..model.pins import Pin
+from ..model.recipe import Recipe
+from ..model.spec import Spec
 from ..model.words import quoted
+from ._artifact import Artifact, File
 from ._format import PIN, Format
-from ._page import Page, whole
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..model.environment import EnvironmentRef
-    from ..model.pins import Pin
-    from ..model.recipe import Recipe
-    from ..model.spec import Spec
-    from ._artifact import Artifact, File
-
+from ._page import WrittenPage, whole
 
 _HEAD = """\
 #!/bin/sh
@@ -54,7 +49,7 @@ def render(recipe: Recipe, *, pin: Pin = "exact") -> Artifact:
     return _Script(pin).script(recipe)
 
 
-class _Script(Page):
+class _Script(WrittenPage):
     style = "script"
     kernels = '"$(kernels)"'
 

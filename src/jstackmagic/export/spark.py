@@ -6,13 +6,8 @@ once; the list that it is made of lies beside the script.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ._for_workers import for_workers
-
-if TYPE_CHECKING:
-    from ._artifact import Artifact
-    from ._for_workers import Listed
+from ._artifact import Artifact
+from ._for_workers import WorkerList, for_workers
 
 _TEXT = """\
 #!/bin/sh
@@ -49,7 +44,7 @@ python{python} -m venv --copies "$here/.environment"
 """
 
 
-def _written(found: Listed) -> Artifact:
+def _written(found: WorkerList) -> Artifact:
     python = found.chosen.python or "3"
     make = _CONDA if found.is_conda else _VENV.format(python=python)
     note = "conda and conda-pack make the archive." if found.is_conda else ""

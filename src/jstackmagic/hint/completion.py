@@ -24,7 +24,6 @@ def start(shell: InteractiveShell, complete: Completer) -> None:
     """Start to complete in a shell.
 
     Args:
-        shell: The shell.
         complete: Returns the completions, from a verb, the words before, the word so far,
             and True in the body of a cell.
     """

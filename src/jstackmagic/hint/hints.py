@@ -35,7 +35,7 @@ class Hints:
         self._wrapper = self._show
         self._plain = shell._showtraceback
         self._open = False
-        self._told: tuple[BaseException, Hint] | None = None
+        self._last: tuple[BaseException, Hint] | None = None
         self._asked: set[str] = set()
 
     def open(self) -> None:
@@ -62,7 +62,7 @@ class Hints:
         if self._open and isinstance(evalue, (ImportError, OSError)) and isinstance(stb, list):
             hint = self._hint(evalue)
             if hint is not None:
-                self._told = (evalue, hint)
+                self._last = (evalue, hint)
                 stb = [*stb, "", *str(hint).split("\n")]
         self._plain(etype, evalue, stb)
 
@@ -91,16 +91,16 @@ class Hints:
         manager: ManagerName = "apt" if hint.spec.startswith("apt:") else usual
         name = read(manager, hint.spec.strip("'").rpartition(":")[2]).name
         if is_denied(policy, manager, name):
-            return replace(hint, text=f"{hint.text} It may not be installed here.", spec="")
+            return replace(hint, text=f"{hint.text} It is not allowed here.", spec="")
         return hint
 
     def _after_cell(self, result: ExecutionResult | None = None) -> None:
-        told, self._told = self._told, None
+        last, self._last = self._last, None
         error = None if result is None else result.error_in_exec or result.error_before_exec
         if not isinstance(error, (ImportError, OSError)):
             return
-        if told is not None and told[0] is error:
-            hint: Hint | None = told[1]
+        if last is not None and last[0] is error:
+            hint: Hint | None = last[1]
         else:  # other code showed the traceback
             hint = self._hint(error)
             if hint is not None:
@@ -144,9 +144,7 @@ def start(
     """Start to help with a shell's failed imports.
 
     Args:
-        shell: The shell.
         mode: Returns the mode: "hint", "ask", "install" or "off".
-        policy: Returns the policy on what may be installed.
     """
     global _hints
     if _hints is None:

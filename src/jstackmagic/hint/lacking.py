@@ -4,49 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.machinery import PathFinder
 
 from .. import names
+from ..model.environment import Environment
 from ..where.packages import distributions
 from .missing import explain_module, imported, optional
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..model.environment import Environment
-
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The imports of some code that an environment lacks.
+class Lacking:
+    """The imports of some code that an environment lacks."""
 
-    Attributes:
-        specs: Import name → what to install, as ``%envinstall`` takes it.
-        unknown: Import name → the reason why nothing can be installed for it.
-    """
-
-    specs: dict[str, str]
-    unknown: dict[str, str]
+    specs: dict[str, str]  #: import name → what to install, as ``%envinstall`` takes it
+    unknown: dict[str, str]  #: import name → the reason why nothing can be installed for it
 
 
 def wanted_by(
     sources: Iterable[str], environment: Environment, *, conda: bool, folder: str
-) -> Wanted:
-    """Return the packages that some code imports and an environment lacks.
-
-    Args:
-        sources: Pieces of Python code.
-        environment: The environment.
-        conda: Whether to use conda's names.
-        folder: The folder of the user's own modules.
-    """
+) -> Lacking:
+    """Return the packages that some code imports and an environment lacks."""
     asked: dict[str, None] = {}
     without: set[str] = set()
     for python in sources:
         without |= optional(python)
         asked.update((name, None) for _, _, name in imported(python))
-    here = _Here(environment, folder)
+    here = _Importable(environment, folder)
     specs: dict[str, str] = {}
     unknown: dict[str, str] = {}
     for module in _longest(asked):
@@ -62,7 +47,7 @@ def wanted_by(
             specs[shown] = hint.spec
         elif hint is not None:
             unknown[shown] = hint.text
-    return Wanted(specs, unknown)
+    return Lacking(specs, unknown)
 
 
 def _longest(asked: Iterable[str]) -> list[str]:
@@ -77,7 +62,7 @@ def _longest(asked: Iterable[str]) -> list[str]:
     ]
 
 
-class _Here:
+class _Importable:
     """The importable modules of an environment, found without starting its Python."""
 
     def __init__(self, environment: Environment, folder: str) -> None:
@@ -88,8 +73,6 @@ class _Here:
 
     def has(self, module: str) -> bool:
         """Return whether a module is there; in a namespace, whether its package is."""
-        from importlib.machinery import PathFinder
-
         root = module.partition(".")[0]
         if root in sys.builtin_module_names:
             return True

@@ -6,21 +6,20 @@ Nothing here is imported before an import has failed, or a notebook is scanned.
 from __future__ import annotations
 
 import ast
+import linecache
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import util
-from typing import TYPE_CHECKING
+from importlib.machinery import ModuleSpec
+from itertools import islice
+from types import TracebackType
 
 from .. import names
 from ..model.packages import normalise
 from ..names import standard
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.machinery import ModuleSpec
-    from types import TracebackType
 
 _LIBRARY = re.compile(r"\b(lib[\w+.-]*?\.so(?:\.\d+)*)\b")
 _NO_NAME = re.compile(
@@ -37,17 +36,11 @@ _ENTRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """The words to show below a traceback.
+    """The words to show below a traceback."""
 
-    Attributes:
-        module: The module that could not be imported, or the library that could not be loaded.
-        text: A sentence or two: an explanation, or the reason why nothing can be installed.
-        spec: The spec to install, for ``%envinstall``; empty without one.
-    """
-
-    module: str
-    text: str
-    spec: str = ""
+    module: str  #: the module that could not be imported, or the library that could not be loaded
+    text: str  #: a sentence or two: an explanation, or the reason why nothing can be installed
+    spec: str = ""  #: the spec to install, for ``%envinstall``; empty without one
 
     @property
     def line(self) -> str:
@@ -62,7 +55,6 @@ def explain(error: BaseException, *, conda: bool, folder: str | None = None) -> 
     """Return the hint for an error.
 
     Args:
-        error: The error as raised; its causes count, too.
         conda: Whether this is a conda environment, so that conda's names are used.
         folder: The folder of the user's own modules; by default the working folder.
 
@@ -147,13 +139,7 @@ def _of_module(error: ModuleNotFoundError, conda: bool, folder: str) -> Hint | N
 
 
 def explain_module(module: str, *, conda: bool, folder: str) -> Hint | None:
-    """Return the hint for a module whose top-level name is missing.
-
-    Args:
-        module: Its dotted name, as far as known.
-        conda: Whether this is a conda environment.
-        folder: The folder of the user's own modules.
-    """
+    """Return the hint for a module whose top-level name is missing."""
     root = module.partition(".")[0]
     if module.startswith("google.colab"):
         root = "google.colab"
@@ -213,11 +199,13 @@ def _packaged(module: str, conda: bool) -> Hint | None:
         if re.fullmatch(pattern, package) and sys.platform != platform:
             text = f"{root} is in the package {package}, which is there on {system} alone."
             return Hint(module, text)
-    several = standard.SEVERAL.get(root)
+    spec = names.conda_name(package) if conda else package
+    several = names.names().several.get(root)
     if several is not None:
         text = f"{root} is in the packages {' and '.join(several)}, which are not the same."
-        return Hint(module, text, several[0])
-    spec = names.conda_name(package) if conda else package
+        # the line to type is the one that is meant nearly always
+        most = "" if package == several[0] else f" {package} is used far more."
+        return Hint(module, text + most, spec)
     shown = module if "." in module and root in names.names().namespaces else root
     note = _NOTES.get(root, "")
     text = f"{shown} is in the package {spec}{note}."
@@ -322,8 +310,6 @@ def _folders_in(folder: str) -> Iterator[str]:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    from itertools import islice
-
     try:
         with os.scandir(folder) as entries:
             return list(islice(entries, _ENTRIES))
@@ -355,15 +341,16 @@ def _of_submodule(
     if full.startswith("google.colab"):
         return Hint(module, "google.colab is there on Google Colab alone.")
     package = names.package_of(full)
-    if package and package != names.package_of(root) and not _is_installed(package):
+    if package and package != names.package_of(root) and not _version(package):
         return _packaged(full, conda)
     if root in names.names().namespaces and _is_namespace(spec):
         return Hint(module, f"No known package has {full}.")
     parent, _, child = module.rpartition(".")
     siblings = _submodules(parent)
     near = names.nearest(child, siblings)
-    whose = _distribution(root)
-    text = f"{parent} has no module {child}{f' in {whose}' if whose else ''}."
+    whose = names.package_of(root) or root
+    version = _version(whose)
+    text = f"{parent} has no module {child}{f' in {whose} {version}' if version else ''}."
     if near:
         text += f" Did you mean {parent}.{near[0]}?"
     return Hint(module, text)
@@ -392,7 +379,7 @@ def _of_name(error: ImportError, conda: bool, folder: str) -> Hint | None:
         return None
     full = f"{module}.{name}"
     package = names.package_of(full)
-    if package and package != names.package_of(module) and not _is_installed(package):
+    if package and package != names.package_of(module) and not _version(package):
         return _packaged(full, conda)
     return None
 
@@ -400,7 +387,7 @@ def _of_name(error: ImportError, conda: bool, folder: str) -> Hint | None:
 def _of_advice(error: ImportError, conda: bool) -> Hint | None:
     """Return the hint in the error itself, as in those of optional dependencies."""
     found = _ADVICE.search(str(error))
-    if not found or not names.is_known(found[1]) or (_is_installed(found[1]) and not found[2]):
+    if not found or not names.is_known(found[1]) or (_version(found[1]) and not found[2]):
         return None
     package, extras = found[1], found[2]
     spec = f"'pip:{package}{extras}'" if extras else names.conda_name(package) if conda else package
@@ -446,23 +433,12 @@ def _submodules(parent: str) -> list[str]:
     return sorted(found.name for found in iter_modules(places)) if places is not None else []
 
 
-def _is_installed(package: str) -> bool:
+def _version(package: str) -> str:
+    """Return the version of an installed package; empty if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _distribution(root: str) -> str:
-    """Name and version of the installed package that has a top-level module; empty if unknown."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    package = names.package_of(root) or root
-    try:
-        return f"{package} {version(package)}"
+        return version(package)
     except PackageNotFoundError:
         return ""
 
@@ -475,8 +451,6 @@ def _wanted(traceback: TracebackType | None, module: str) -> list[str]:
 
     The error names what is missing first: ``google``, where ``google.cloud.storage`` was requested.
     """
-    import linecache
-
     place = None
     while traceback is not None:
         frame = traceback.tb_frame

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import threading
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from ..io.locks import SECONDS, Held, Lock, NoLocks, take
 from ..io.reading import own_bytes
 from ..model.errors import HistoryError
 from .lines import is_line
+
+_UNFIT = (errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO)
+"""What is said of a folder, a link, a file of no rights or a pipe in the lock file's place."""
 
 
 class HistoryWarning(UserWarning):
@@ -28,7 +32,6 @@ class LinesFile:
     """A file of lines.
 
     Args:
-        path: The file.
         before: Another one, which is read while the file does not exist; the first line that is
             written goes behind a copy of it.
     """
@@ -36,7 +39,7 @@ class LinesFile:
     def __init__(self, path: Path, *, before: Path | None = None) -> None:
         self.path = path
         self._before = before
-        self._stuck = False  # whether the lock file was waited for in vain
+        self._stuck = False  # whether the wait for the lock file was over before it was free
 
     @property
     def source(self) -> Path:
@@ -113,12 +116,19 @@ class LinesFile:
         one machine. The lock is for longer changes, and for NFS, whose clients each find
         the end for themselves.
         """
-        found = take(f"{self.path}.lock", seconds=0 if self._stuck else SECONDS, mode=0o600)
+        name, way = f"{self.path}.lock", "Keep the history elsewhere: JSTACKMAGIC_HISTORY."
+        try:
+            found = take(name, seconds=0 if self._stuck else SECONDS, mode=0o600)
+        except OSError as error:
+            if error.errno not in _UNFIT:
+                raise
+            found = NoLocks(f"{name} cannot be locked ({error.strerror})")
+            way = f"Remove it: rm -r {shlex.quote(name)}"
         self._stuck = not isinstance(found, Lock)
         if isinstance(found, NoLocks):
             warn(
                 f"{found.why}: two machines that record at the same instant could lose a line."
-                " Keep the history elsewhere: JSTACKMAGIC_HISTORY."
+                f" {way}"
             )
         elif isinstance(found, Held):
             warn(
@@ -159,7 +169,7 @@ class LinesFile:
                 _write_whole(file, b"\n")
                 return
             aside = Path(f"{self.path}.torn")
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
             try:
                 with open(os.open(aside, flags, 0o600), "ab") as torn:
                     torn.write(tail + b"\n")
@@ -189,12 +199,7 @@ class _Unsettled(OSError):
 
 
 def _write_whole(file: int, data: bytes) -> None:
-    """Write and flush data at once, or leave the file as it was.
-
-    Raises:
-        OSError: It cannot be written, and the file is as it was.
-        _Unsettled: It was written, and could be neither flushed nor removed.
-    """
+    """Write and flush data at once, or leave the file as it was."""
     written = 0
     try:
         written = os.write(file, data)
@@ -229,5 +234,8 @@ def unusable(path: Path, error: OSError, *, verb: str, kept: str) -> HistoryErro
 
 
 def warn(message: str) -> None:
-    """Warn about what was skipped."""
-    warnings.warn(message, HistoryWarning, stacklevel=3)
+    """Warn once of what a file could tolerate, without a line of ours, which no user looks for."""
+    warnings.warn_explicit(message, HistoryWarning, "<jstackmagic>", 1, registry=_WARNED)
+
+
+_WARNED: dict[str | tuple[str, type[Warning], int], int] = {}

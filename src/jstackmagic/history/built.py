@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..io.files import write_file
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..model.record import Record
-    from .file import History
+from ..model.record import Record
+from .file import History
 
 
 def history_id(records: Sequence[Record]) -> str:
@@ -29,8 +25,6 @@ def note_image(name: str, history: History, *, base: str = "") -> None:
 
     Args:
         name: Its name, with its digest if a registry gave it one.
-        history: The history.
-        base: Its base image.
     """
     noted = {"history": history_id(history.records()), "image": name, "base": base}
     with contextlib.suppress(OSError):
@@ -38,22 +32,12 @@ def note_image(name: str, history: History, *, base: str = "") -> None:
 
 
 def built_image(records: Sequence[Record], history: History) -> str:
-    """Return the name of the last image built here from some records; empty without one.
-
-    Args:
-        records: Which.
-        history: What an image was noted beside.
-    """
+    """Return the name of the last image built here from some records; empty without one."""
     return _noted(records, history, "image")
 
 
 def built_on(records: Sequence[Record], history: History) -> str:
-    """Return the base of the last image built from some records; empty if unknown.
-
-    Args:
-        records: Which.
-        history: What an image was noted beside.
-    """
+    """Return the base of the last image built from some records; empty if unknown."""
     return _noted(records, history, "base")
 
 

@@ -8,25 +8,22 @@ from __future__ import annotations
 import os
 import threading
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from ..io.reading import own_bytes
+from ..io.reading import own_bytes, path_of
 from ..model.collector import collector_paused
+from ..model.environment import EnvironmentRef
 from ..model.errors import HistoryError
 from ..model.ledger import Ledger
+from ..model.plan import Outcome
 from ..model.record import Context, Record
+from ..model.request import Request
 from .append import LinesFile, unusable, warn
 from .lines import SCHEMA, decode, encode, line_of, record_of, version_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ..model.environment import EnvironmentRef
-    from ..model.plan import Outcome
-    from ..model.request import Request
 
 IMAGE_HISTORY = Path("/etc/jstackmagic/history.jsonl")
 """The history inside an image that was made from one, from before this container."""
@@ -39,7 +36,6 @@ class History:
     """One history file.
 
     Args:
-        path: The file.
         before: Another history, which is read while the file does not exist; the first line that
             is written goes behind a copy of it.
     """
@@ -94,13 +90,8 @@ class History:
             status: ``running`` for a start; ``planned`` for a request that cannot be done here but
                 should reach the exports; ``found`` for a change on disk that no command is known to
                 have made; ``seen`` for a command that no request can express.
-            request: The request.
-            environment: The environment.
             transaction: The id that the records of one cell or one find share.
-            step: Its number among them.
-            context: The origin of the request or the find.
             time: The time if it is not now: ISO 8601, UTC.
-            more: The other fields of a `Record`.
 
         Returns:
             The record as written, with credentials masked.
@@ -241,7 +232,6 @@ class _Read:
     """The part of a file that was read, to continue from there.
 
     Attributes:
-        ledger: Its records.
         size: The bytes of the whole lines that were read.
         lines: The number of those lines.
         doubtful: Whether a line was skipped.
@@ -297,12 +287,15 @@ def default_path(setting: str = "", *, locked: bool = False) -> Path:
     Args:
         setting: The path that the settings name, if any.
         locked: Take the setting before the variable.
+
+    Raises:
+        UsageError: It names the home of a user that is not there.
     """
     chosen = os.environ.get("JSTACKMAGIC_HISTORY")
     if setting and (not chosen or locked):
         chosen = os.path.expandvars(setting)
     if chosen:
-        return Path(os.path.expanduser(chosen))
+        return path_of(chosen) if chosen.startswith("~") else Path(chosen)
     import platformdirs
 
     return Path(platformdirs.user_data_dir("jstackmagic")) / "history.jsonl"

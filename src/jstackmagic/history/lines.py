@@ -5,23 +5,20 @@ The format of a line, and what a reader may rely on, is documented in ``docs/his
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ..model.environment import EnvironmentRef
 from ..model.managers import names
+from ..model.packages import ManagerName
 from ..model.plan import Outcome
 from ..model.record import Context, Record, Status
 from ..model.request import Request
 from ..model.written import plain, request_of, written
 from .who import lives
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from ..model.packages import ManagerName
 
 SCHEMA = 1
 """The version that every line names. Adding an optional field does not raise it."""
@@ -86,7 +83,7 @@ def decode(text: bytes) -> Any:
         line = _reader().decode(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    datetime.fromisoformat(line.time.replace("Z", "+00:00"))
+    time_of(line.time)
     if line.v > SCHEMA:
         raise ValueError(f"its schema is {line.v}")
     if line.event == "end":
@@ -107,6 +104,15 @@ def decode(text: bytes) -> Any:
     return line
 
 
+def time_of(text: str) -> datetime:
+    """Return a record's time; ``fromisoformat`` takes no ``Z`` before Python 3.11.
+
+    Raises:
+        ValueError: It is no time.
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 def _check_managers(found: Iterable[ManagerName]) -> None:
     unknown = set(found).difference(names())
     if unknown:
@@ -117,8 +123,6 @@ def record_of(start: Any, outcome: Outcome | None, status: Status | None = None)
     """Return one record from its two lines.
 
     Args:
-        start: The line that began it.
-        outcome: The outcome in the line that ended it.
         status: If the caller knows it, so that no process need be looked for.
     """
     outcome = outcome or start.outcome

@@ -8,41 +8,27 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..io.runtime import is_ours, own_runtime_folder, process_identity, replay_file, runtime_folder
-
-if TYPE_CHECKING:
-    from .file import History
+from .file import History
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The progress of the last replay in this container.
+    """The progress of the last replay in this container."""
 
-    Attributes:
-        state: ``interrupted`` if it began and its process is gone.
-        pid: The number of its process.
-        began: Its start, in seconds since the epoch.
-        ended: Its end; None while it runs.
-        doing: The current or last work.
-        number: The number of that step, from 1.
-        steps: The number of steps.
-        message: What failed or was left out; empty if nothing.
-        log: The file with the managers' output.
-        process: An identifier that a later process with the same number does not have.
-    """
-
+    #: ``interrupted`` if it began and its process is gone
     state: Literal["running", "done", "failed", "interrupted"]
-    pid: int
-    began: float
-    ended: float | None = None
-    doing: str = ""
-    number: int = 0
-    steps: int = 0
-    message: str = ""
-    log: str = ""
-    process: str = ""
+    pid: int  #: the number of its process
+    began: float  #: its start, in seconds since the epoch
+    ended: float | None = None  #: its end; None while it runs
+    doing: str = ""  #: the current or last work
+    number: int = 0  #: the number of that step, from 1
+    steps: int = 0  #: the number of steps
+    message: str = ""  #: what failed or was left out; empty if nothing
+    log: str = ""  #: the file with the managers' output
+    process: str = ""  #: an identifier that a later process with the same number does not have
 
     def __str__(self) -> str:
         """Return it as a sentence."""
@@ -57,12 +43,12 @@ class Status:
         return f"Your history was replayed here{took}. {self.message}".rstrip()
 
 
-def status() -> Status | None:
-    """Return the progress of the replay in this container; None without one."""
+def status(history: Path) -> Status | None:
+    """Return the progress of a history's replay in this container; None without one."""
     if not is_ours(runtime_folder()):
         return None
     try:
-        found = Status(**json.loads(replay_file().read_bytes()))
+        found = Status(**json.loads(replay_file(history).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     if found.state == "running" and found.process != process_identity(found.pid):
@@ -83,12 +69,10 @@ class Progress:
     """Publish a replay's progress to other processes in this container.
 
     If the container cannot be written to, nothing is published, without an error.
-
-    Args:
-        log: The file with the managers' output; empty if the output is shown.
     """
 
-    def __init__(self, log: str = "") -> None:
+    def __init__(self, history: Path, log: str = "") -> None:
+        self._file = replay_file(history)
         self._status = Status(
             "running", os.getpid(), time.time(), log=log, process=process_identity(os.getpid())
         )
@@ -109,4 +93,4 @@ class Progress:
 
         with suppress(OSError):
             own_runtime_folder()
-            write_file(replay_file(), json.dumps(asdict(self._status)))
+            write_file(self._file, json.dumps(asdict(self._status)))

@@ -6,33 +6,23 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from ..model.errors import UsageError
-
-if TYPE_CHECKING:
-    from ..model.record import Record
+from ..model.record import Record
+from .lines import time_of
 
 _AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A selection of records.
+    """A selection of records."""
 
-    Attributes:
-        manager: Only this manager's; empty for any.
-        status: Only those of this status; empty for any.
-        since: Only from this time on; None for the beginning.
-        until: Only up to this time; None for now.
-        prefixes: Only those of these environments; None for any.
-    """
-
-    manager: str = ""
-    status: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    prefixes: Collection[str] | None = None
+    manager: str = ""  #: only this manager's; empty for any
+    status: str = ""  #: only those of this status; empty for any
+    since: datetime | None = None  #: only from this time on; None for the beginning
+    until: datetime | None = None  #: only up to this time; None for now
+    prefixes: Collection[str] | None = None  #: only those of these environments; None for any
 
     def __contains__(self, record: Record) -> bool:
         when = moment_of(record)
@@ -47,7 +37,7 @@ class Selection:
 
 def moment_of(record: Record) -> datetime:
     """Return when a record was begun."""
-    return datetime.fromisoformat(record.time.replace("Z", "+00:00"))
+    return time_of(record.time)
 
 
 def moment(text: str | None) -> datetime | None:

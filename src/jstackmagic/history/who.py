@@ -18,8 +18,6 @@ def context(*, notebook: str = "", container: str = "", image: str = "") -> Cont
     Args:
         notebook: Its path if the caller knows it (VS Code's ``__vsc_ipynb_file__``); otherwise
             Jupyter Server's ``JPY_SESSION_NAME`` is taken.
-        container: The id of the container we run in.
-        image: The image of that container.
     """
     pid = os.getpid()
     return Context(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import Specifier, SpecifierSet
@@ -14,28 +16,16 @@ from ..io.reading import bytes_of
 from ..model.errors import UsageError
 from ..model.packages import normalise
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 
 @dataclass(frozen=True)
 class Advisory:
-    """The versions of a package that something is wrong with.
+    """The versions of a package that something is wrong with."""
 
-    Attributes:
-        id: Its name, such as ``PYSEC-2024-1``; the expression itself for one.
-        package: The package, normalised.
-        ranges: The specifiers, any of which is affected.
-        versions: Further affected versions, one by one.
-        summary: What is wrong, one line.
-    """
-
-    id: str
-    package: str
-    ranges: tuple[SpecifierSet, ...]
-    versions: frozenset[str] = frozenset()
-    summary: str = ""
+    id: str  #: its name, such as ``PYSEC-2024-1``; the expression itself for one
+    package: str  #: the package, normalised
+    ranges: tuple[SpecifierSet, ...]  #: the specifiers, any of which is affected
+    versions: frozenset[str] = frozenset()  #: further affected versions, one by one
+    summary: str = ""  #: what is wrong, one line
 
     def affects(self, version: str) -> bool | None:
         """Return whether a version is affected; None if it cannot be compared."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hmac
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
+from jupyterhub.services.auth import HubOAuth
 from tornado.web import Finish, HTTPError, RequestHandler
 
 from ..model.errors import JStackMagicError
 from ..model.reference import parse
-from .store import checked
-
-if TYPE_CHECKING:
-    from jupyterhub.services.auth import HubOAuth
-
-    from .service import Service
+from .service import Service
+from .store import batch, checked
 
 MAX_LINES = 1_000
 """Lines of one request; a kernel sends half as many."""
@@ -79,25 +77,22 @@ class Program(RequestHandler):
         self.finish({"status": status_code})
 
 
-class Records(Program):
+class RecordsHandler(Program):
     """``POST api/records``: a batch of lines, of the user whose token it is."""
 
     async def post(self) -> None:
-        """Take them."""
         user = await self.user()
         try:
-            lines = json.loads(self.request.body)["records"]
-            if not isinstance(lines, list) or len(lines) > MAX_LINES:
-                raise HTTPError(413)
-        except (ValueError, KeyError, TypeError, RecursionError):
+            lines = batch(self.request.body)
+        except ValueError:
             raise HTTPError(400) from None
+        if len(lines) > MAX_LINES:
+            raise HTTPError(413)
         self.allow(user, len(lines))
         good = []
         for line in lines:
-            try:
+            with suppress(ValueError):
                 good.append(checked(line))
-            except (ValueError, RecursionError):  # noqa: PERF203
-                continue
         service, store = self.service, self.service.store
         new, person = await service.work(store.take, user, good)
         if new:
@@ -107,11 +102,10 @@ class Records(Program):
         self.write({"taken": new, "refused": len(lines) - len(good)})
 
 
-class Mine(Program):
+class MineHandler(Program):
     """``GET api/mine``: the policy, and the decisions on the user's own requests."""
 
     async def get(self) -> None:
-        """Return them."""
         user = await self.user()
         service = self.service
         asked = await service.work(service.store.asked, user)
@@ -124,11 +118,10 @@ class Mine(Program):
         self.write({"policy": service.served(), "decisions": found})
 
 
-class Images(Program):
+class ImagesHandler(Program):
     """``GET api/images``: what a user may start from; ``POST``: an image that they pushed."""
 
     async def get(self) -> None:
-        """Return the user's own images and those offered to all; a service names the user."""
         auth: HubOAuth = self.settings["hub_auth"]
         token = auth.get_token(self, in_cookie=False) or ""
         # the hub's spawner has the service's own token, and cannot answer while it asks
@@ -139,7 +132,6 @@ class Images(Program):
         self.write({"images": mine})
 
     async def post(self) -> None:
-        """Take one."""
         user = await self.user()
         try:
             image = json.loads(self.request.body)["image"]
@@ -158,12 +150,11 @@ class Metrics(Program):
     """``GET metrics``: totals, for a token that has the hub's scope ``read:metrics``."""
 
     async def get(self) -> None:
-        """Return them in Prometheus' text format."""
         asker = await self.asker()
         if "read:metrics" not in asker.get("scopes", ()):
             raise HTTPError(403)
         service = self.service
-        people = len(await service.work(service.store.people))
+        people = service.live.report.tally.users  # in steps, as every count of people
         waiting = len(list(service.live.waits()))
         rows = (
             ("people", "gauge", "People with records", people),
@@ -181,16 +172,15 @@ class Health(RequestHandler):
     """``GET health``: for whoever asks; the database answers, or it is an error."""
 
     async def get(self) -> None:
-        """Ask the database."""
         service: Service = self.settings["service"]
         await service.work(service.store.ping)
         self.write({"status": "ok"})
 
 
 API = (
-    ("api/records", Records),
-    ("api/mine", Mine),
-    ("api/images", Images),
+    ("api/records", RecordsHandler),
+    ("api/mine", MineHandler),
+    ("api/images", ImagesHandler),
     ("metrics", Metrics),
     ("health", Health),
 )

@@ -10,28 +10,24 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.httpclient import AsyncHTTPClient, HTTPError
 from tornado.httpserver import HTTPServer
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from ..model.credentials import mask
 from ..model.errors import UsageError
 from .api import API
-from .live import Live
+from .live import LiveReport
 from .pages import PAGES
 from .service import LOG, Service
-from .store import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tornado.web import RequestHandler
+from .store import Database
 
 MAX_BODY = 2**20
 """Bytes of a request."""
@@ -41,9 +37,7 @@ def application(service: Service, prefix: str, auth: HubOAuth) -> Application:
     """Return the service's application.
 
     Args:
-        service: What its handlers share.
         prefix: The beginning of its paths, as JupyterHub's proxy routes them.
-        auth: Asks the hub who somebody is.
     """
     routes = [(prefix + path, handler) for path, handler in (*API, *PAGES)]
     return Application(
@@ -130,61 +124,42 @@ def main(argv: Sequence[str] | None = None) -> None:
         asyncio.run(serve(_parsed(argv)))
 
 
+_OPTIONS: tuple[tuple[str, type, str, Any, str], ...] = (
+    ("--database", str, "URL", "sqlite:///jstackmagic-hub.sqlite", "as SQLAlchemy writes it"),
+    ("--policy", Path, "FILE", None, "JSON that kernels follow"),
+    ("--advisories", Path, "FOLDER", None, "files of OSV's format"),
+    ("--at-least", int, "K", 5, "the fewest people of a count"),
+    ("--keep-days", float, "N", 365, "older records are deleted"),
+    ("--lines-a-minute", int, "N", 20_000, "that a user may send"),
+    ("--pause", float, "SECONDS", 60, "between two counts"),
+    ("--token-seconds", int, "N", 30, "how long an answer of the hub on a token holds"),
+)
+
+
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="jstackmagic-hub", description=__doc__)
-    parser.add_argument(
-        "--database", default="sqlite:///jstackmagic-hub.sqlite", help="as SQLAlchemy writes it"
-    )
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="JSON that kernels follow")
-    parser.add_argument("--advisories", type=Path, metavar="FOLDER", help="files of OSV's format")
-    parser.add_argument(
-        "--at-least", type=int, default=5, metavar="K", help="the fewest people of a count"
-    )
-    parser.add_argument(
-        "--keep-days", type=float, default=365, metavar="N", help="older records are deleted"
-    )
-    parser.add_argument(
-        "--lines-a-minute", type=int, default=20_000, metavar="N", help="that a user may send"
-    )
-    parser.add_argument(
-        "--images-from",
-        action="append",
-        default=[],
-        metavar="PLACE",
-        help="a registry, or a part of one, whose images users may push; repeat for more",
-    )
-    parser.add_argument(
-        "--pause", type=float, default=60, metavar="SECONDS", help="between two counts"
-    )
-    parser.add_argument(
-        "--token-seconds",
-        type=int,
-        default=30,
-        metavar="N",
-        help="how long an answer of the hub on a token holds",
-    )
+    for name, kind, metavar, default, words in _OPTIONS:
+        parser.add_argument(name, type=kind, metavar=metavar, default=default, help=words)
+    words = "a registry, or a part of one, whose images users may push; repeat for more"
+    parser.add_argument("--images-from", action="append", default=[], metavar="PLACE", help=words)
     return parser.parse_args(argv)
 
 
 def _service(options: argparse.Namespace) -> Service:
-    """Return what the handlers share.
-
-    Raises:
-        SystemExit: A setting cannot be followed; the text says which.
-    """
+    """Return what the handlers share."""
     if "JUPYTERHUB_API_TOKEN" not in os.environ:
         raise SystemExit(
             "jstackmagic-hub: JUPYTERHUB_API_TOKEN is not set. JupyterHub starts it as a service,"
             " or give it the variables of one."
         )
     try:
-        store = Store(options.database)
+        store = Database(options.database)
     except (SQLAlchemyError, ImportError, UsageError) as error:
         words = mask(str(error).partition("\n")[0])
         raise SystemExit(f"jstackmagic-hub: --database cannot be used: {words}") from None
     service = Service(
         store,
-        Live(store, options.at_least),
+        LiveReport(store, options.at_least),
         options.policy,
         options.advisories,
         options.lines_a_minute,

@@ -7,33 +7,24 @@ shown in steps of the fewest people: two looks differ by nobody, or by a step.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..report.shown import Report, coarse
 from ..report.tally import Tally, total
-from .store import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .store import Database
 
 
 @dataclass
-class Live:
-    """The counts.
+class LiveReport:
+    """The counts."""
 
-    Attributes:
-        store: The database.
-        least: The fewest people that a count may be of.
-        report: The report as of the last look.
-        body: The report as HTML.
-        everything: The sum without its steps, for what names no count.
-    """
-
-    store: Store
-    least: int
+    store: Database
+    least: int  #: the fewest people that a count may be of
+    #: the report as of the last look
     report: Report = field(default_factory=lambda: Report(Tally()))
-    body: str = ""
+    body: str = ""  #: the report as HTML
+    #: the sum without its steps, for what names no count
     everything: Tally = field(default_factory=Tally)
     _each: dict[int, tuple[str, Tally]] = field(default_factory=dict)
     _moved: set[int] | None = None  # None before the first look: everybody
@@ -60,6 +51,14 @@ class Live:
             moved = None
         if moved is not None and not moved:
             return
+        try:
+            self._read(moved)
+        except BaseException:  # the database is away: they are read the next time
+            with self._lock:
+                self._moved = None if moved is None else {*moved, *(self._moved or ())}
+            raise
+
+    def _read(self, moved: set[int] | None) -> None:
         for number, name, tally in self.store.tallies(moved):
             self._each[number] = (name, tally)
         there = set(self.store.people())  # who was erased meanwhile was read before

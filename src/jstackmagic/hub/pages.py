@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader
 from jupyterhub.services.auth import HubOAuthenticated
@@ -16,21 +18,16 @@ from markupsafe import Markup
 from tornado.web import HTTPError, RequestHandler, authenticated
 
 from ..commands._next import dockerfile, share
-from ..display import Table, Text, json_text
+from ..display import Part, Table, Text, json_text
 from ..display.html import STYLE, as_html
 from ..export.dockerfile import STYLES
 from ..model.errors import JStackMagicError
 from ..model.managers import names
-from ..model.text import counted
+from ..model.text import counted, readable
 from ..report.shown import PAGE, duration
 from ..report.suggest import suggest
 from .advisory import of_expression
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..display import Part
-    from .service import Service
+from .service import Service
 
 _OWN_LINES = 200  # that a user's own page shows
 
@@ -48,12 +45,16 @@ POLICY = (
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
-    )
+    folder = FileSystemLoader(Path(__file__).parent / "templates")
+    return Environment(loader=folder, autoescape=True, finalize=_shown)
 
 
-class Page(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
+def _shown(value: Any) -> Any:
+    """Return a text as it may be read; what is HTML already, or sent back (``|e``), stays."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else readable(value)
+
+
+class HubPage(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
     """A page for whoever may use the service."""
 
     @property
@@ -97,6 +98,10 @@ class Page(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
             )
         )
 
+    def back_to(self, path: str, part: str = "") -> None:
+        """Have the browser show a page again, from a part of it on: there a reader goes on."""
+        self.redirect(f"{self.settings['prefix']}{path}#{quote(part)}", status=303)
+
     def write_error(self, status_code: int, **_: Any) -> None:
         """Say the status, and nothing of the program's inside."""
         if self.current_user:
@@ -110,7 +115,7 @@ class Page(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         self.finish(f"{status_code}: {self._reason}\n")
 
 
-class Admin(Page):
+class Admin(HubPage):
     """A page for the hub's administrators."""
 
     async def prepare(self) -> None:
@@ -126,12 +131,11 @@ class Admin(Page):
             raise HTTPError(403)
 
 
-class Home(Page):
+class HomePage(HubPage):
     """``/``: the report, or for everybody else their own page."""
 
     @authenticated
     async def get(self) -> None:
-        """Show it."""
         if not self.is_admin:
             self.redirect(self.settings["prefix"] + "me")
             return
@@ -143,7 +147,6 @@ class Download(Admin):
 
     @authenticated
     async def get(self, form: str) -> None:
-        """Write it."""
         report = self.service.live.report
         kind = {"csv": "text/csv", "json": "application/json"}[form]
         self.set_header("Content-Type", f"{kind}; charset=utf-8")
@@ -151,21 +154,15 @@ class Download(Admin):
         self.write(report.to_csv() if form == "csv" else json_text(report))
 
 
-class Package(Admin):
+class PackagePage(Admin):
     """``/package``: the versions that people had of a package, over time."""
 
     @authenticated
     async def get(self) -> None:
-        """Show it."""
         manager = self.get_query_argument("manager", "")
         name = self.get_query_argument("name", "")
         service = self.service
-        moves = await service.work(service.store.moves, manager, name)
-        now: dict[int, str] = {}
-        months: dict[str, Counter[str]] = defaultdict(Counter)
-        for person, version, time in moves:
-            now[person] = version
-            months[time[:7]] = Counter(each for each in now.values() if each)
+        months = await service.work(service.store.months, manager, name)
         least = service.live.least
         rows = tuple(
             (month, version, str(people - people % least))
@@ -183,20 +180,20 @@ class Package(Admin):
         self.show(f"{manager}:{name}", parts, template="report.html")
 
 
-class Advisory(Admin):
+class AdvisoryPage(Admin):
     """``/advisory``: how many have an affected version; by the administrator's files, who."""
 
     @authenticated
     async def get(self) -> None:
-        """Show it."""
         said = self.get_query_argument("versions", "")
         parts: list[Part] = []
+        alert = ""
         service, least = self.service, self.service.live.least
         if said:
             try:
                 asked = of_expression(said)
             except JStackMagicError as error:
-                parts.append(Text(str(error), "warning"))
+                alert = str(error)
             else:
                 people = {
                     each.person
@@ -223,15 +220,14 @@ class Advisory(Admin):
             parts.append(_table("Affected now", columns, sorted(rows)))
         elif known:
             parts.append(Text(f"Nobody has what the {len(known)} advisories are about.", "good"))
-        self.show("Advisories", parts, template="advisory.html", versions=said)
+        self.show("Advisories", parts, template="advisory.html", versions=said, alert=alert)
 
 
-class Requests(Admin):
+class RequestsPage(Admin):
     """``/requests``: what people ask for, to approve or refuse."""
 
     @authenticated
     async def get(self) -> None:
-        """Show them."""
         decisions = await self.service.work(self.service.store.decisions)
         found: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
         for manager, package, person, since, why in self.service.live.waits():
@@ -246,14 +242,13 @@ class Requests(Admin):
 
     @authenticated
     async def post(self) -> None:
-        """Enter a decision."""
         state = self.get_body_argument("state")
         manager, name = self.get_body_argument("manager"), self.get_body_argument("name")
         if state not in ("approved", "refused") or manager not in names() or len(name) > 300:
             raise HTTPError(400)
         why = self.get_body_argument("why", "")
         await self.service.work(self.service.store.decide, manager, name, state, why, self.name)
-        self.redirect(self.settings["prefix"] + "requests", status=303)
+        self.back_to("requests", f"{manager}:{name}")
 
 
 class Next(Admin):
@@ -261,7 +256,6 @@ class Next(Admin):
 
     @authenticated
     async def get(self) -> None:
-        """Write it."""
         live = self.service.live
         decisions = await self.service.work(self.service.store.decisions)
         waits = live.everything.waits.items()
@@ -276,7 +270,7 @@ class Next(Admin):
             made = dockerfile(suggestion, image, style=style)
         except JStackMagicError as error:
             self.set_status(400)
-            self.show("The next image", [Text(str(error), "warning")], template="next.html")
+            self.show("The next image", template="next.html", alert=str(error))
             return
         notes = [Text(note) for note in made.artifact.notes]
         held = "jstackmagic report HOMES --against IMAGE"
@@ -284,30 +278,27 @@ class Next(Admin):
         self.show("The next image", notes, template="next.html", text=made.artifact.text)
 
 
-class Images(Admin):
+class ImagesPage(Admin):
     """``/images``: the images that people pushed, to offer to everybody."""
 
     @authenticated
     async def get(self) -> None:
-        """Show them."""
         rows = await self.service.work(self.service.store.images)
         self.show("Images", template="images.html", rows=rows)
 
     @authenticated
     async def post(self) -> None:
-        """Offer one, or no longer."""
         offered = self.get_body_argument("offered") == "yes"
         image, store = self.get_body_argument("image"), self.service.store
         await self.service.work(lambda: store.offer(image, offered=offered))
-        self.redirect(self.settings["prefix"] + "images", status=303)
+        self.back_to("images", image)
 
 
-class Me(Page):
+class Me(HubPage):
     """``/me``: all that there is of the reader, and its end."""
 
     @authenticated
     async def get(self) -> None:
-        """Show it."""
         service, store = self.service, self.service.store
         if service.wait(self.name, 0):
             raise HTTPError(429)
@@ -352,11 +343,10 @@ class Me(Page):
 
     @authenticated
     async def post(self) -> None:
-        """Erase all of it."""
         if self.get_body_argument("erase") != "yes":
             raise HTTPError(400)
         await self.service.erase(self.name)
-        self.redirect(self.settings["prefix"] + "me", status=303)
+        self.back_to("me")
 
 
 def _table(caption: str, columns: str, rows: Iterable[tuple[str, ...]]) -> Table:
@@ -374,12 +364,12 @@ def _said(lines: Sequence[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
 
 
 PAGES = (
-    ("", Home),
-    ("package", Package),
-    ("advisory", Advisory),
-    ("requests", Requests),
+    ("", HomePage),
+    ("package", PackagePage),
+    ("advisory", AdvisoryPage),
+    ("requests", RequestsPage),
     ("report\\.(csv|json)", Download),
     ("next", Next),
-    ("images", Images),
+    ("images", ImagesPage),
     ("me", Me),
 )

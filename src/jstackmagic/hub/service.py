@@ -6,23 +6,19 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from ..model.errors import UsageError
 from ..sending.policy import read_served
-from .advisory import of_folder
-from .live import Live
-from .store import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .advisory import Advisory
+from .advisory import Advisory, of_folder
+from .live import LiveReport
+from .store import Database
 
 T = TypeVar("T")
 
@@ -51,24 +47,17 @@ class Allowance:
 
 @dataclass
 class Service:
-    """The state that the handlers share.
+    """The state that the handlers share."""
 
-    Attributes:
-        store: The database.
-        live: The counts.
-        policy: The policy that kernels are served; a file that is read again when it changes.
-        advisories: A folder of OSV files; None without one.
-        images_from: The registries, or repositories in one, of images that users may push; empty
-            for any.
-        counts: The counts for Prometheus.
-    """
-
-    store: Store
-    live: Live
+    store: Database
+    live: LiveReport  #: the counts
+    #: the policy that kernels are served; a file that is read again when it changes
     policy: Path | None = None
-    advisories: Path | None = None
+    advisories: Path | None = None  #: a folder of OSV files; None without one
     lines_a_minute: int = 20_000
+    #: the registries, or repositories in one, of images that users may push; empty for any
     images_from: tuple[str, ...] = ()
+    #: the counts for Prometheus
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _served: dict[str, Any] = field(default_factory=dict)

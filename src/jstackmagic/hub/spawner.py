@@ -2,8 +2,8 @@
 
 In ``jupyterhub_config.py``, with the service's address and its own token:
 
-    from jstackmagic.hub.spawner import Choice
-    choice = Choice("http://127.0.0.1:10101/services/jstackmagic", TOKEN, usual="lab/base:1")
+    from jstackmagic.hub.spawner import ProfileChoice
+    choice = ProfileChoice("http://127.0.0.1:10101/services/jstackmagic", TOKEN, usual="lab/base:1")
     c.DockerSpawner.allowed_images = choice.allowed_images
     c.KubeSpawner.profile_list = choice.profile_list
 """
@@ -23,18 +23,12 @@ _SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The choice of a start.
+class ProfileChoice:
+    """The choice of a start."""
 
-    Attributes:
-        url: The service's address.
-        token: The service's own token.
-        usual: The image that everybody starts from without a choice.
-    """
-
-    url: str
-    token: str = field(repr=False)
-    usual: str
+    url: str  #: the service's address
+    token: str = field(repr=False)  #: the service's own token
+    usual: str  #: the image that everybody starts from without a choice
 
     def allowed_images(self, spawner: Any) -> dict[str, str]:
         """Return the images of a user, for ``c.DockerSpawner.allowed_images``.

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
 
 from ..history.lines import SCHEMA
 from ..model.errors import UsageError
 from ..model.managers import names, place
 from ..model.spec import read
-from ..report.person import Filter, Line, count
+from ..report.person import Filter, PersonLine, count, decode
 from ..report.tally import Tally, total
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from sqlalchemy.engine import Connection
-
-
-MAX_LINE = 64 * 1024
-"""Bytes of a line; a reduced one of 500 packages has half of it."""
+from ..sending.reduced import MAX_LINE
 
 _ID = re.compile(r"[0-9a-f]{8}\.\d{1,4}")
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _EVENTS = ("begin", "end", "planned", "found")
 _MAX_NAME = 300
+_MOVE = ("place", "manager", "name", "version", "time")
 _DIALECTS: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql}
 
-_decode = msgspec.json.Decoder(Line).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,16 +40,34 @@ def now(days: float = 0) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def checked(raw: object) -> Line:
+class _Batch(msgspec.Struct):
+    records: list[msgspec.Raw]
+
+
+def batch(body: bytes) -> list[bytes]:
+    """Return the lines that a kernel sent, as it wrote them.
+
+    Raises:
+        ValueError: It sent no lines.
+    """
+    try:
+        return list(map(bytes, msgspec.json.decode(body, type=_Batch).records))
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+
+
+def checked(text: bytes) -> PersonLine:
     """Return a line that a kernel sent, with the known fields alone.
 
     Raises:
         ValueError: It is no line of ours, or of another time, or too long.
     """
-    text = _encode(raw)
     if len(text) > MAX_LINE:
         raise ValueError("too long")
-    line = _decode(text)
+    try:
+        line = decode(text)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
     if line.v != SCHEMA or line.event not in _EVENTS or not _ID.fullmatch(line.id):
         raise ValueError("no record")
     if not _TIME.fullmatch(line.time) or line.time > now(-1):
@@ -66,7 +80,7 @@ def checked(raw: object) -> Line:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldRow:
     """A package that somebody has now."""
 
     person: str
@@ -75,7 +89,7 @@ class Held:
     version: str
 
 
-class Store:
+class Database:
     """The database.
 
     Args:
@@ -86,7 +100,8 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url, pool_pre_ping=True)
+        named = {"paramstyle": "named"} if url.startswith("sqlite") else {}
+        self.engine = sa.create_engine(url, pool_pre_ping=True, **named)
         if self.engine.dialect.name not in _DIALECTS:
             raise UsageError(f"Only {' and '.join(_DIALECTS)} are known.")
         if self.engine.dialect.name == "sqlite":
@@ -95,9 +110,11 @@ class Store:
         meta = sa.MetaData()
         meta.reflect(self.engine)
         self._person, self._line = meta.tables["person"], meta.tables["line"]
-        self._held, self._move = meta.tables["held"], meta.tables["move"]
+        self._move = meta.tables["move"]
         self._decision, self._image = meta.tables["decision"], meta.tables["image"]
         self._people: dict[str, int] = {}
+        entered = sa.insert(self._move).compile(self.engine, column_keys=["person_id", *_MOVE])
+        self._enter_move = str(entered)
 
     def _migrate(self) -> None:
         from alembic import command
@@ -123,7 +140,7 @@ class Store:
             self._people[name] = connection.execute(asked).scalar_one()
         return self._people[name]
 
-    def take(self, name: str, lines: Sequence[Line]) -> tuple[int, int]:
+    def take(self, name: str, lines: Sequence[PersonLine]) -> tuple[int, int]:
         """Enter one person's lines; those that are known already change nothing.
 
         Returns:
@@ -145,11 +162,15 @@ class Store:
             )
             new = {tuple(row) for row in found}
             fresh = [each for each in lines if (each.id, each.event, each.time) in new]
-            self._follow(who, fresh, connection)
+            if moves := [*self._moves(who, fresh, connection)]:
+                # as the driver takes it: a record moves a dozen packages
+                connection.exec_driver_sql(self._enter_move, moves)
             return len(fresh), who
 
-    def _follow(self, who: int, lines: Sequence[Line], connection: Connection) -> None:
-        """Enter which packages came and went."""
+    def _moves(
+        self, who: int, lines: Sequence[PersonLine], connection: Connection
+    ) -> Iterator[dict[str, Any]]:
+        """Yield which packages came and went."""
         begun = {each.id: each for each in lines if each.event != "end"}
         ended = [each.id for each in lines if each.event == "end" and each.id not in begun]
         if ended:
@@ -157,40 +178,22 @@ class Store:
             asked = sa.select(line.body).where(
                 line.person_id == who, line.event == "begin", line.record.in_(ended)
             )
-            begun |= {start.id: start for start in map(_decode, connection.scalars(asked))}
-        moves = []
+            begun |= {start.id: start for start in map(decode, connection.scalars(asked))}
         for each in lines:
             start = begun.get(each.id)
             if each.outcome is None or start is None:
                 continue
-            change = each.outcome.change
-            for packages, here in ((change.removed, False), (change.added, True)):
-                for package in packages:
-                    if len(package.name) > _MAX_NAME or package.manager not in names():
-                        continue
-                    where = place(package.manager, start.environment.prefix)[:_MAX_NAME]
-                    moves.append(
-                        {"person_id": who, "place": where, "manager": package.manager,
-                         "name": package.name, "time": each.time,
-                         "version": package.version[:_MAX_NAME] if here else ""}
-                    )  # fmt: skip
-        if not moves:
-            return
-        insert = self._insert(self._held)
-        keys = ["person_id", "place", "manager", "name"]
-        last = {tuple(row[key] for key in keys): row for row in moves}
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=keys,
-                set_={"version": insert.excluded.version, "time": insert.excluded.time},
-                where=insert.excluded.time >= self._held.c.time,
-            ),
-            list(last.values()),
-        )
-        kept = ("person_id", "manager", "name", "version", "time")
-        connection.execute(
-            sa.insert(self._move), [{key: row[key] for key in kept} for row in moves]
-        )
+            change, prefix = each.outcome.change, start.environment.prefix
+            moved = [(package, "") for package in change.removed]
+            moved += [(package, package.version[:_MAX_NAME]) for package in change.added]
+            managers = {package.manager for package, _ in moved}.intersection(names())
+            places = {manager: place(manager, prefix)[:_MAX_NAME] for manager in managers}
+            for package, version in moved:
+                if len(package.name) <= _MAX_NAME and package.manager in places:
+                    yield {
+                        "person_id": who, "place": places[package.manager], "time": each.time,
+                        "manager": package.manager, "name": package.name, "version": version,
+                    }  # fmt: skip
 
     # Reading
 
@@ -213,7 +216,7 @@ class Store:
         """Return the packages that a person asked for, by manager and name."""
         line = self._line
         asked = sa.select(line.c.body).where(self._of(line, name), line.c.event == "planned")
-        starts = [_decode(body) for (body,) in self._rows(asked)]
+        starts = [decode(body) for (body,) in self._rows(asked)]
         return {
             (start.request.manager, read(start.request.manager, text).name)
             for start in starts
@@ -238,28 +241,39 @@ class Store:
         numbers = self._rows(sa.select(self._person.c.id).where(self._person.c.name == name))
         return total(tally for _, _, tally in self.tallies(number for (number,) in numbers))
 
-    def held(self, name: str) -> list[Held]:
+    def held(self, name: str) -> list[HeldRow]:
         """Return who has a package now, by its normalised name."""
-        held, person = self._held.c, self._person.c
-        asked = sa.select(person.name, held.manager, held.name, held.version)
-        asked = asked.join_from(self._held, self._person)
-        return [
-            Held(*row) for row in self._rows(asked.where(held.name == name, held.version != ""))
-        ]
+        person, move = self._person.c, self._move.c
+        asked = sa.select(person.name, move.manager, move.name, move.version, move.place)
+        asked = asked.join_from(self._move, self._person).where(move.name == name)
+        return [HeldRow(*row[:4]) for row in self._last(asked, 0, 1, 4)]
 
     def holds(self, name: str) -> list[tuple[str, str, str, str]]:
         """Return what a person's environments hold: place, manager, package and version."""
-        held = self._held.c
-        columns = held.place, held.manager, held.name, held.version
-        asked = sa.select(*columns).where(self._of(self._held, name), held.version != "")
-        return self._rows(asked.order_by(*columns))
-
-    def moves(self, manager: str, name: str) -> list[tuple[int, str, str]]:
-        """Return the person, version and time of each move of a package, in order of time."""
         move = self._move.c
-        asked = sa.select(move.person_id, move.version, move.time)
+        asked = sa.select(move.place, move.manager, move.name, move.version)
+        return sorted(self._last(asked.where(self._of(self._move, name)), 0, 1, 2))
+
+    def _last(self, asked: sa.Select[Any], *key: int) -> Iterator[Any]:
+        """Yield the last of the moves that have some columns in common; no removal."""
+        rows = self._rows(asked.order_by(self._move.c.time, self._move.c.id))
+        last = {tuple(row[at] for at in key): row for row in rows}
+        return (row for row in last.values() if row[3])  # the version, in each of them
+
+    def months(self, manager: str, name: str) -> dict[str, Counter[str]]:
+        """Return how many people had each version of a package at the end of each month."""
+        move = self._move.c
+        asked = sa.select(move.person_id, move.place, move.version, move.time)
         asked = asked.where(move.manager == manager, move.name == name)
-        return self._rows(asked.order_by(move.time, move.id))
+        now: dict[tuple[int, str], str] = {}
+        found = {}
+        with self.engine.connect() as connection:
+            moves = connection.execute(asked.order_by(move.time, move.id))
+            for month, those in groupby(moves, key=lambda row: row.time[:7]):
+                now |= {(person, place): version for person, place, version, _ in those}
+                had = {(person, version) for (person, _), version in now.items() if version}
+                found[month] = Counter(version for _, version in had)
+        return found
 
     def lines(self, name: str, limit: int) -> list[dict[str, Any]]:
         """Return one person's latest lines."""
@@ -316,7 +330,7 @@ class Store:
         with self.engine.begin() as connection:
             asked = sa.select(self._person.c.id).where(self._person.c.name == name)
             who: int | None = connection.execute(asked).scalar()
-            for table in (self._line, self._held, self._move, self._image):
+            for table in (self._line, self._move, self._image):
                 connection.execute(sa.delete(table).where(table.c.person_id == who))
             connection.execute(sa.delete(self._person).where(self._person.c.id == who))
             decided = sa.update(self._decision).where(self._decision.c.by == name)
@@ -332,12 +346,14 @@ class Store:
         """Delete what is older; return how many lines it was."""
         before = now(days)
         with self.engine.begin() as connection:
-            for table in (self._move, self._held):
-                connection.execute(sa.delete(table).where(table.c.time < before))
+            connection.execute(sa.delete(self._move).where(self._move.c.time < before))
             done = connection.execute(sa.delete(self._line).where(self._line.c.time < before))
         return int(done.rowcount)
 
 
 def _set_up(connection: Any, _record: object) -> None:
-    for setting in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
+    # 40 MB of pages: many of them are written again meanwhile
+    for setting in (
+        "foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=10000",
+    ):  # fmt: skip
         connection.execute(f"PRAGMA {setting}")

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..history.built import history_id
-from ..history.file import IMAGE_HISTORY
+from ..history.file import IMAGE_HISTORY, History
 from ..io.reading import path_of
 from ..model.errors import ExportError
 from ..model.recipe import Recipe, Style
+from ..model.record import Record
 from ..model.reference import Reference
 from ..where.host import look
+from .engine import Builder
 from .engine.build import builder_of
-from .engine.container import base_of, named_base, this_container
-from .engine.labels import BASE, HISTORY, labels_now, recipe_hash
+from .engine.client import ContainerEngine
+from .engine.container import ContainerBase, base_of, named_base, this_container
+from .engine.labels import BASE, HISTORY, labels, recipe_hash
 from .suggest import likely_image
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..history.file import History
-    from ..model.record import Record
-    from .engine import Builder
-    from .engine.client import Engine
-    from .engine.container import Base
 
 Render = Callable[..., Any]
 """Renders the recipe as a Dockerfile; see `jstackmagic.export.dockerfile.render`."""
@@ -37,57 +31,41 @@ _HISTORY = "jstackmagic/history.jsonl"
 
 
 @dataclass(frozen=True)
-class Context:
-    """A folder to build, with what is known about it.
-
-    Attributes:
-        folder: The folder.
-        dockerfile: The Dockerfile's name in it.
-        default_tag: The image's name by default.
-        base: Its base image; empty for a given Dockerfile.
-        recipe: The recipe it installs; empty for a given Dockerfile.
-        labels: The labels for the image.
-        notes: Sentences the user should read.
-        secrets: The build secrets it needs: by id the text, with its credential masked.
-    """
+class BuildContext:
+    """A folder to build, with what is known about it."""
 
     folder: Path
     default_tag: Reference
-    dockerfile: str = "Dockerfile"
-    base: str = ""
+    dockerfile: str = "Dockerfile"  #: the Dockerfile's name in it
+    base: str = ""  #: its base image; empty for a given Dockerfile
+    #: the recipe it installs; empty for a given Dockerfile
     recipe: Recipe = field(default_factory=Recipe)
     labels: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    #: the build secrets it needs: by id the text, with its credential masked
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
-def given(file: str, history: History) -> Context:
+def given(file: str, history: History) -> BuildContext:
     """Return the folder of the user's Dockerfile."""
     path = path_of(file).resolve()
-    return Context(folder=path.parent, default_tag=_tag("file", history), dockerfile=path.name)
+    return BuildContext(folder=path.parent, default_tag=_tag("file", history), dockerfile=path.name)
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """A way to render a history.
+    """A way to render a history."""
 
-    Attributes:
-        render: Renders its recipe.
-        base_image: The base image; None for this container's.
-        style: The Dockerfile's pattern; None for one that suits the base.
-        notes: A sentence for each part of the history that is left out.
-    """
-
-    render: Render
-    base_image: str | None = None
-    style: Style | None = None
-    notes: Sequence[str] = ()
+    render: Render  #: renders its recipe
+    base_image: str | None = None  #: the base image; None for this container's
+    style: Style | None = None  #: the Dockerfile's pattern; None for one that suits the base
+    notes: Sequence[str] = ()  #: a sentence for each part of the history that is left out
 
 
 @contextlib.contextmanager
 def rendered(
-    rendering: Rendering, engine: Engine, history: History, builder: Builder | None
-) -> Iterator[Context]:
+    rendering: Rendering, engine: ContainerEngine, history: History, builder: Builder | None
+) -> Iterator[BuildContext]:
     """Yield the recipe, rendered into a temporary folder for its base image.
 
     Raises:
@@ -105,16 +83,14 @@ def write(
     folder: Path,
     rendering: Rendering,
     history: History,
-    base: Base | None = None,
+    base: ContainerBase | None = None,
     *,
     builder: Builder = "classic",
-) -> Context:
+) -> BuildContext:
     """Write a context to a folder.
 
     Args:
         folder: The folder; made if it does not exist.
-        rendering: How to render the recipe.
-        history: The history to build.
         base: The base image; None if no engine can be asked for it.
         builder: The builder; a context for the classic one suits any other, too.
 
@@ -137,12 +113,12 @@ def write(
         plain.text, base.image_id if base else "", [*_contents(folder, written[1:])]
     )
     _add_history(folder, history)
-    return Context(
+    return BuildContext(
         folder=folder,
         default_tag=_tag("latest", history),
         base=reference,
         recipe=history.ledger().recipe(),
-        labels=labels_now(identity, records, reference, base.digest if base else ""),
+        labels=labels(identity, records, reference, base.digest if base else ""),
         notes=(*rendering.notes, *plain.notes),
         secrets=artifact.secrets,
     )
@@ -172,7 +148,9 @@ def _tag(tag: str, history: History) -> Reference:
     return Reference(f"jstackmagic/{name or 'nothing-installed'}", tag)
 
 
-def _base(rendering: Rendering, engine: Engine, records: Sequence[Record]) -> Base | None:
+def _base(
+    rendering: Rendering, engine: ContainerEngine, records: Sequence[Record]
+) -> ContainerBase | None:
     if rendering.base_image:
         return named_base(engine, rendering.base_image)
     container = this_container(engine, look())
@@ -183,7 +161,9 @@ def _base(rendering: Rendering, engine: Engine, records: Sequence[Record]) -> Ba
     return named_base(engine, guessed) if guessed else None
 
 
-def _first_base(engine: Engine, base: Base, records: Sequence[Record]) -> Base | None:
+def _first_base(
+    engine: ContainerEngine, base: ContainerBase, records: Sequence[Record]
+) -> ContainerBase | None:
     """Return the base of an image of this history; the history has everything since then.
 
     Otherwise each build would use the previous one as its base, and none could be repeated.
@@ -202,7 +182,7 @@ def _guessed_base(rendering: Rendering, records: Sequence[Record]) -> str:
     return said or next(recorded, "") or likely_image(records)
 
 
-def _can_write_caches(style: Style | None, base: Base | None) -> bool:
+def _can_write_caches(style: Style | None, base: ContainerBase | None) -> bool:
     """Return whether conda and pip can write to the caches as an export mounts them."""
     if base is None or not base.image_id:
         return False

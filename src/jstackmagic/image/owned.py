@@ -5,52 +5,32 @@ from __future__ import annotations
 import base64
 import json
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..model.managers import is_system
 from ..model.packages import ManagerName, normalise
 from ..where.distributions import record_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from .root import Root
+from .root import Root
 
 Content = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A file in the record of its package.
+    """A file in the record of its package."""
 
-    Attributes:
-        key: The manager and the package's name.
-        sha256: Of its content, in hexadecimal; empty if the record has none.
-        md5: The same, of Debian's files.
-        version: Of the package; empty of Debian's.
-        has_prefix: Whether it may contain the environment's prefix.
-        entry_point: Whether the installer wrote it for an entry point: pip and uv word it
-            differently.
-    """
-
-    key: tuple[ManagerName, str]
-    sha256: str = ""
-    md5: str = ""
-    version: str = ""
-    has_prefix: bool = False
+    key: tuple[ManagerName, str]  #: the manager and the package's name
+    sha256: str = ""  #: of its content, in hexadecimal; empty if the record has none
+    md5: str = ""  #: the same, of Debian's files
+    version: str = ""  #: of the package; empty of Debian's
+    has_prefix: bool = False  #: whether it may contain the environment's prefix
+    #: whether the installer wrote it for an entry point: pip and uv word it differently
     entry_point: bool = False
 
 
 def owners(root: Root, content: Content, names: Collection[str] | None = None) -> dict[str, Owned]:
-    """Return the files that conda's, pip's and Debian's records list, by path.
-
-    Args:
-        root: The files.
-        content: Returns the content of one, by its path.
-        names: The packages; None for all.
-    """
+    """Return the files that conda's, pip's and Debian's records list, by path."""
 
     def is_wanted(name: str) -> bool:
         return names is None or name in names
@@ -154,14 +134,7 @@ def _hexadecimal(digest: str) -> str:
 
 
 def files_of(root: Root, manager: str, prefix: str, names: Collection[str]) -> list[str]:
-    """Return the files of some packages in an image, and the records that list them.
-
-    Args:
-        root: The image's files.
-        manager: The packages' manager.
-        prefix: The environment's; empty for the system.
-        names: The packages.
-    """
+    """Return the files of some packages in an image, and the records that list them."""
 
     def content(path: str) -> bytes:
         return root.contents.get(path, b"")

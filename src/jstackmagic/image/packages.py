@@ -5,27 +5,22 @@ from __future__ import annotations
 import posixpath
 import re
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
 from ..model.managers import is_system, of_environment
-from ..model.packages import Package, PackageSet
+from ..model.packages import ManagerName, Package, PackageSet
+from ..where.distributions import METADATA
 from ..where.packages import conda_package, read_packages
 from .root import LIBRARY, Root, is_cached
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ..model.packages import ManagerName
 
 DEBIAN = ("/var/lib/dpkg/status", "/var/lib/dpkg/arch", "/var/lib/apt/extended_states")
 """The files that say which Debian packages are installed."""
 
 _IS_LIBRARY = re.compile(rf"(?P<prefix>(?:/.*?)?)(?:/local)?/{LIBRARY}")
 _MARKER = re.compile(r"(?P<prefix>/.*?)/(?:conda-meta/(?:[^/]+\.json|history)|pyvenv\.cfg)")
-_METADATA = (".dist-info", ".egg-info")
 
 
 def survey(root: Root) -> tuple[set[str], dict[str, set[str]]]:
@@ -41,8 +36,8 @@ def _survey(root: Root) -> tuple[set[str], dict[str, set[str]]]:
     prefixes: set[str] = set()
     libraries: dict[str, set[str]] = {}
     for path, entry in root.entries.items():
-        if path.endswith(("-packages", *_METADATA)):
-            folder = posixpath.dirname(path) if path.endswith(_METADATA) else path
+        if path.endswith(("-packages", *METADATA)):
+            folder = posixpath.dirname(path) if path.endswith(METADATA) else path
             is_folder = folder != path or entry.kind == "folder"
             library = _IS_LIBRARY.fullmatch(folder) if is_folder else None
             if library and not is_cached(folder):
@@ -60,7 +55,6 @@ def packages_of(
     """Return the packages in one place of a root; of one root each is read once.
 
     Args:
-        root: The root.
         prefix: An environment's prefix; it does not matter for the system's packages.
         managers: The packages' managers; by default those of environments.
 
@@ -140,3 +134,25 @@ def _metadata(root: Root, prefix: str, prefixes: set[str]) -> Iterator[str]:
             continue
         if root.contents.get(f"{folder}/INSTALLER", b"").strip() != b"conda":
             yield path
+
+
+class ImageWitness:
+    """The packages that an image brought, for `jstackmagic.where.baseline.of`.
+
+    Args:
+        words: How it is known, a phrase.
+    """
+
+    def __init__(self, root: Root, words: str) -> None:
+        self._root, self.words = root, words
+
+    def of(
+        self, environment: Environment, manager: ManagerName, here: Sequence[Package]
+    ) -> list[Package] | None:
+        """Return one manager's packages; None of an environment that the image does not have."""
+        del here
+        prefix = posixpath.normpath(environment.prefix)
+        outside = environment.kind != "system" and not is_system(manager)
+        if outside and prefix not in self._root.entries:
+            return None
+        return list(packages_of(self._root, prefix, (manager,)).packages)

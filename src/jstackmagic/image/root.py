@@ -1,8 +1,7 @@
 """The root file system of an image: its files as data, read from a stream of layers.
 
-Whatever holds an image (an engine, a registry, a folder of OCI's layout) gives a `Source`; `read`
-makes a `Root` of it. A layer's content never changes, so that what was read of one is kept on this
-machine and read once.
+A registry gives an image's layers, of which `read` makes a `Root`, and an engine archives of them.
+A layer's content never changes, so that what was read of one is kept on this machine and read once.
 """
 
 from __future__ import annotations
@@ -12,23 +11,20 @@ import os
 import posixpath
 import re
 import tarfile
-import zlib
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal
 
 from ..io.files import write_file
 from ..model import managers
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    from ..model.managers import Listed
+from ..model.errors import JStackMagicError
+from ..model.managers import Listed
 
 Kind = Literal["file", "folder", "link", "other"]
 
@@ -42,8 +38,11 @@ _KEPT_HERE = 2
 _last: dict[str, tuple[tuple[int, int], dict[str, Entry], dict[str, bytes], list[str]]] = {}
 """The last files read, with their inode and size: a proof reads a base three times."""
 
-_FORMAT = 3
+_FORMAT = 5
 """The format of kept files; raise it when `Entry`, `Root` or the patterns change."""
+
+CAPABILITY = "SCHILY.xattr.security.capability"
+"""The archive header for a file's capabilities, as in GNU tar, star and the engines."""
 
 LIBRARY = r"lib(?:64)?/(?:python|pypy)[^/]*/(?:site|dist)-packages"
 _KEPT = re.compile(
@@ -67,29 +66,19 @@ _MAY_BE_LINKED = re.compile(r".*\.(?:dist-info/[^/]+|egg-info/[^/]+|pth|egg-link
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file, folder or link of a root file system.
-
-    Attributes:
-        kind: What it is.
-        mode: Permission bits, set-user-ID and its like among them.
-        uid: Its owner's number.
-        gid: Its group's number.
-        size: Bytes; 0 of what is not a file.
-        target: The target of a link, as written.
-        sha256: Of a file's content, in hexadecimal.
-        time: When its content changed, in whole seconds since the epoch.
-        body: Of compiled Python, the hash of all but its head of 16 bytes (PEP 552), and the head.
-    """
+    """One file, folder or link of a root file system."""
 
     kind: Kind
-    mode: int
+    mode: int  #: permission bits, set-user-ID and its like among them
     uid: int
-    gid: int
-    size: int = 0
-    target: str = ""
-    sha256: str = ""
-    time: int = 0
+    gid: int  #: its group's number
+    size: int = 0  #: bytes; 0 of what is not a file
+    target: str = ""  #: the target of a link, as written
+    sha256: str = ""  #: of a file's content, in hexadecimal
+    time: int = 0  #: when its content changed, in whole seconds since the epoch
+    #: of compiled Python, the hash of all but its head of 16 bytes (PEP 552), and the head
     body: tuple[str, bytes] | None = None
+    capability: bytes = b""  #: the value of its attribute ``security.capability`` (capabilities(7))
 
     @property
     def what(self) -> tuple[str, str, str]:
@@ -99,18 +88,15 @@ class Entry:
 
 @dataclass
 class Root:
-    """A root file system.
+    """A root file system."""
 
-    Attributes:
-        entries: By absolute path; the root folder itself is not among them.
-        contents: The content of the files that say what is installed, by absolute path.
-        unread: A sentence for each thing that could not be read, with the reason.
-        derived: What others worked out of the entries, until these change.
-    """
-
+    #: by absolute path; the root folder itself is not among them
     entries: dict[str, Entry] = field(default_factory=dict)
+    #: the content of the files that say what is installed, by absolute path
     contents: dict[str, bytes] = field(default_factory=dict)
+    #: a sentence for each thing that could not be read, with the reason
     unread: list[str] = field(default_factory=list)
+    #: what others worked out of the entries, until these change
     derived: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -178,59 +164,32 @@ class Root:
         self.derived.clear()
 
 
-Opener = Callable[[], BinaryIO]
-
-
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer of an image.
+    """One layer of an image."""
 
-    Attributes:
-        digest: Of its uncompressed archive, as the image's configuration lists it (``diff_ids``).
-        open: Opens that archive, uncompressed; it is read once, from its beginning to its end.
-    """
-
+    #: of its uncompressed archive, as the image's configuration lists it (``diff_ids``)
     digest: str
-    open: Opener
+    #: opens that archive, uncompressed; it is read once, from its beginning to its end
+    open: Callable[[], BinaryIO]
 
 
-class Source(Protocol):
-    """An image, wherever it is.
-
-    Attributes:
-        name: Its usual name.
-        config: Its configuration as OCI has it: ``Env``, ``Entrypoint``, ``Cmd``, ``User``, ….
-        layers: The lowest first.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    layers: Sequence[Layer]
-
-
-def read(source: Source, *, keep: bool = True) -> Root:
-    """Read an image; layers that were read before are not opened.
-
-    Args:
-        source: Which.
-        keep: Whether to keep what was read, for the next time.
+def read(layers: Sequence[Layer]) -> Root:
+    """Read an image's layers, the lowest first; those that were read before are not opened.
 
     Raises:
+        JStackMagicError: A layer is no archive.
         OSError: A layer cannot be read.
     """
-    digests = [layer.digest for layer in source.layers]
+    digests = [layer.digest for layer in layers]
     start, root = len(digests), None
     while root is None and start:
         root = kept(digests[:start])
         start -= root is None
     root = root or Root()
-    for layer in source.layers[start:]:
-        with closing(layer.open()) as stream:
-            changes = archive(stream)
-            while stream.read(BUFFER):
-                pass  # a source checks at the end what it gave
-            apply(root, changes)
-    if keep and start < len(digests):
+    for layer in layers[start:]:
+        apply(root, changes_of(layer))
+    if start < len(digests):
         keep_root(digests, root)
     return root
 
@@ -240,19 +199,33 @@ def read(source: Source, *, keep: bool = True) -> Root:
 
 @dataclass
 class Changes:
-    """One layer: what it has, and what it removes.
+    """One layer: what it has, and what it removes."""
 
-    Attributes:
-        root: What it has.
-        gone: The paths that it removes from those below.
-        opaque: Folders of which only what this layer has is left.
-        links: Further names of files (hard links), each with the first one.
-    """
-
-    root: Root = field(default_factory=Root)
-    gone: set[str] = field(default_factory=set)
+    root: Root = field(default_factory=Root)  #: what it has
+    gone: set[str] = field(default_factory=set)  #: the paths that it removes from those below
+    #: folders of which only what this layer has is left
     opaque: set[str] = field(default_factory=set)
+    #: further names of files (hard links), each with the first one
     links: dict[str, str] = field(default_factory=dict)
+
+
+def changes_of(layer: Layer) -> Changes:
+    """Read one layer, to its end: there its source checks what it gave.
+
+    Raises:
+        JStackMagicError: It is no archive.
+        OSError: It cannot be read.
+    """
+    try:
+        with closing(layer.open()) as stream:
+            changes = archive(stream)
+            while stream.read(BUFFER):
+                pass
+    except tarfile.TarError as error:
+        raise JStackMagicError(
+            f"The layer {layer.digest} is no archive ({error}): this is no container's image."
+        ) from error
+    return changes
 
 
 def apply(root: Root, changes: Changes) -> None:
@@ -280,7 +253,6 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
     by a device of the numbers 0 and 0.
 
     Args:
-        stream: The uncompressed archive.
         above: The folder of the image that its members' names are relative to.
     """
     from concurrent.futures import ThreadPoolExecutor
@@ -360,8 +332,14 @@ def _entry(
 ) -> Entry | Future[Entry]:
     """Return an entry; that of a file comes once its content is hashed."""
     kind: Kind = "folder" if member.isdir() else "link" if member.issym() else "other"
+    capability = member.pax_headers.get(CAPABILITY, "")
     made = partial(
-        Entry, mode=member.mode & 0o7777, uid=member.uid, gid=member.gid, time=int(member.mtime)
+        Entry,
+        mode=member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        time=int(member.mtime),
+        capability=capability.encode("utf-8", "surrogateescape"),
     )
     if not member.isfile():
         return made(kind, target=member.linkname if kind == "link" else "")
@@ -405,6 +383,38 @@ def hashes_of(path: str) -> tuple[str, tuple[str, bytes] | None]:
     return digest.hexdigest(), (body.hexdigest(), head) if head else None
 
 
+def capability_of(path: str) -> bytes:
+    """Return the capabilities of a file of this machine; nothing if it has none."""
+    with suppress(OSError):  # none, or a file system that keeps none
+        return os.getxattr(path, "security.capability", follow_symlinks=False)
+    return b""
+
+
+def walk(folder: str, skip: Callable[[str], bool]) -> Iterator[os.DirEntry[str]]:
+    """Yield what is below a folder of this machine on the same file system: mounts are left out.
+
+    Args:
+        skip: Returns whether to leave a path out, with all below it.
+    """
+    waiting = [folder]
+    device = os.stat(folder).st_dev
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if skip(entry.path):
+                    continue
+                yield entry
+                with suppress(OSError):  # gone, or not to be looked at
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    if is_folder and entry.stat(follow_symlinks=False).st_dev == device:
+                        waiting.append(entry.path)
+
+
+def is_below(path: str, folders: Iterable[str]) -> bool:
+    """Return whether a path lies below one of some folders."""
+    return any(path.startswith(f"{folder}/") for folder in folders)
+
+
 def is_cached(path: str) -> bool:
     """Return whether a path is in a package manager's cache."""
     return _CACHE.fullmatch(path) is not None
@@ -431,6 +441,8 @@ def kept(digests: Sequence[str]) -> Root | None:
     """Return the root of some layers, the lowest first, if it was read on this machine before."""
     import msgspec
 
+    from ..io.zstd import ZstdError, decompress
+
     path = _kept_path(digests)
     try:
         status = path.stat()
@@ -439,11 +451,11 @@ def kept(digests: Sequence[str]) -> Root | None:
             _last[path.name] = (
                 stamp,
                 *msgspec.msgpack.decode(
-                    zlib.decompress(path.read_bytes()),
+                    decompress(path.read_bytes()),
                     type=tuple[dict[str, Entry], dict[str, bytes], list[str]],
                 ),
             )
-    except (OSError, zlib.error, msgspec.MsgspecError):
+    except (OSError, ZstdError, msgspec.MsgspecError):
         return None
     with suppress(OSError):
         os.utime(path)
@@ -457,12 +469,14 @@ def keep_root(digests: Sequence[str], root: Root) -> None:
     """Keep the root of some layers; those that were not used for longest make room for it."""
     import msgspec
 
+    from ..io.zstd import compress
+
     path = _kept_path(digests)
     with suppress(OSError):  # a full disk, a home folder of another's: it is read again
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = (root.entries, root.contents, root.unread)
         # in a container it is a part of what is read the next time: small, and few
-        packed = zlib.compress(msgspec.msgpack.encode(content), 1)
+        packed = compress(msgspec.msgpack.encode(content), 1)
         write_file(path, packed, mode=0o600)
         by_use = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)
         for each in by_use[:-_KEPT_ROOTS]:

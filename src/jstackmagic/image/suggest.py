@@ -1,39 +1,150 @@
-"""The Docker Stacks: find this image's stack, and stacks that already have the installs."""
+"""The Docker Stacks: their family tree, this image's stack, stacks that have the installs already.
+
+The tree is ``family.json``: the packages in the images' Dockerfiles, with the commit and date it
+was read from, without their dependencies.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from ..model.managers import is_system
-from ..model.packages import ManagerName
+from ..model.packages import ManagerName, normalise
+from ..model.recipe import Recipe
+from ..model.record import Record
 from ..where.environment import detect
 from ..where.host import look
 from ..where.packages import read_packages
-from .family import Candidate, Family, Stack, candidates, family_of, likely_stack, stack_of
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from ..model.recipe import Recipe
-    from ..model.record import Record
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One image."""
+
+    name: str  #: its name in a reference: ``scipy-notebook``
+    ancestors: tuple[str, ...]  #: its base images, the nearest first
+    #: its packages of conda and pip, by normalised name, with its ancestors'
+    python: frozenset[str]
+    also: frozenset[str]  #: other names for some of them: conda's and pip's names differ
+    debian: frozenset[str]  #: its Debian packages, with its ancestors'
+
+    @property
+    def size(self) -> int:
+        """The number of its packages."""
+        return len(self.python) + len(self.debian)
+
+    def has(self, manager: ManagerName, name: str) -> bool:
+        """Return whether it has a package, from conda or pip."""
+        if is_system(manager):
+            return name in self.debian
+        return normalise(name) in self.python | self.also
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The images of one time."""
+
+    source: str  #: the source of the table
+    date: str  #: the date of that source, ISO 8601
+    registry: str  #: the part before a stack's name in a reference
+    tag: str  #: the tag that names this time; empty for today's
+    stacks: tuple[Stack, ...]  #: the images, the smaller before those that build on them
+
+    def reference(self, stack: Stack) -> str:
+        """Return what to write after FROM."""
+        return f"{self.registry}/{stack.name}" + (f":{self.tag}" if self.tag else "")
+
+    def get(self, name: str) -> Stack | None:
+        """Return the stack of a name."""
+        return next((stack for stack in self.stacks if stack.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stack that has some of what was requested."""
+
+    stack: Stack
+    has: tuple[str, ...]  #: the requested packages that it has
+    left: tuple[str, ...]  #: the packages still to install
+
+
+@lru_cache(maxsize=1)
+def families() -> tuple[Family, ...]:
+    """Return the families, today's first."""
+    data = json.loads(Path(__file__).with_name("family.json").read_text(encoding="utf-8"))
+    return tuple(_family(one, data["also_called"]) for one in data["families"])
+
+
+def _family(data: Any, also_called: Mapping[str, Sequence[str]]) -> Family:
+    stacks: dict[str, Stack] = {"": Stack("", (), frozenset(), frozenset(), frozenset())}
+    for one in data["stacks"]:
+        parent = stacks[one["builds_on"]]
+        own = (*one.get("conda", ()), *one.get("pip", ()))
+        also = (other for name in own for other in also_called.get(name, ()))
+        stacks[one["name"]] = Stack(
+            name=one["name"],
+            ancestors=tuple(filter(None, (parent.name, *parent.ancestors))),
+            python=parent.python.union(map(normalise, own)),
+            also=parent.also.union(map(normalise, also)),
+            debian=parent.debian.union(one.get("apt", ())),
+        )
+    return Family(
+        source=data["source"],
+        date=data["date"],
+        registry=data["registry"],
+        tag=data["tag"],
+        stacks=tuple(stack for stack in stacks.values() if stack.name),
+    )
+
+
+def family_of(image: str | None) -> Family:
+    """Return the family of an image's reference: today's, unless its tag names another."""
+    tags = {family.tag: family for family in families() if family.tag}
+    tag = (image or "").partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return tags.get(tag, families()[0])
+
+
+def stack_of(image: str | None, family: Family) -> Stack | None:
+    """Return the stack that an image's reference names."""
+    last = (image or "").partition("@")[0].rpartition("/")[2]
+    return family.get(last.partition(":")[0])
+
+
+def likely_stack(family: Family, python: Iterable[str], debian: Iterable[str]) -> Stack | None:
+    """Return the largest stack whose packages are all installed; for an unnamed image."""
+    there, system = set(map(normalise, python)), set(debian)
+    fits = [stack for stack in family.stacks if stack.debian <= system and stack.python <= there]
+    return max(fits, key=lambda stack: stack.size, default=None)
+
+
+def candidates(family: Family, asked: Iterable[tuple[ManagerName, str]]) -> list[Candidate]:
+    """Return the stacks that have some of the requested packages: most first, then the smallest."""
+    wanted = list(dict.fromkeys(asked))
+    found = []
+    for stack in family.stacks:
+        has = tuple(name for manager, name in wanted if stack.has(manager, name))
+        left = tuple(name for manager, name in wanted if not stack.has(manager, name))
+        if has:
+            found.append(Candidate(stack, has, left))
+    return sorted(found, key=lambda each: (-len(each.has), each.stack.size))
+
+
+# This image among them
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """The Docker Stacks that have some of what was installed.
+class ImageSuggestion:
+    """The Docker Stacks that have some of what was installed."""
 
-    Attributes:
-        family: The table that was looked up.
-        base: The current base's stack, if known.
-        asked: The installed packages, by manager and name.
-        candidates: The stacks that have some of it, the best first.
-    """
-
-    family: Family
-    base: Stack | None
-    asked: tuple[tuple[ManagerName, str], ...]
-    candidates: tuple[Candidate, ...]
+    family: Family  #: the table that was looked up
+    base: Stack | None  #: the current base's stack, if known
+    asked: tuple[tuple[ManagerName, str], ...]  #: the installed packages, by manager and name
+    candidates: tuple[Candidate, ...]  #: the stacks that have some of it, the best first
 
     @property
     def best(self) -> Candidate | None:
@@ -43,18 +154,17 @@ class Suggestion:
         return best if best and len(best.has) > len(own.has if own else ()) else None
 
 
-def suggestions(image: str, recipe: Recipe) -> Suggestion:
+def suggestions(image: str, recipe: Recipe) -> ImageSuggestion:
     """Look up the family's table; no engine is asked.
 
     Args:
         image: The base image; empty if nothing names it.
-        recipe: The recipe to install on it.
     """
     family = family_of(image)
     asked = [
         (step.manager, item.name) for step in recipe.steps for item in step.install if item.name
     ]
-    return Suggestion(
+    return ImageSuggestion(
         family=family,
         base=stack_of(image, family),
         asked=tuple(dict.fromkeys(asked)),
@@ -85,8 +195,6 @@ def base_image(
     """Return the image to build on, and notes from the Docker Stacks' table.
 
     Args:
-        recipe: The recipe to install on it.
-        records: The history.
         image: The image that the user named; empty for none.
         guess: Whether to guess by the packages here if nothing names it.
     """

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterator
 
 from .. import managers
-from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
+from ..history.file import History
+from ..model.environment import Environment
+from ..model.errors import Stopped, UsageError
 from ..model.managers import is_system
 from ..model.options import INSTALL
 from ..model.packages import Package, normalise
+from ..model.plan import Plan
 from ..model.policy import Policy, is_listed
+from ..model.request import Request
 from ..model.variants import build_text, cuda_of, is_cpu
 from ..where.packages import distributions, read_packages
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-
-    from ..history.file import History
-    from ..model.environment import Environment
-    from ..model.plan import Plan
-    from ..model.request import Request
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")
 """Packages that a kernel needs to keep working."""
@@ -40,7 +36,6 @@ def check_target(request: Request, environment: Environment) -> None:
     if environment.frozen is not None:
         raise Stopped(
             f"{where} is frozen: {environment.frozen or 'its owner wants no changes'}.",
-            kept=NOTHING_CHANGED,
             advice=(
                 "Make an environment of your own: conda create --name mine python ipykernel",
                 "or go on all the same: --force",
@@ -49,7 +44,6 @@ def check_target(request: Request, environment: Environment) -> None:
     if not environment.writable:
         raise Stopped(
             f"You may not write to the {environment.description}.",
-            kept=NOTHING_CHANGED,
             advice=(
                 "Keep the request for the image: --record-only, then %envexport dockerfile",
                 "or install for yourself alone: %envinstall --pip … -- --user, with --force",
@@ -61,11 +55,6 @@ def check_plan(
     plan: Plan, *, running_prefix: str = sys.prefix, over_conda: Container[str] = ()
 ) -> None:
     """Stop a plan that would break the kernel or its environment.
-
-    Args:
-        plan: The plan.
-        running_prefix: The prefix of the interpreter that is asking.
-        over_conda: The distributions that pip may put over conda's.
 
     Raises:
         Stopped: It would replace the kernel's Python, remove or downgrade its packages, or
@@ -85,7 +74,7 @@ def check_plan(
             *advice,
         )
     if problems or harms:
-        raise Stopped("\n".join((*problems, *harms)), kept=NOTHING_CHANGED, advice=advice)
+        raise Stopped("\n".join((*problems, *harms)), advice=advice)
 
 
 def check_options(request: Request) -> None:
@@ -95,12 +84,11 @@ def check_options(request: Request) -> None:
         UsageError: There is one.
     """
     table = INSTALL.get(request.manager)
-    for option in table.read(request.options) if table else ():
+    for option in table.options(request.options) if table else ():
         if table and option.name in table.looks:
             raise UsageError(
                 f"With {' '.join(option.words)}, {request.manager} installs nothing: there would be"
                 " nothing to record.",
-                kept="Nothing was started.",
                 advice="To see the plan: --dry-run, before the two dashes",
             )
 
@@ -133,7 +121,6 @@ def check_names(
         _refused.add(name)
         raise Stopped(
             f"{name} is not a package that is widely known, and {meant} is: did you mean that?",
-            kept=NOTHING_CHANGED,
             advice=(
                 f"%envinstall {meant}",
                 f"If you do mean {name}: add --force, or in a notebook run the same line again",

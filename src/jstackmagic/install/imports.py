@@ -6,16 +6,12 @@ import importlib
 import os
 import site
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from ..managers.steps import Stale
+from ..model.environment import Environment
+from ..model.packages import Change, Package
 from ..where.packages import files_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..model.environment import Environment
-    from ..model.packages import Change, Package
 
 FilesByPackage = dict[tuple[str, str], tuple[str, ...]]
 
@@ -54,10 +50,6 @@ def make_importable(environment: Environment, before: dict[str, set[str]]) -> No
 
     Drops the import system's caches, obeys new ``.pth`` files as start-up would have done, and
     lets namespace packages look for new portions.
-
-    Args:
-        environment: This interpreter's environment.
-        before: The result of ``path_files`` before the install.
     """
     importlib.invalidate_caches()
     for folder in environment.site_packages:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from ..model.environment import Environment
 from ..model.managers import is_system
+from ..model.packages import Change
+from ..model.text import counted
 from ..where.packages import files_of, metadata_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..model.environment import Environment
-    from ..model.packages import Change
 
 _SHARED = 0o055  # of group and others: to read, and to pass through
 _SHOWN = 3
@@ -39,7 +36,9 @@ def share(change: Change, environment: Environment) -> tuple[str, ...]:
     if not left:
         return ()
     shown = ", ".join(left[:_SHOWN]) + (" …" if len(left) > _SHOWN else "")
-    return (f"Other users of the environment cannot read {len(left)} files of this: {shown}",)
+    return (
+        f"Other users of the environment cannot read {counted(len(left), 'file')} of this: {shown}",
+    )
 
 
 def _open(path: str, wanted: int) -> bool:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from ..display.console import Console
 from ..managers import Manager, get
 from ..managers.steps import Step
+from ..model.environment import Environment
 from ..model.managers import FALLBACK, is_system, of_environment
+from ..model.packages import ManagerName, PackageSet
+from ..model.parsing import Asked
 from ..model.spec import read
 from ..where.packages import read_packages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ..display.console import Console
-    from ..model.environment import Environment
-    from ..model.packages import ManagerName, PackageSet
-    from ..model.parsing import Asked
 
 
 def route(
@@ -26,12 +22,6 @@ def route(
     """Give every spec a manager: conda first in a conda environment, then pip.
 
     Installed packages stay with the manager that installed them.
-
-    Args:
-        asked: The request of a line or a cell.
-        environment: The environment.
-        allowed: The managers that the policy allows.
-        console: Shows the progress of reading the channels.
 
     Returns:
         The same with a manager for every spec, and sentences for the user.
@@ -93,23 +83,12 @@ def _owner(spec: str, managers: Iterable[Manager], here: PackageSet) -> ManagerN
 
 
 def steps_of(asked: Asked, environment: Environment) -> list[Step]:
-    """Return a step for each manager, in the order in which they work.
-
-    Args:
-        asked: The request, with a manager for every spec.
-        environment: The environment.
-    """
+    """Return a step for each manager, in the order in which they work."""
     return [Step(request, environment) for request in asked.requests()]
 
 
 def once(steps: Iterable[Step], *, upgrade: bool, options: Iterable[str]) -> list[Step]:
-    """Return the steps to carry out, with those for the whole system only once.
-
-    Args:
-        steps: The steps for all environments.
-        upgrade: Whether the newest version is requested.
-        options: The words after ``--``.
-    """
+    """Return the steps to carry out, with those for the whole system only once."""
     kept: list[Step] = []
     for step in steps:
         more = (*step.request.options, *options)

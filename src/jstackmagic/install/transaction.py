@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from .. import managers
 from ..display.console import Console, Recording
 from ..display.log import Log, without_colours
 from ..history.file import History
+from ..io.bombs import Bomb
 from ..managers import Choice, Engine, choose
 from ..managers.steps import Done, Planned, Step
 from ..model.causes import cause_of
@@ -23,20 +23,18 @@ from ..model.engines import Engines
 from ..model.environment import Environment, repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
 from ..model.managers import is_system, neighbours, of_environment, place, position
-from ..model.packages import Change, Package, PackageSet, normalise
+from ..model.packages import Change, Package, PackageSet, normalise, trace
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy
 from ..model.policy import check_plan as check_denied
 from ..model.record import Context, Record
+from ..model.request import Request
 from ..where.environment import detect
 from ..where.packages import read_packages
 from . import imports, modes, unfinished
 from .guards import check_names, check_options, check_plan, check_target, hosts_kernel
 from .turns import turn
-
-if TYPE_CHECKING:
-    from ..model.request import Request
-    from .unfinished import Unfinished
+from .unfinished import Unfinished
 
 _LAST_WORDS = 12
 """The number of a manager's last lines in an error."""
@@ -44,47 +42,30 @@ _LAST_WORDS = 12
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """The options of a transaction.
-
-    Attributes:
-        dry_run: Show the plan, do nothing.
-        record_only: Write the request into the history, do nothing else.
-        force: Go on if a guard would stop.
-        thorough: Have every manager report its change in advance, also if no guard asks.
-        engines: The engines for the managers' work.
-        notes: Notes for what is only recorded.
-    """
+    """The options of a transaction."""
 
     dry_run: bool = False
-    record_only: bool = False
-    force: bool = False
+    record_only: bool = False  #: write the request into the history, do nothing else
+    force: bool = False  #: go on if a guard would stop
+    #: have every manager report its change in advance, also if no guard asks
     thorough: bool = False
     engines: Engines = field(default_factory=Engines)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  #: notes for what is only recorded
 
 
 @dataclass
 class Transaction:
-    """The requests of one line or cell, carried out as one.
-
-    Attributes:
-        history: The history for the records.
-        context: The context of the records.
-        policy: The policy on what may be installed.
-        console: Shows the managers' output, as it comes.
-        on_exit_status: Called with the exit status of every manager that ran.
-        mode: The options.
-        take_back: Undoes a transaction, by its id, if a step of it fails. Returns
-            the ids of the records that it undid, and a sentence for each thing that it could
-            not. Without it the steps before the one that failed stay done.
-    """
+    """The requests of one line or cell, carried out as one."""
 
     history: History
     context: Context
     policy: Policy
     console: Console
-    on_exit_status: Callable[[int], None]
+    on_exit_status: Callable[[int], None]  #: called with the exit status of every manager that ran
     mode: Mode = field(default_factory=Mode)
+    #: undoes a transaction, by its id, if a step of it fails. Returns the ids of the records that
+    #: it undid, and a sentence for each thing that it could not. Without it the steps before the
+    #: one that failed stay done.
     take_back: Callable[[str], tuple[Collection[str], Sequence[str]]] | None = None
 
     def carry_out(self, steps: Sequence[Step]) -> list[Done]:
@@ -109,11 +90,7 @@ class Transaction:
     # What was cut off before
 
     def _finish_same(self, steps: list[Step]) -> list[Done]:
-        """Finish the steps that were begun before and cut off, and take them out of the list.
-
-        Raises:
-            Stopped: Something else was cut off and is half done.
-        """
+        """Finish the steps that were begun before and cut off, and take them out of the list."""
         done = []
         for where, environment in {_place(step): step.environment for step in steps}.items():
             self._sweep(environment)
@@ -132,11 +109,7 @@ class Transaction:
         return done
 
     def _pass(self, left: Unfinished, environment: Environment) -> None:
-        """Stop if what was cut off is half done; otherwise end its record.
-
-        Raises:
-            Stopped: It is half done.
-        """
+        """Stop if what was cut off is half done; otherwise end its record."""
         environment = detect(environment.prefix)
         if half := left.half_done(environment):
             where = place(left.request.manager, environment.prefix) or "the system"
@@ -362,7 +335,8 @@ class Transaction:
             or hosts_kernel(environment)
         )
         choice = self._choice(step)
-        engine = managers.engine(choice, thorough=thorough, exact=exact, console=self.console)
+        wished = managers.EngineOptions(thorough=thorough, exact=exact, console=self.console)
+        engine = managers.engine(choice, wished)
         try:
             with nullcontext() if engine.shows_progress else self._patience(step.request):
                 plan = engine.plan(step.request, choice.environment)
@@ -494,7 +468,15 @@ class Transaction:
             status, interrupted = 130, error
         except (CommandFailed, Stopped) as error:  # what the engine found out only now
             status, failure = error.exit_status, error
+            if isinstance(error, Bomb):  # no repair may ask for it again
+                managers.get(plan.request.manager).finish(
+                    environment, left.marks, left.since, self.console
+                )
         change = engine.explain(plan, read_packages(environment, owners) - before)
+        if any(trace(old) == trace(new) for old, new in change.changed):  # but for its hash
+            origins = self.history.ledger().origins()
+            pairs = ((origins.describe(old), new) for old, new in change.changed)
+            change = replace(change, changed=tuple(pairs))
         outcome = Outcome(
             status="interrupted" if interrupted else "ok" if status == 0 else "failed",
             exit_status=status,
@@ -609,7 +591,6 @@ def _words_of(failure: JStackMagicError | None, log: Log) -> str:
 def _cut_off(left: Unfinished, where: str, prefix: str, half: Sequence[str]) -> Stopped:
     return Stopped(
         f"An earlier change of {where} was cut off: {left.words}\n" + "\n".join(half),
-        kept=NOTHING_CHANGED,
         advice=(
             f"Finish it: {repair_line(prefix)}",
             f"or take it back: %envundo {left.record.rpartition('.')[0]}",
@@ -646,13 +627,16 @@ def _ways(
     plan: Plan,
     outcome: Outcome,
     record: Record,
-    half: Sequence[str],
+    half: Sequence[object],
     said: JStackMagicError | None,
 ) -> tuple[str, ...]:
     """Return the advice after a step that failed: the engine's own, a repair, the record."""
     line = repair_line(plan.environment.prefix)
     own = said.advice if said else tuple(_meant(plan.request, outcome.message))
-    ways = (f"Finish it: {line}", f"or take it back: %envundo {record.transaction}")
+    ways = [f"Finish it: {line}", f"or take it back: %envundo {record.transaction}"]
+    if isinstance(said, Bomb):
+        ways = [f"To have back what was there: %envundo {record.transaction}"]
+        half = outcome.change.removed
     repair = ways if half and not any(line in each for each in own) else ()
     return (*own, *repair, f"See the record: %envhistory {record.id}")
 
@@ -695,15 +679,7 @@ def _with_rest(
     rest: Sequence[str],
     left: Sequence[str],
 ) -> JStackMagicError:
-    """Say what of the transaction stays done, what was undone and what was not begun.
-
-    Args:
-        error: What ended the transaction.
-        stays: The steps before it that stay done.
-        back: Those that were undone.
-        rest: The managers of those that were not begun.
-        left: Why some could not be undone, a sentence each.
-    """
+    """Say what of the transaction stays done, what was undone and what was not begun."""
 
     def managers_of(items: Sequence[Done]) -> str:
         return ", ".join(item.plan.request.manager for item in items)

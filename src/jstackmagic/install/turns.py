@@ -9,19 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
-from ..io.locks import Held, take
+from ..display.console import Console
+from ..io.locks import Held, Lock, NoLocks, take
 from ..io.runtime import own_runtime_folder
 from ..model.errors import NOTHING_CHANGED, Interrupted
 from .unfinished import at_work
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..display.console import Console
-    from ..io.locks import Lock, NoLocks
 
 _PATIENCE = 1.0  # seconds before the user hears of it
 _AT_ONCE = 0.2  # seconds of one wait
@@ -35,21 +30,17 @@ def turn(where: str, console: Console) -> Iterator[None]:
     own folder and ends with its process. If there can be no such lock, there is no waiting. Those
     of other machines and containers are known by their notes in the place itself.
 
-    Args:
-        where: A prefix; empty for the system.
-        console: Hears of a long wait.
-
     Raises:
         Interrupted: The user interrupted the wait.
     """
     prefix = os.path.realpath(where or "/")
-    wait = _Wait(prefix, console)
+    wait = _Waiting(prefix, console)
     found: Lock | NoLocks | None = None
     try:
         with suppress(OSError):
             name = hashlib.sha256(os.fsencode(prefix)).hexdigest()[:16]
             path = own_runtime_folder() / f"turn-{name}.lock"
-            while isinstance(held := take(path, seconds=_AT_ONCE), Held):
+            while isinstance(held := take(path, seconds=_AT_ONCE, passing=True), Held):
                 wait.say(held.by)
             found = held
         while other := at_work(where, unseen=True):
@@ -70,7 +61,7 @@ def turn(where: str, console: Console) -> Iterator[None]:
             found.release()
 
 
-class _Wait:
+class _Waiting:
     """A wait that the user hears of, once, when it takes long."""
 
     def __init__(self, prefix: str, console: Console) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import managers
 from ..history.who import lives
@@ -33,12 +33,10 @@ from ..model.environment import Environment, repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed
 from ..model.managers import of_environment, of_system, place
 from ..model.packages import Package, PackageSet
+from ..model.plan import Plan
 from ..model.record import Context
 from ..model.request import Request
 from ..model.written import plain, request_of, written
-
-if TYPE_CHECKING:
-    from ..model.plan import Plan
 
 _NAME = ".jstackmagic."
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -52,29 +50,18 @@ _at_work: dict[str, threading.Event] = {}
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """One note.
+    """One note."""
 
-    Attributes:
-        record: The id of its record.
-        request: The request to the manager, with credentials masked.
-        context: The origin of the request.
-        before: The packages before, of the managers that the change could touch.
-        marks: The manager's own; see `Manager.note`.
-        undoes: The id of the record that the step undoes.
-        path: The note itself; empty if it could not be written.
-        since: The time of writing, in nanoseconds of the file system's clock.
-        works: The process that still makes the change, in words; empty if it was cut off.
-    """
-
-    record: str
-    request: Request
-    context: Context
-    before: PackageSet
+    record: str  #: the id of its record
+    request: Request  #: the request to the manager, with credentials masked
+    context: Context  #: the origin of the request
+    before: PackageSet  #: the packages before, of the managers that the change could touch
+    #: the manager's own; see `Manager.note`
     marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    undoes: str = ""
-    path: str = ""
-    since: int = 0
-    works: str = ""
+    undoes: str = ""  #: the id of the record that the step undoes
+    path: str = ""  #: the note itself; empty if it could not be written
+    since: int = 0  #: the time of writing, in nanoseconds of the file system's clock
+    works: str = ""  #: the process that still makes the change, in words; empty if it was cut off
 
     @property
     def words(self) -> str:
@@ -228,19 +215,13 @@ def _notes(place: str) -> list[Unfinished]:
 
 @dataclass(frozen=True, slots=True)
 class HalfDone:
-    """Something that was cut off, as a user is shown it.
+    """Something that was cut off, as a user is shown it."""
 
-    Attributes:
-        change: The request, in words; empty if no note has it.
-        record: The id of its record; likewise.
-        left: A sentence for each thing half done; none if only its record is not ended.
-        line: The line that finishes it.
-    """
-
-    change: str
-    record: str
+    change: str  #: the request, in words; empty if no note has it
+    record: str  #: the id of its record; likewise
+    #: a sentence for each thing half done; none if only its record is not ended
     left: tuple[str, ...]
-    line: str
+    line: str  #: the line that finishes it
 
     def __str__(self) -> str:
         """Return it as a sentence, and the line."""

@@ -15,7 +15,7 @@ from typing import IO, cast
 from ..model.errors import NOTHING_CHANGED, CommandFailed
 
 _ROOM = 256 * 2**20  # bytes, which every archive may unpack to
-_TIMES = 100  # the archive's own size; the text of a big data set comes to 30
+TIMES = 100  # the archive's own size; the text of a big data set comes to 30
 _VARIABLE = "JSTACKMAGIC_MAX_UNPACKED"
 _BLOCK = 1 << 20
 _ZIPS = (".conda", ".whl", ".zip")
@@ -58,7 +58,10 @@ def check_archive(path: str, *, advice: str) -> None:
 def leaves(path: str) -> bool:
     """Return whether a path is not one below the folder that it is taken from."""
     return (
-        not path or path.startswith("/") or "\0" in path or ".." in path.split("/") or path == "."
+        path in ("", ".")
+        or path[0] == "/"
+        or "\0" in path
+        or (".." in path and ".." in path.split("/"))
     )
 
 
@@ -140,7 +143,7 @@ def _check_size(size: int, path: str, limit: int) -> None:
             f"{path} has {os.path.getsize(path) / 2**20:.1f} MB and unpacks to more than"
             f" {limit / 2**20:.0f} MB.",
             kept=NOTHING_CHANGED,
-            advice=f"If you trust it, raise the limit: %env {_VARIABLE}=8G",
+            advice=raise_limit(),
         )
 
 
@@ -169,8 +172,17 @@ def _tars(archive: zipfile.ZipFile) -> Iterator[IO[bytes]]:
 
 
 def _limit(size: int) -> int:
+    return max(room(), TIMES * size)
+
+
+def raise_limit() -> str:
+    """Return the line that raises the limit."""
+    return f"If you trust it, raise the limit: %env {_VARIABLE}=8G"
+
+
+def room() -> int:
+    """Return the bytes that every archive may unpack to."""
     said = re.fullmatch(
         r"\s*(\d+)\s*([KMGT]?)i?B?\s*", os.environ.get(_VARIABLE, ""), re.IGNORECASE
     )
-    room = int(said[1]) * _UNITS[said[2].upper()] if said else _ROOM
-    return max(room, _TIMES * size)
+    return int(said[1]) * _UNITS[said[2].upper()] if said else _ROOM

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import re
 import shutil
@@ -11,22 +12,26 @@ import stat
 import tempfile
 import time
 import zlib
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import BinaryIO
 
 from .runtime import own_namespace
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
 _DRAFT = ".partial"
+_PATIENCE = 5.0  # seconds that a pipe may wait for its reader
 _LONG = 600.0  # seconds that no draft takes
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2), Linux 3.15
 
 
-def write_file(path: str | Path, content: bytes | str, *, mode: int | None = None) -> None:
+def write_file(
+    path: str | Path,
+    content: bytes | str | Callable[[BinaryIO], object],
+    *,
+    mode: int | None = None,
+) -> None:
     """Replace a file at once, and flush it to disk before this returns.
 
     The new content goes into a temporary file in the same folder, which then takes the name. The
@@ -35,27 +40,29 @@ def write_file(path: str | Path, content: bytes | str, *, mode: int | None = Non
 
     Args:
         path: The file; its folder exists.
-        content: Bytes, or text to be written as UTF-8 with its line ends as they are.
+        content: Bytes, or text to be written as UTF-8 with its line ends as they are, or what
+            writes the content into the file that it is given.
         mode: Permission bits; without them those of the file that is replaced, or by the umask.
 
     Raises:
         OSError: It cannot be written; what was there is as it was.
     """
     data = content.encode() if isinstance(content, str) else content
+    write = data if callable(data) else lambda stream: stream.write(data)
     real = os.path.realpath(path)
     try:
         old = os.stat(real)
     except FileNotFoundError:
         old = None
     if old is not None and not (stat.S_ISREG(old.st_mode) or stat.S_ISDIR(old.st_mode)):
-        with open(real, "wb") as stream:
-            stream.write(data)
+        with open(_opened(real), "wb") as stream:
+            write(stream)
         return
     folder, name = os.path.split(real)
     descriptor, partial = tempfile.mkstemp(prefix=_draft(folder, name), suffix=_DRAFT, dir=folder)
     try:
         with open(descriptor, "wb") as stream:
-            stream.write(data)
+            write(stream)
             stream.flush()
             os.fchmod(descriptor, _mode(old) if mode is None else mode)
             if old is not None and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
@@ -70,11 +77,25 @@ def write_file(path: str | Path, content: bytes | str, *, mode: int | None = Non
     sync_folder(folder)
 
 
+def _opened(path: str) -> int:
+    """Open a device, or a pipe as soon as somebody reads it."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:  # noqa: PERF203
+            if error.errno != errno.ENXIO or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            os.set_blocking(file, True)
+            return file
+
+
 def replace_folder(target: str | Path, fill: Callable[[str], object]) -> None:
     """Replace a folder, or make it, at once.
 
     Args:
-        target: The folder; its parent exists.
         fill: Makes and fills the folder whose path it is given; it does not exist yet.
 
     Raises:
@@ -150,9 +171,14 @@ def _machine() -> str:
 def _mode(old: os.stat_result | None) -> int:
     if old is not None:
         return stat.S_IMODE(old.st_mode)
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return 0o666 & ~umask
+    return 0o666 & ~umask()
+
+
+def umask() -> int:
+    """Return this process' umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _exchange(one: str, other: str) -> None:

@@ -33,8 +33,8 @@ _away: dict[str, float] = {}
 class Lock:
     """A lock that is held; it is released once, from any thread."""
 
-    def __init__(self, file: int) -> None:
-        self._file = file
+    def __init__(self, file: int, passing: str = "") -> None:
+        self._file, self._passing = file, passing
         self._mutex = threading.Lock()
 
     def release(self) -> None:
@@ -42,6 +42,9 @@ class Lock:
         with self._mutex:
             file, self._file = self._file, -1
         if file >= 0:
+            if self._passing:  # whoever waits for it finds that it is gone, and makes another
+                with contextlib.suppress(OSError):
+                    os.unlink(self._passing)
             os.close(file)
 
     __del__ = release
@@ -55,13 +58,9 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class NoLocks:
-    """The result if the file's folder has no locks.
+    """The result if the file's folder has no locks."""
 
-    Attributes:
-        why: In words, a sentence without its full stop.
-    """
-
-    why: str
+    why: str  #: in words, a sentence without its full stop
 
     def release(self) -> None:
         """Do nothing: nothing is held."""
@@ -69,26 +68,26 @@ class NoLocks:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lock that another process holds.
+    """A lock that another process holds."""
 
-    Attributes:
-        by: The process, in words, as far as it can be seen from here or has left a note.
-        lives: Whether it was seen to run, on this machine.
-    """
-
-    by: str
-    lives: bool
+    by: str  #: the process, in words, as far as it can be seen from here or has left a note
+    lives: bool  #: whether it was seen to run, on this machine
 
 
 def take(
-    path: str | os.PathLike[str], *, seconds: float = SECONDS, mode: int = 0o666
+    path: str | os.PathLike[str],
+    *,
+    seconds: float = SECONDS,
+    mode: int = 0o666,
+    passing: bool = False,
 ) -> Lock | NoLocks | Held:
     """Take a file's lock, alone.
 
     Args:
-        path: The lock file; it is made, and stays. A symbolic link in its place is refused.
+        path: The lock file; it is made. A symbolic link in its place is refused.
         seconds: The time to wait for others, plus two seconds if the call never returns.
         mode: Permission bits of a new lock file, before the umask.
+        passing: Remove the file when the lock is released.
 
     Raises:
         OSError: The file cannot be opened.
@@ -98,7 +97,7 @@ def take(
     since = _away.get(folder)
     if since is not None and time.monotonic() - since < _FORGET:
         return _unanswered(folder)
-    attempt = _Attempt(name, mode, time.monotonic() + seconds)
+    attempt = _Attempt(name, mode, time.monotonic() + seconds, passing)
     threading.Thread(target=attempt, name="jstackmagic-lock", daemon=True).start()
     found = attempt.result(seconds + _CALL)
     if found is None:
@@ -118,8 +117,9 @@ def _unanswered(folder: str) -> NoLocks:
 class _Attempt:
     """One wait for a lock in its own thread, which may be abandoned."""
 
-    def __init__(self, name: str, mode: int, deadline: float) -> None:
+    def __init__(self, name: str, mode: int, deadline: float, passing: bool) -> None:
         self._name, self._mode, self._deadline = name, mode, deadline
+        self._passing = name if passing else ""
         self._mutex = threading.Lock()
         self._ended = threading.Event()
         self._left = False
@@ -158,7 +158,7 @@ class _Attempt:
                     time.sleep(_POLL)
                 if _is(file, self._name):
                     _note(file)
-                    lock, file = Lock(file), -1
+                    lock, file = Lock(file, self._passing), -1
                     return lock
             finally:
                 if file >= 0:

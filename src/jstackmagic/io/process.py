@@ -16,18 +16,16 @@ import tempfile
 import termios
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from types import FrameType
+from typing import IO, NoReturn
 
-from ..model.credentials import MASK, secrets_of
+from ..model.credentials import secrets_of, without
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from types import FrameType, TracebackType
-
-    from ..model.plan import Command
+from ..model.plan import Command
+from .bombs import Watch
 
 COLUMNS, LINES = 100, 30
 """The size of the program's terminal if we have none ourselves, as in a kernel."""
@@ -62,7 +60,6 @@ def run(
     runs to its end all the same.
 
     Args:
-        command: The command.
         output: Called with its output, with carriage returns and colours, line ends as newlines.
         secrets: Texts to mask in its output, besides the credentials of its own arguments.
         risk: A sentence on what ending it early can leave behind.
@@ -73,10 +70,11 @@ def run(
     Raises:
         CommandFailed: There is no such program.
         Interrupted: The user interrupted it; says how it ended.
+        Bomb: It unpacked a bomb, and was ended.
     """
     name = Path(command.argv[0]).name
     screen = _Screen(output, (*secrets, *secrets_of(" ".join(command.argv))))
-    with _Interrupts() as interrupts, _Child(command) as child:
+    with _Interrupts() as interrupts, _Child(command) as child, child.watch as watch:
         while True:
             try:
                 data = child.read()
@@ -90,13 +88,14 @@ def run(
     failure = screen.close()
     if interrupts.taken:
         raise _interrupted(interrupts.taken, child.exit_status, name, risk) from failure
+    watch.check()
     if failure is not None:
         raise failure
     return child.exit_status
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
+class Finished:
     """The output of a hidden program, and its exit status as a shell gives it.
 
     What is for people, on standard error, is without the credentials that the program was given.
@@ -107,13 +106,12 @@ class Captured:
     stderr: str
 
 
-def capture(command: Command, *, timeout: float | None = None) -> Captured:
+def capture(command: Command, *, timeout: float | None = None) -> Finished:
     """Run a program out of sight, without a terminal, for what it has to say.
 
     For programs that change nothing: an interrupted one is ended without further questions.
 
     Args:
-        command: The command.
         timeout: Seconds it may take; without one there is no limit.
 
     Raises:
@@ -135,7 +133,9 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
                 )
             if interrupts.take():
                 raise KeyboardInterrupt
-            process.wait(timeout)
+            with _watch(process) as watch:
+                process.wait(timeout)
+            watch.check()
         except KeyboardInterrupt:
             _end(process)
             raise Interrupted(
@@ -149,8 +149,8 @@ def capture(command: Command, *, timeout: float | None = None) -> Captured:
                 kept=NOTHING_CHANGED,
             ) from None
         words = (*command.argv, *(value for _, value in command.environ))
-        said = _without(_whole(stderr), secrets_of(" ".join(words)))
-        return Captured(_shell_status(process.returncode), _whole(stdout), said)
+        said = without(_whole(stderr), secrets_of(" ".join(words)))
+        return Finished(_shell_status(process.returncode), _whole(stdout), said)
 
 
 class _Screen:
@@ -166,7 +166,7 @@ class _Screen:
     def write(self, data: bytes) -> None:
         """Show what can be shown already."""
         text = self._held + self._decode(data)
-        text = _without(re.sub(r"\r+\n", "\n", text), self._secrets)
+        text = without(re.sub(r"\r+\n", "\n", text), self._secrets)
         self._held = text[len(text) - self._undecided(text) :]
         self._show(text[: len(text) - len(self._held)])
 
@@ -176,7 +176,7 @@ class _Screen:
 
     def close(self) -> Exception | None:
         """Show the rest; return what the output raised."""
-        self._show(_without(self._held + self._decode(b"", True), self._secrets))
+        self._show(without(self._held + self._decode(b"", True), self._secrets))
         return self._failure
 
     def _undecided(self, text: str) -> int:
@@ -191,12 +191,6 @@ class _Screen:
             self._output(text)
         except Exception as failure:
             self._failure = failure
-
-
-def _without(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
 
 
 def _overlap(text: str, secret: str) -> int:
@@ -233,12 +227,7 @@ class _Interrupts:
             signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._ours:
             signal.signal(signal.SIGINT, self._previous)
 
@@ -271,16 +260,12 @@ class _Child:
         self._poll.register(self._terminal, select.POLLIN)
         self._closed = False
         self._ended = 0.0
+        self.watch = _watch(self._process)
 
     def __enter__(self) -> _Child:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._terminal)  # hangs up: ends what a program still runs there in front
         self._process.wait()
 
@@ -339,6 +324,10 @@ class _Child:
         kill = [sudo, "-n", "kill", "-s", number.name[3:], "--", f"-{self._process.pid}"]
         done = subprocess.run(kill, check=False, capture_output=True, stdin=subprocess.DEVNULL)
         return done.returncode == 0
+
+
+def _watch(process: subprocess.Popen[bytes]) -> Watch:
+    return Watch(process.pid, lambda: _end(process))
 
 
 def _set_up(terminal: int) -> None:

@@ -10,13 +10,10 @@ import re
 import select
 import shlex
 import stat
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_LIST = 16 * 2**20
 """Bytes of a list of packages; conda-lock's biggest public files have 4 MB."""
@@ -25,9 +22,9 @@ MAX_NOTEBOOK = 512 * 2**20
 """Bytes of a notebook, whose outputs may hold pictures and films."""
 
 _LINES = 200_000  # conda-lock's biggest public files have half of that
+_LINE = 1_000_000  # bytes; but for JSON, which may be one line
 _PATIENCE = 5000  # milliseconds that a pipe may take to begin
 _LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
-_KEPT = "Nothing was started."
 _NULL = os.makedev(1, 3)  # /dev/null, an empty file
 
 # longest first: UTF-32's mark begins with that of UTF-16
@@ -56,13 +53,13 @@ def path_of(text: str | os.PathLike[str]) -> Path:
         path.lstat()
     except RuntimeError:  # pathlib's word for a user that is not there
         user = said.split("/", 1)[0]
-        raise UsageError(f"There is no user {user[1:]}: {said}", kept=_KEPT) from None
+        raise UsageError(f"There is no user {user[1:]}: {said}") from None
     except (UnicodeEncodeError, ValueError):
-        raise UsageError(f"{said!r} can be no path.", kept=_KEPT) from None
+        raise UsageError(f"{said!r} can be no path.") from None
     except FileNotFoundError:
         return path
     except OSError as error:
-        raise UsageError(f"{_short(said)}: {error.strerror or error}.", kept=_KEPT) from None
+        raise UsageError(f"{_short(said)}: {error.strerror or error}.") from None
     return path
 
 
@@ -70,7 +67,6 @@ def bytes_of(path: Path, *, limit: int = MAX_LIST) -> bytes:
     """Return the whole content of a file.
 
     Args:
-        path: The file.
         limit: The most it may hold, in bytes.
 
     Raises:
@@ -80,18 +76,16 @@ def bytes_of(path: Path, *, limit: int = MAX_LIST) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-            raise InvalidSpec(f"{path} is a device, and no list.", kept=_KEPT)
+            raise InvalidSpec(f"{path} is a device, not a list.")
         if stat.S_ISFIFO(mode):
             look = select.poll()
             look.register(file, select.POLLIN)
             if not look.poll(_PATIENCE):
-                raise InvalidSpec(f"{path} is a pipe that nothing is written to.", kept=_KEPT)
+                raise InvalidSpec(f"{path} is a pipe that nothing is written to.")
         os.set_blocking(file.fileno(), True)
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise InvalidSpec(
-            f"{path} has more than {limit / 2**20:.0f} MB, which no list needs.", kept=_KEPT
-        )
+        raise InvalidSpec(f"{path} has more than {limit / 2**20:.0f} MB, which no list needs.")
     return data
 
 
@@ -117,54 +111,59 @@ def own_bytes(path: str | os.PathLike[str], *, limit: int | None = None) -> byte
     return data
 
 
-def check_plain(folders: Iterable[str], *, what: str) -> None:
-    """Refuse folders with a pipe, a socket or a device, which a manager would wait for without end.
+def check_plain(paths: Iterable[str], *, what: str) -> None:
+    """Refuse a pipe, a socket or a device, which a manager would wait for without end.
 
     Args:
-        folders: Folders; one that is not there has nothing.
-        what: What belongs there, for the error.
+        paths: Those of `not_plain`; what a link of them points to may change at any time.
 
     Raises:
         CommandFailed: There is one; the error names it.
     """
-    for folder in folders:
-        try:
-            with os.scandir(folder) as entries:
-                odd = next((entry.path for entry in entries if _is_endless(entry)), None)
-        except OSError:  # not there, or not ours to read
-            continue
-        if odd is not None:
-            raise CommandFailed(
-                f"{odd} is no file: where {what} should be, there is a pipe or a device,"
-                " which would be waited for without end.",
-                kept=NOTHING_CHANGED,
-                advice=f"Remove it: !rm {shlex.quote(odd)}",
-            )
+    for odd in filter(_is_endless, paths):
+        raise CommandFailed(
+            f"{odd} is not a file: where {what} should be, there is a pipe or a device,"
+            " which would be waited for without end.",
+            kept=NOTHING_CHANGED,
+            advice=f"Remove it: !rm {shlex.quote(odd)}",
+        )
 
 
-def _is_endless(entry: os.DirEntry[str]) -> bool:
-    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
-        return False
+def not_plain(folder: str) -> tuple[str, ...]:
+    """Return what in a folder is neither a file nor a folder: links, pipes, devices."""
     try:
-        found = os.stat(entry.path)
+        with os.scandir(folder) as entries:
+            return tuple(
+                entry.path
+                for entry in entries
+                if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False))
+            )
+    except OSError:  # not there, or not ours to read
+        return ()
+
+
+def _is_endless(path: str) -> bool:
+    try:
+        found = os.stat(path)
     except OSError:  # a link to nothing, or to itself
         return False
     plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
     return not (plain or found.st_rdev == _NULL)
 
 
-def text_of(path: Path, *, limit: int = MAX_LIST) -> str:
+def text_of(path: Path) -> str:
     """Return the whole text of a file, decoded as `decoded` does; lines end in a newline alone.
 
     Raises:
         InvalidSpec: It is too big or too long, or its encoding is not known.
         OSError: It cannot be read.
     """
-    data = bytes_of(path, limit=limit)
+    data = bytes_of(path)
     if data.count(b"\n") > _LINES:
-        raise InvalidSpec(
-            f"{path} has more than {_LINES:,} lines, which no list needs.", kept=_KEPT
-        )
+        raise InvalidSpec(f"{path} has more than {_LINES:,} lines, which no list needs.")
+    long = len(data) > _LINE and data.lstrip()[:1] not in (b"{", b"[")
+    if long and max(map(len, data.split(b"\n"))) > _LINE:
+        raise InvalidSpec(f"{path} has a line of more than 1 MB, which no list needs.")
     return decoded(data, str(path)).replace("\r\n", "\n")
 
 
@@ -207,10 +206,6 @@ def decoded(data: bytes, what: str) -> str:
     A byte order mark counts first, then the ``coding:`` of a comment in the first two lines (PEP
     263), then UTF-8, then the locale's encoding; see ``pip._internal.req.req_file``.
 
-    Args:
-        data: The text.
-        what: Its name in an error.
-
     Raises:
         InvalidSpec: None of them is its encoding; it says the line.
     """
@@ -223,7 +218,6 @@ def decoded(data: bytes, what: str) -> str:
         except LookupError:
             raise InvalidSpec(
                 f"{what} says that its encoding is {choice}, which Python does not know.",
-                kept=_KEPT,
                 advice="Save it as UTF-8, and take the coding line out.",
             ) from None
         except UnicodeDecodeError:
@@ -231,7 +225,6 @@ def decoded(data: bytes, what: str) -> str:
         if _UNMARKED.match(data):
             raise InvalidSpec(
                 f"{what} looks like UTF-16 without its mark.",
-                kept=_KEPT,
                 advice="Save it as UTF-8.",
             )
         return text
@@ -239,7 +232,6 @@ def decoded(data: bytes, what: str) -> str:
     said = "its mark or its coding line says" if encoding else "no byte order mark says otherwise"
     raise InvalidSpec(
         f"{what} is not text in {(encoding or 'UTF-8').upper()}, as {said}: line {line}.",
-        kept=_KEPT,
         advice="Save it as UTF-8, or begin it with its encoding: # -*- coding: latin-1 -*-",
     )
 

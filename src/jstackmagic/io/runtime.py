@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import zlib
 from pathlib import Path
 
 
@@ -33,9 +34,16 @@ def own_runtime_folder() -> Path:
     return path
 
 
-def replay_file() -> Path:
-    """Return the file with the progress of the replay here, which few containers have."""
-    return runtime_folder() / "replay.json"
+def replay_file(history: Path) -> Path:
+    """Return the file with the progress of a history's replay here."""
+    return (
+        runtime_folder() / f"replay-{zlib.crc32(os.fsencode(os.path.realpath(history))):08x}.json"
+    )
+
+
+def any_replay() -> bool:
+    """Return whether a history was replayed here, as in few containers."""
+    return any(runtime_folder().glob("replay-*.json"))
 
 
 def is_ours(path: Path) -> bool:

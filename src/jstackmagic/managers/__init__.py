@@ -19,12 +19,12 @@ from ..model.wanted import Wanted, plain_place
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..display.console import Console
+    from ..display.console import Console  # noqa: TC004  # a text: loading stays light
     from ..model.engines import Engines
     from ..model.ledger import Origins
     from ..model.plan import Command, Plan
     from ..model.policy import Policy
-    from ..model.recipe import Step
+    from ..model.recipe import RecipeStep
     from ..model.record import Record
     from ..model.request import Request
     from ..model.sources import Sources
@@ -35,24 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine, and the reason for it.
-
-    Attributes:
-        manager: The manager whose work it does.
-        engine: The manager's own name for it: "conda", "rattler", "uv", "pip", "apt".
-        environment: The one asked for, governed by the executable that was requested.
-        why: In words, a part of a sentence; empty if there is no choice.
-        asked: Whether the user named it, so that no other may replace it.
-        called: Its usual name, if that differs.
-        before: The time, ISO 8601, after which nothing that is installed was published; or empty.
-    """
+    """An engine, and the reason for it."""
 
     manager: ManagerName
-    engine: str
-    environment: Environment
-    why: str = ""
-    asked: bool = False
-    called: str = ""
+    engine: str  #: the manager's own name for it: "conda", "rattler", "uv", "pip", "apt"
+    environment: Environment  #: the one asked for, governed by the executable that was requested
+    why: str = ""  #: in words, a part of a sentence; empty if there is no choice
+    asked: bool = False  #: whether the user named it, so that no other may replace it
+    called: str = ""  #: its usual name, if that differs
+    #: the time, ISO 8601, after which nothing that is installed was published; or empty
     before: str = ""
 
     @property
@@ -61,20 +52,28 @@ class Choice:
         return self.called or self.engine
 
 
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """The content that an engine's plan must have, and its console."""
+
+    thorough: bool = False  #: whether it must include the change, at the price of a dry run
+    exact: bool = False  #: whether it must also include the archives
+    console: Console | None = None
+
+
+Marks = Mapping[str, tuple[str, ...]]
+"""What `Manager.note` keeps of a change, by names of the manager's own."""
+
 Spelling = Literal["channel", "archive"]
 """The form of an exact spec: by its channel's solver, or by its archive's address."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The installed packages by the manager's own account.
-
-    Attributes:
-        versions: The versions by name.
-        hashes: The SHA-256 of the requested local archives, by path.
-    """
+    """The installed packages by the manager's own account."""
 
     versions: Mapping[str, str]
+    #: the SHA-256 of the requested local archives, by path
     hashes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -147,7 +146,6 @@ class Manager(Protocol):
 
         Args:
             name: Their beginning; other names may be among them.
-            environment: The environment.
         """
         return ()
 
@@ -183,43 +181,22 @@ class Manager(Protocol):
         """Choose the engine for a request; without one, for any plain request.
 
         Args:
-            environment: The environment.
             wanted: The user's choice; "auto" leaves it to the manager.
-            request: The request.
 
         Raises:
             Stopped: The engine that the user named is not available.
         """
         return Choice(self.name, self.name, environment)
 
-    def engine(
-        self,
-        choice: Choice,
-        *,
-        thorough: bool = False,
-        exact: bool = False,
-        console: Console | None = None,
-    ) -> Engine:
-        """Return the engine of a choice.
-
-        Args:
-            choice: The result of `choose`.
-            thorough: Whether its plan must include the change, at the price of a dry run.
-            exact: Whether it must also include the archives.
-            console: Shows the progress.
-        """
+    def engine(self, choice: Choice, options: EngineOptions) -> Engine:
+        """Return the engine of a choice."""
 
     def slips(self, request: Request) -> Mapping[str, str]:
         """Return requested names that are likely slips, each with the popular name it resembles."""
         return {}
 
     def harms(self, plan: Plan, allowed: Container[str]) -> Iterable[str]:
-        """Yield what a plan would do to packages of other managers, a sentence each.
-
-        Args:
-            plan: A plan of this manager.
-            allowed: The packages that may be replaced.
-        """
+        """Yield what a plan would do to packages of other managers, a sentence each."""
         return ()
 
     def repair(
@@ -228,8 +205,6 @@ class Manager(Protocol):
         """Finish an interrupted install; return whether there was one, None if unknown.
 
         Args:
-            environment: The environment.
-            console: Shows the output of the work.
             drop: Give up what cannot be finished, and report the state of the environment.
 
         Raises:
@@ -251,10 +226,6 @@ class Manager(Protocol):
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask the manager itself for an environment's packages; None if it cannot be asked.
 
-        Args:
-            environment: The environment.
-            files: Local archives to hash.
-
         Raises:
             CommandFailed: It does not answer.
         """
@@ -262,7 +233,7 @@ class Manager(Protocol):
 
     # A change that was cut off; see install/unfinished.py
 
-    def note(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
+    def note(self, plan: Plan) -> Marks:
         """Return marks to find later what an interrupted change left over; cheap."""
         return {}
 
@@ -270,28 +241,16 @@ class Manager(Protocol):
         """Remove files that a killed process was writing, and that nothing reads; cheap."""
         return
 
-    def half_done(
-        self,
-        environment: Environment,
-        marks: Mapping[str, tuple[str, ...]],
-        since: int,
-    ) -> tuple[str, ...]:
+    def half_done(self, environment: Environment, marks: Marks, since: int) -> tuple[str, ...]:
         """Return what a change that was cut off left half done, a sentence each.
 
         Args:
-            environment: Where.
             marks: As `note` gave them.
             since: When the change began, in nanoseconds of the file system's clock.
         """
         return ()
 
-    def finish(
-        self,
-        environment: Environment,
-        marks: Mapping[str, tuple[str, ...]],
-        since: int,
-        console: Console,
-    ) -> None:
+    def finish(self, environment: Environment, marks: Marks, since: int, console: Console) -> None:
         """Finish what is half done, or take it away, so that the same can be asked again.
 
         Raises:
@@ -307,19 +266,46 @@ class Manager(Protocol):
         """Return the requests that restore exactly these packages, and nothing else.
 
         Args:
-            packages: This manager's packages, as they were; at least one.
-            origins: The packages' origins according to the history.
             spelling: The form of the specs, if the manager has several.
         """
 
-    def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
-        """Return the installs that bring a place to the history's goal; none if it is reached.
+    exactness: ClassVar[tuple[Exactness, ...]] = ("builds", "versions")
+    """The forms of `bring` that a replay tries, the most exact one first."""
 
-        Args:
-            goal: The history's goal.
-            here: The packages now.
-            exactness: The exactness.
+    def bring(self, goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
+        """Return the installs that bring a place to the history's goal; none if it is reached."""
+
+    def bring_new(self, requests: Sequence[Request], goal: Goal) -> list[Request]:
+        """Return the installs of `bring` as an environment needs them that was just made."""
+        return list(requests)
+
+    def alone(self, removal: Request) -> Request:
+        """Return a removal that takes away what it names, and nothing that needs it."""
+        return removal
+
+    def overwritten(
+        self, gone: Iterable[Package], here: PackageSet, environment: Environment
+    ) -> tuple[Package, ...]:
+        """Return its packages here whose files those had replaced that are gone."""
+        return ()
+
+    def fetch(self, packages: Sequence[Package], environment: Environment) -> None:
+        """Have the contents of installed packages at hand for `relink`.
+
+        Raises:
+            CommandFailed: One is not available anywhere.
         """
+        return
+
+    def relink(
+        self, packages: Sequence[Package], environment: Environment, console: Console
+    ) -> None:
+        """Put the files of installed packages in their places again.
+
+        Raises:
+            CommandFailed: They cannot be.
+        """
+        return
 
     def archives(self, kept: Path) -> Archives | None:
         """Return the kept archives for a replay without network; None if it cannot keep any.
@@ -336,24 +322,20 @@ class Manager(Protocol):
 
         Args:
             environment: The environment of a step of any manager.
-            page: The page to write to.
         """
         return None
 
-    def write(self, step: Step, page: Page) -> None:
+    def write(self, step: RecipeStep, page: Page) -> None:
         """Write a step of this manager as its commands.
 
         Raises:
             ExportError: Something cannot be said safely.
         """
 
-    def portable(self, step: Step, records: Sequence[Record]) -> tuple[Step, tuple[str, ...]]:
-        """Return a step as another machine can follow it, and sentences on what it will lack.
-
-        Args:
-            step: A step of this manager.
-            records: The history that it is of.
-        """
+    def portable(
+        self, step: RecipeStep, records: Sequence[Record]
+    ) -> tuple[RecipeStep, tuple[str, ...]]:
+        """Return a step as another machine can follow it, and sentences on what it will lack."""
         return step, ()
 
     # What a person asked for, as the manager notes it
@@ -365,11 +347,6 @@ class Manager(Protocol):
 
         A manager marks everything that a request names as the user's wish; what an undo
         or a replay asks for is often a dependency, and was requested in other words.
-
-        Args:
-            there: Packages of this manager that are installed.
-            wanted: The wish for each of their names.
-            environment: The environment.
 
         Raises:
             OSError: A note cannot be written.
@@ -393,8 +370,6 @@ def hold(
 
     Args:
         request: An install, or a removal, of which the manager alone is looked at.
-        environment: The environment.
-        policy: The settings.
         planned: Whether the plan is checked too (`check_plan`).
 
     Raises:
@@ -421,17 +396,11 @@ def choose(
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The engine that would do a manager's work in an environment.
-
-    Attributes:
-        manager: Whose.
-        name: Its usual name; empty where what was configured is not available.
-        why: In words.
-    """
+    """The engine that would do a manager's work in an environment."""
 
     manager: ManagerName
-    name: str
-    why: str
+    name: str  #: its usual name; empty where what was configured is not available
+    why: str  #: in words
 
 
 def workers(environment: Environment, engines: Engines) -> Iterator[Worker]:
@@ -461,16 +430,13 @@ def repairs(
         try:
             if get(name).repair(environments[0], console, drop=drop):
                 yield f"Finished what {name} was cut off in."
-        except Stopped as error:  # noqa: PERF203  # who has no right to is told, the rest is done
+        except Stopped as error:  # noqa: PERF203  # a missing right is reported, the rest is done
             yield error.problem
 
 
-def engine(
-    choice: Choice, *, thorough: bool = False, exact: bool = False, console: Console | None = None
-) -> Engine:
-    """Return the engine of a choice; see `Manager.engine`."""
-    made = get(choice.manager).engine
-    return made(choice, thorough=thorough, exact=exact, console=console)
+def engine(choice: Choice, options: EngineOptions | None = None) -> Engine:
+    """Return the engine of a choice."""
+    return get(choice.manager).engine(choice, options or EngineOptions())
 
 
 def mark(wishes: Iterable[Wish], environment: Environment) -> None:

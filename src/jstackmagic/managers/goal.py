@@ -9,7 +9,7 @@ from typing import Literal
 from ..model.environment import EnvironmentRef
 from ..model.ledger import Origins
 from ..model.packages import ManagerName, Package, PackageSet, same
-from ..model.recipe import Item, Step
+from ..model.recipe import Item, RecipeStep
 from ..model.request import Request
 from ..model.spec import Constraint
 
@@ -20,37 +20,23 @@ the specs as the user wrote them."""
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The mark of a package as requested by the user or not.
-
-    Attributes:
-        manager: The manager that installed it.
-        name: Its normalised name.
-        requested: Whether the user requested it.
-        spec: The user's spec; if unknown, its bare name.
-    """
+    """The mark of a package as requested by the user or not."""
 
     manager: ManagerName
-    name: str
+    name: str  #: its normalised name
     requested: bool
-    spec: str = ""
+    spec: str = ""  #: the user's spec; if unknown, its bare name
 
 
 @dataclass(frozen=True)
 class Goal:
-    """The content that one environment, or the system, should have.
+    """The content that one environment, or the system, should have."""
 
-    Attributes:
-        ref: The environment in the history; None for the system.
-        steps: The requests.
-        there: The packages after the records, by manager and name.
-        gone: The packages that the records removed.
-        origins: The packages' origins according to the history.
-    """
-
-    ref: EnvironmentRef | None
-    steps: tuple[Step, ...]
+    ref: EnvironmentRef | None  #: the environment in the history; None for the system
+    steps: tuple[RecipeStep, ...]
+    #: the packages after the records, by manager and name
     there: Mapping[tuple[ManagerName, str], Package]
-    gone: tuple[tuple[ManagerName, str], ...]
+    gone: tuple[tuple[ManagerName, str], ...]  #: the packages that the records removed
     origins: Origins = field(repr=False)
 
     def asked(self, manager: ManagerName) -> list[Request]:
@@ -77,7 +63,7 @@ class Goal:
                 wishes[key] = Wish(*key, requested=True, spec=item.text)
         return list(wishes.values())
 
-    def of(self, manager: ManagerName) -> list[Step]:
+    def of(self, manager: ManagerName) -> list[RecipeStep]:
         """Return the steps of one manager."""
         return [step for step in self.steps if step.manager == manager]
 
@@ -98,7 +84,7 @@ class Goal:
             if owner == manager and not same(here.get(owner, name), package)
         ]
 
-    def items(self, manager: ManagerName) -> Iterator[tuple[Step, Item]]:
+    def items(self, manager: ManagerName) -> Iterator[tuple[RecipeStep, Item]]:
         """Yield what was requested of one manager, without constraints, each with its step."""
         for step in self.of(manager):
             for item in step.install:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from ..model.environment import Environment
-    from ..model.packages import Package, PackageSet
-    from ..model.request import Request
-    from .goal import Goal
+from ..model.environment import Environment
+from ..model.packages import Package, PackageSet
+from ..model.request import Request
+from .goal import Goal
 
 
 class Archives(Protocol):
@@ -30,11 +28,6 @@ class Archives(Protocol):
     ) -> Iterable[Path]:
         """Keep the archives of installed packages, and return them.
 
-        Args:
-            packages: The packages to keep; at least one.
-            goal: The history's goal for the place.
-            environment: The place.
-
         Raises:
             CommandFailed: They cannot be kept.
             OSError: The folder cannot be written to.
@@ -43,14 +36,7 @@ class Archives(Protocol):
     def serve(
         self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
     ) -> Request | None:
-        """Return installs as one request that uses only kept files; None if they are not enough.
-
-        Args:
-            installs: This manager's installs of exact packages; at least one.
-            goal: The goal they belong to.
-            here: The packages now.
-            environment: The environment.
-        """
+        """Return installs as one request that uses only kept files; None if they are not enough."""
 
     def offered(self, environment: Environment) -> AbstractContextManager[None]:
         """Let the manager itself find the kept files inside this context, if it can."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.environment import Environment
 from ..model.managers import is_system
 from ..model.packages import ManagerName, Package, PackageSet, normalise
 from ..where.packages import conda_distributions, read_requirements
@@ -14,27 +15,18 @@ from ..where.packages import conda_distributions, read_requirements
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-    from ..model.environment import Environment
-
 Key = tuple[ManagerName, str]
 """A manager and a package's normalised name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A package that needs another.
-
-    Attributes:
-        who: The package that needs the other.
-        what: Its requirement, from its metadata.
-        whom: The package it needs.
-        meets: Returns whether a package meets the requirement.
-    """
+    """A package that needs another."""
 
     who: Key
-    what: str
+    what: str  #: its requirement, from its metadata
     whom: Key
-    meets: Callable[[Package], bool]
+    meets: Callable[[Package], bool]  #: returns whether a package meets the requirement
 
 
 def broken_by(
@@ -44,8 +36,6 @@ def broken_by(
 
     Args:
         after: Some packages after the change; None for a removed one.
-        here: The packages now.
-        environment: The environment.
     """
     broken = []
     for need in _needs(after.keys(), here, environment):
@@ -67,7 +57,6 @@ def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[Key, Package]) 
 
     Args:
         depends: The match specs that each package needs, by its name.
-        after: The packages after the change.
     """
     missing = []
     for name, texts in depends.items():

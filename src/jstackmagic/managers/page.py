@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
-from ..model.words import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ..model.environment import EnvironmentRef
-    from ..model.packages import ManagerName, Package
-    from ..model.pins import Pin
-    from ..model.recipe import Item, Style
+from ..model.environment import EnvironmentRef
+from ..model.packages import ManagerName, Package
+from ..model.pins import Pin
+from ..model.recipe import Item, RecipeStep, Style
+from ..model.sources import Sources
+from ..model.words import holds_credential, quoted
 
 Command = list[str]
 """The head of a command, and those of its words that get a line of their own."""
@@ -24,20 +22,15 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """A manager's downloads, which a layer leaves out, or BuildKit keeps between builds.
+    """A manager's downloads, which a layer leaves out, or BuildKit keeps between builds."""
 
-    Attributes:
-        clean: The command that empties them in the layer that filled them.
-        variable: The environment variable that names their folder to the manager, for a mount that
-            belongs to the user; empty for other mounts.
-        mounts: The folders that root's commands have them in, by a name for each.
-        hadolint: The rule that ignores such a mount.
-    """
-
-    clean: tuple[str, ...] = ()
+    clean: tuple[str, ...] = ()  #: the command that empties them in the layer that filled them
+    #: the environment variable that names their folder to the manager, for a mount that belongs to
+    #: the user; empty for other mounts
     variable: str = ""
+    #: the folders that root's commands have them in, by a name for each
     mounts: tuple[tuple[str, str], ...] = ()
-    hadolint: str = ""
+    hadolint: str = ""  #: the rule that ignores such a mount
 
 
 NOTHING = Downloads()
@@ -45,32 +38,20 @@ NOTHING = Downloads()
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """The making of an environment.
+    """The making of an environment."""
 
-    Attributes:
-        there: The path, quoted, that exists once it is made.
-        commands: The commands that make it.
-        downloads: The downloads of these commands.
-    """
-
-    there: str
+    there: str  #: the path, quoted, that exists once it is made
     commands: tuple[str, ...]
     downloads: Downloads
 
 
 class Page(Protocol):
-    """The page, which knows the image, its users and its files.
+    """The page, which knows the image, its users and its files."""
 
-    Attributes:
-        style: The pattern to follow; in a script, ``script``.
-        pin: How exact to write versions.
-        notes: Sentences the user should read.
-        programs: The program of a manager in the base image, quoted, if known.
-    """
-
-    style: Style | Literal["script"]
-    pin: Pin
+    style: Style | Literal["script"]  #: the pattern to follow; in a script, ``script``
+    pin: Pin  #: how exact to write versions
     notes: list[str]
+    #: the program of a manager in the base image, quoted, if known
     programs: Mapping[ManagerName, str]
 
     @property
@@ -79,6 +60,9 @@ class Page(Protocol):
 
     def inside(self, environment: EnvironmentRef, path: str = "") -> str:
         """Return a path below an environment's prefix, quoted."""
+
+    def steps(self, environment: EnvironmentRef) -> Iterable[RecipeStep]:
+        """Return an environment's steps, in their order."""
 
     def held(self, environment: EnvironmentRef) -> Iterable[Package]:
         """Return an environment's packages in the recipe."""
@@ -110,8 +94,6 @@ class Page(Protocol):
         """Run commands one after the other, as the step's user.
 
         Args:
-            commands: At least one.
-            downloads: Their downloads.
             shell: The bash line before them; empty for the image's own shell.
         """
 
@@ -120,3 +102,14 @@ def called(environment: EnvironmentRef) -> str:
     """Return an environment's name, or its prefix, in quotes where that is needed."""
     name = environment.name or environment.prefix
     return name if _SAFE_NAME.fullmatch(name) else quoted(name)
+
+
+def set_before(sources: Sources, page: Page) -> str:
+    """Return the variables that a command is to see, before it; secrets stay secrets."""
+    words = ""
+    for text in sources.variables:
+        name, _, value = text.partition("=")
+        secret = holds_credential(text)
+        said = f'"{page.secret(f"build_{name.lower()}", text)}"' if secret else quoted(value)
+        words += f"{name}={said} "
+    return words

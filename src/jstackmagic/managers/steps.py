@@ -2,103 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from ..display.console import Console
 from ..model.environment import Environment
 from ..model.plan import Outcome, Plan
 from ..model.record import Record
 from ..model.request import Request
 from . import Choice, Engine
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..display.console import Console
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request in one environment.
-
-    Attributes:
-        request: The request to the manager.
-        environment: Its environment.
-        undoes: The id of the record that this undoes.
-        asked: The recorded request, if the manager gets a more exact one.
-        over_conda: The distributions that pip may put over conda's.
-        choice: The engine that does it; None until the transaction takes the step.
-    """
+    """One request in one environment."""
 
     request: Request
     environment: Environment
-    undoes: str = ""
-    asked: Request | None = None
-    over_conda: frozenset[str] = frozenset()
+    undoes: str = ""  #: the id of the record that this undoes
+    asked: Request | None = None  #: the recorded request, if the manager gets a more exact one
+    over_conda: frozenset[str] = frozenset()  #: the distributions that pip may put over conda's
+    #: the engine that does it; None until the transaction takes the step
     choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One step and its plan.
-
-    Attributes:
-        step: The step.
-        plan: The manager's plan.
-        engine: The engine that runs it; None if only a record is written.
-        waits: Whether its outcome is known only after an earlier step.
-    """
+    """One step and its plan."""
 
     step: Step
     plan: Plan
-    engine: Engine | None
-    waits: bool = False
+    engine: Engine | None  #: the engine that runs it; None if only a record is written
+    waits: bool = False  #: whether its outcome is known only after an earlier step
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A module this process has loaded from files that the install changed.
+    """A module this process has loaded from files that the install changed."""
 
-    Attributes:
-        module: Its name as imported.
-        package: The package that it was loaded from.
-        old: The package's version when the module was loaded.
-        new: Its version on disk; empty if it was removed.
-    """
-
-    module: str
-    package: str
-    old: str
-    new: str
+    module: str  #: its name as imported
+    package: str  #: the package that it was loaded from
+    old: str  #: the package's version when the module was loaded
+    new: str  #: its version on disk; empty if it was removed
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One step as it went.
-
-    Attributes:
-        plan: The plan.
-        record: Its record; None for a dry run, or if the history has it already.
-        outcome: What happened; None if nothing was run.
-        stale: Loaded modules that need a restart of the kernel.
-        running: Whether the step served the environment this process runs in.
-        notes: Sentences the user should read.
-    """
+    """One step as it went."""
 
     plan: Plan
+    #: its record; None for a dry run, or if the history has it already
     record: Record | None = None
-    outcome: Outcome | None = None
-    stale: tuple[Stale, ...] = ()
-    running: bool = False
+    outcome: Outcome | None = None  #: what happened; None if nothing was run
+    stale: tuple[Stale, ...] = ()  #: loaded modules that need a restart of the kernel
+    running: bool = False  #: whether the step served the environment this process runs in
     notes: tuple[str, ...] = ()
 
 
 class Carrier(Protocol):
-    """Carries steps out and records them: what undo and replay need of an install.
-
-    Attributes:
-        console: Where the managers' own words go.
-    """
+    """Carries steps out and records them: what undo and replay need of an install."""
 
     console: Console
 

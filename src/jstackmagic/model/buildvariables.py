@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 FOR_A_BUILD = re.compile(
     r"CMAKE_\w+|FORCE_(?!COLOR)\w+|\w*FLAGS|CC|CXX|FC|CUDACXX|NVCC\w*|\w*CUDA_(?:HOME|ARCH|PATH|ROOT)\w*"
@@ -12,6 +12,9 @@ FOR_A_BUILD = re.compile(
     r"|(?:HDF5|GEOS|PROJ|GDAL|NETCDF4|MPI|BLAS|LAPACK|OPENBLAS)_\w+|MAX_JOBS"
 )
 """The names of variables that a build may use."""
+
+FOR_CONDA = re.compile(r"CONDA_(?:OVERRIDE_\w+|SUBDIR)")
+"""The names of variables by which conda chooses between builds."""
 
 _TYPED = re.compile(r"CMAKE_ARGS|FORCE_CMAKE|FORCE_CUDA|\w+_ARCH_LIST|(?:LLAMA|GGML|DS_BUILD)_\w+")
 """Names that only users set; images and activations set compilers and flags."""
@@ -27,11 +30,9 @@ def set_here(environ: Mapping[str, str], before: Mapping[str, str]) -> tuple[str
     >>> set_here({"CMAKE_ARGS": "-DX=on", "CC": "gcc", "HOME": "/h"}, {"CC": "gcc"})
     ('CMAKE_ARGS=-DX=on',)
     """
-    return tuple(_set_here(environ, before))
-
-
-def _set_here(environ: Mapping[str, str], before: Mapping[str, str]) -> Iterator[str]:
-    for name, value in sorted(environ.items()):
-        new = FOR_A_BUILD.fullmatch(name) and before.get(name) != value
-        if value and (new or _TYPED.fullmatch(name)):
-            yield f"{name}={value}"
+    return tuple(
+        f"{name}={value}"
+        for name, value in sorted(environ.items())
+        if value
+        and (_TYPED.fullmatch(name) or (FOR_A_BUILD.fullmatch(name) and before.get(name) != value))
+    )

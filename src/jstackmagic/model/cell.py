@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from . import managers
 from .environmentfile import read_environment_yml
 from .errors import InvalidSpec
+from .packages import ManagerName
 from .parsing import (
     Asked,
     is_requirement,
@@ -20,12 +21,6 @@ from .parsing import (
 )
 from .spec import CONDA_ARCHIVE, PIP_ARCHIVE
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .packages import ManagerName
-
-
 _CONTINUES = re.compile(r"[<>=!~*]|\d|\|")
 
 
@@ -33,9 +28,7 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
     """Read a cell: specs, sections per manager, requirement lines, or an ``environment.yml``.
 
     Args:
-        body: The cell without its first line.
         manager: For the lines before the first section.
-        folder: What relative paths are relative to.
 
     Raises:
         InvalidSpec: A line is not a spec; the error names the line.
@@ -44,8 +37,7 @@ def read_cell(body: str, *, manager: ManagerName | None = None, folder: str = ".
         asked = read_environment_yml(body, folder=folder)
         for problem in asked.problems:
             raise InvalidSpec(
-                f"Line {problem.line}: {problem.text!r} is not a package. {problem.reason}",
-                kept="Nothing was started.",
+                f"Line {problem.line}: {problem.text!r} is not a package. {problem.reason}"
             )
         if not asked.name:
             return asked

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,12 +18,15 @@ MASK = "****"
 _WORDS = frozenset(
     re.findall(
         r"\w+",
-        """password passwd passphrase passcode pass pwd pw pat token tokens secret secrets key keys
-        apikey auth oauth authorization credential credentials creds sig signature sas jwt bearer
-        sessionid cookie""",
+        """password passwort passwd passphrase passcode pass sshpass psw pwd pw pat token tokens
+        secret secrets key keys apikey auth oauth authorization credential credentials creds sig
+        signature sas jwt bearer sessionid jsessionid phpsessid cookie hmac""",
     )
 )
 """Parts of a name (of an option, a variable, a query key) that say its value is a secret."""
+
+_OTHERS = frozenset({"file", "path", "dir", "name", "url", "helper", "stdin"})
+"""Last parts of a name that say its value is something else."""
 
 _ENDINGS = ("password", "passwd", "apikey", "accesskey", "secretkey", "privatekey", "token")
 """The same at the end of a longer part, as in ``authtoken``."""
@@ -35,11 +38,14 @@ _NO_SECRET_KEYS = frozenset(
 
 _PREFIXED = re.compile(
     r"(?<![A-Za-z0-9])(?:gh[pousr]_\w{16,}|github_pat_\w{20,}|pypi-Ag[\w-]{16,}"
-    r"|gl(?:pat|oas|dt|rt|cbt|ptt|ft|imt|agent|wt|soat|ffct)-(?=[\w.-]*[A-Z0-9])[\w.-]{16,}"
-    r"|xox[abeoprs]-[\w-]{10,}|hf_[A-Za-z0-9]{16,}|dckr_pat_[\w-]{16,}|npm_[A-Za-z0-9]{20,}"
-    r"|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}|AIza[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}"
+    r"|gl(?:pat|oas|dt|rt|cbt|ptt|ft|imt|agent|wt|soat|ffct)-(?=[\w.-]{0,200}[A-Z0-9])[\w.-]{16,}"
+    r"|xox[abeoprs]-[\w-]{10,}|(?:dapi|SK)[0-9a-f]{32}|AGE-SECRET-KEY-1[A-Z0-9]{20,}|hf_[A-Za-z0-9]{16,}|dckr_pat_[\w-]{16,}|npm_[A-Za-z0-9]{20,}"
+    r"|sk-(?=[\w-]{0,200}\d)(?=[\w-]{0,200}[A-Z])[\w-]{20,}|AIza[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}"
+    r"|[sr]k_live_\w{16,}|hvs\.[\w-]{16,}|do[opr]_v1_\w{16,}"
+    r"|shp(?:at|ca|pa|ss)_\w{16,}|lin_api_\w{16,}|ATATT3[\w-]{16,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|ya29\.[\w-]{16,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
-    r"|(?s:-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)))"
+    r"|(?s:-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY(?: BLOCK)?)-----"
+    r".*?(?:-----END (?P=kind)-----|\Z)))"
 )
 """Tokens whose issuers gave them a prefix so that scanners find them; private keys."""
 
@@ -48,6 +54,7 @@ _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20}(?=://)|https?):/{1,2}"
     rf"(?P<rest>(?:[^\s/?#@:<>\"'`|]+:(?:(?!://)\S)*?{_AT_HOST})?[^\s<>\"`|]*)"
 )
+_INNER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://")
 _WHOLE = re.compile(  # a text that is one URL, whose password may have blanks
     r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?[A-Za-z][\w+.-]*://"
     rf"(?P<userinfo>[^\s/?#@:]+:(?!\d+\b)(?=\S)(?:(?!://)[^\n])*?){_AT_HOST}\S*"
@@ -56,43 +63,114 @@ _HOST = re.compile(
     r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[\da-f:]+\])(?::\d+)?(?=[/?#\s'),;]|$)", re.I
 )
 _BARE = re.compile(
-    r"(?<![\w./@:%+-])(?!mailto:)(?P<userinfo>[\w.%+~-]+:(?!//)[^\s/:@]+)@(?=[\w.-]+(?!\w*:[0-9a-f]{32}))"
+    r"(?<![\w./@:%+~-])(?!mailto:)(?P<userinfo>[\w.%+~-]+:(?!//)[^\s/:@]+)@(?=[\w.-])(?!\w+:[0-9a-f]{32})"
 )
 _PROXY = re.compile(
-    r"(?i:proxy)['\"]?[=\s]\s*['\"]?(?P<userinfo>[^\s/:'\"]+:(?!//)[^\s'\"]+)@(?=[\w\[])"
+    r"(?i:proxy)['\"]?[=\s]\s*['\"]?(?P<userinfo>[^\s/:'\"]{1,200}:(?!//)[^\s'\"]{1,2000})@(?=[\w\[])"
 )
 _CONDA_TOKEN = re.compile(r"(?:(?<=/)|^)t/(?P<token>(?!\$|<)[^/\s:]+)(?=/|::|$)")
 _CHANNEL = re.compile(r"(?<![\w./~\\-])t/(?P<token>(?!\$|<)[^/\s:]+)(?=/[\w.-])")
 _PAIR = re.compile(r"(?<=[?&#;])(?:(?P<key>[\w.\[\]-]+)=)?(?P<value>[^&#;\s'\"]+)")
 _QUERY = re.compile(r"(?<=[?&])(?P<key>[\w.\[\]-]+)=(?P<value>[^&#;\s'\"]+)")
-_SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_-]{16,}(?=/|$|[?#\s'\"])")
-_OPTION = re.compile(
-    r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]*)(?=(?:=|[ \t]+)(?P<value>[^\s'\"]+|'[^']*'|\"[^\"]*\"))"
+_ENCODED = re.compile(
+    r"(?i:%3a%2f%2f(?P<userinfo>(?:(?!%2f|%3f|%23)[^\s&#/?'\"])+?)%40"
+    r"|(?:%3f|%26|%23)(?P<key>[\w.-]+)%3d(?P<value>(?:(?!%26|%23)[^\s&#'\"])+))"
 )
+"""A URL that another one has in it."""
+
+_MARKED = re.compile(
+    r"(?<![\w./+@:-])(?<!sha1[=-])(?<!sha(?:256|384|512)[=-])"
+    r"(?:[A-Za-z]\w{0,60}[._-]){1,3}(?P<value>[A-Za-z0-9]{16,})[\w.-]*(?![\w/+=])"
+)
+"""Generated letters and digits behind words, as in ``sk_live_`` and ``hvs.``."""
+
+_SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_-]{16,}(?=/|$|[?#\s'\"])")
+_OPTION = re.compile(r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]{0,200})(?:=|[ \t]+)")
+_OPTIONS_VALUE = re.compile(r"[^\s'\"]+|'[^']*'|\"[^\"]*\"")
 _ASSIGNED = re.compile(
     r"(?:(?<![\w?&#<>!~=/-])|(?<=[\s'\"]-[CDo])|(?<=^-[CDo])|(?<=-[a-z]{5}=)|(?<=-setting=)|(?<=-settings=))"
-    r"(?P<key>[A-Za-z_][\w.-]*)=(?![=])"
-    r"(?P<value>[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\")"
+    r"(?P<key>[A-Za-z_][\w.-]{0,200})=(?![=])"
 )
-_HEADER = re.compile(
+_ASSIGNED_VALUE = re.compile(r"[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\"")
+_QUOTED = re.compile(
+    r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*(?P<sign>[=:,])[ \t]*"
+    r"[\\$frb]{0,2}(?P<quote>['\"])(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)(?=\\?(?P=quote))"
+)
+"""A name and a text, of Python, TOML or JSON."""
+
+_SETTING_OF = re.compile(
+    r"(?:(?:\b(?:config|configure|setenv|setx|set)|%(?:set_)?env|\bENV)"
+    r"(?:[ ]+(?:set|-\w+|--\w+))*[ ]+(?P<key>[A-Za-z_][\w.-]*)[ ]+"
+    r"|(?m:^[ \t]*(?P<name>[A-Za-z_][\w.-]*)[ \t]+=[ \t]+"
+    r"(?=[^\s'\"]\S*$)(?!\w+(?:\.[A-Za-z_]\w*)+$))"
+    r"|<(?P<element>[A-Za-z][\w.-]*)>(?=[^<>\n]+</))"
+    r"(?P<value>(?!=)[^\s'\"(\[{<>]+(?=\s|</|$)|'[^']*'|\"[^\"]*\")"
+)
+"""A command that keeps a value under a name, a line of an INI file, an element of XML."""
+
+_PLACED = re.compile(
     r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+)?"
+    r"(?:[a-z]+=[^\n]{0,400}(?:response|signature)=['\"]?)?"
     r"|(?:set-)?cookie['\"]?\s*:\s*"
     r"|(?:(?:[\w-]+[-_])?(?:token|secret|password|passwd|passphrase)|[\w-]+[-_]key)['\"]?\s*:"
-    r"\s*['\"]?"
+    r"(?:\s*[>|][-+]?[ ]*\n)?\s*['\"]?"
     r"(?=[^\s'\"]*[^a-z\s'\",;.]|[^\s'\"]+\s*(?:['\"]|$))"  # not a word of a sentence
-    r"|(?:login|user)\s+\S+\s+password\s+"
+    r"|(?:(?-i:-H)|[\w.-]{0,60}header)[ =]?['\"]?"
+    r"(?!accept|cache|content|host|if-|origin|range|referer|user-agent)[\w-]+:\s*(?:[a-z]+\s+)?"
+    r"|(?:login|user|account)\s+\S+\s+password\s+|\bmachine\s+\S+\s+password\s+"
+    r"|\bhttp-basic\.\S+\s+\S+\s+|\bwandb\s+login\s+(?!-)"
+    r"|\b\w*auth\s*(?:=\s*)?\(\s*['\"][^'\"\n]*['\"]\s*,\s*['\"]"
+    r"|\b(?:login|upload|publish|sshpass)\b[^\n|;&]{0,200}?\s(?-i:-p)\s*['\"]?"
+    r"|-pass(?:in|out)?[ =]\s*['\"]?pass:"
+    r"|\b(?:openssl\s+(?:enc|aes\w*|aria\w*|bf|camellia\w*|des\w*|rc[245]|sm4)\b[^\n|;&]{0,200}?\s-k"
+    r"|(?:un)?zip\s+(?:\S{1,200}\.zip\s+|-\w+\s+){0,6}(?-i:-P)|redis-cli\b[^\n|;&]{0,200}?\s-a"
+    r"|ldap(?:add|compare|delete|modify|passwd|search|whoami)\b[^\n|;&]{0,200}?\s-w"
+    r"|(?:mongo|sqlcmd)\w*\s[^\n|;&]{0,200}?-u\s+\S{1,200}\s[^\n|;&]{0,100}?-p)\s+['\"]?"
+    r"|\bmysql\w*\b[^\n|;&]{0,80}\s(?-i:-p)['\"]?|\bhatch\s+publish\b[^\n|;&]{0,200}?\s-a\s+|\banaconda\s+-t\s+"
+    r"|\bprivate-lines:\s*\d+\s+|\b\w*askpass=['\"]?echo\s+"
+    r"|\bsudo['\"\s,]+[^\n|;&]{0,80}?-\w*(?-i:S)\b[^\n|;&]{0,200}?\binput\s*=\s*b?['\"]"
+    r"|\b(?:sudo\b[^\n|;&]{0,80}\s-\w*(?-i:S)\b|keyring\s+set\b|\w[^\n|;&]{0,80}(?:--with-token|-stdin)\b)"
+    r"[^\n|;&]{0,200}<<<\s*['\"]?"
+    r"|\bcurl\b[^\n|;]{0,500}?\s(?:-b|--cookie)[ =]?['\"]?[\w-]+="
     r"|\b(?:curl|wget)\b[^\n|;]{0,500}?\s(?:-u|--user)[ =]?['\"]?[a-z]\w*:))"
-    r"(?P<value>[^\s'\",;]+)"
+    r"(?P<value>(?=[^\s'\",;]*\w)[^\s'\",;]+)"
 )
-"""A header of HTTP, a line of YAML, ``.netrc`` or curl's ``-u``."""
+"""A header of HTTP, a line of YAML, ``.netrc``, options of one letter, and what sudo reads."""
+
+_PIPED = re.compile(
+    r"\b(?:echo|printf)(?:[ ]+-\w+)*[ ]+"
+    r"(?P<value>[^\s'\"|;&<>-][^\s'\"|;&<>]*|'[^'\n]*'|\"[^\"\n]*\")[ ]*\|"
+    r"(?=[^\n|;&]{0,200}(?:-stdin\b|--with-token\b|\b(?:keyring|chpasswd|kinit)\b"
+    r"|\bsudo\b[^\n|;&]{0,80}?[ ]-\w*S\b))"
+)
+
+_SENT = re.compile(
+    r"(?:\b|_)send(?:_\w+)?[ \t]+(?:--?\w*[ \t]+){0,4}[\"{]"
+    r"(?P<value>[^\"{}\n]{1,200}?)(?:\\[rn])+[\"}]"
+    r"|\bexpect(?:_exact)?\([^\n]{0,80}(?i:assw|assp|token|secret)[^\n]{0,80}\)\s*[;\n]\s*"
+    r"[\w.]{1,60}\.send(?:line)?\(\s*b?['\"](?P<line>[^'\"\n]{1,200})"
+)
+"""The answers that expect types, and pexpect to a prompt for a secret."""
+
+_SORTED = re.compile(
+    r"(?:\b(?:sort(?:ed|_values)?|min|max|group_?by|nlargest|nsmallest|(?:read|to)_hdf)"
+    r"\s*\((?:[^()\n]|\([^()\n]*\))*|\bsort\s[^\n|;&]*)\Z"
+)
+_WORD = re.compile(r"[A-Za-z_]\w{0,30}|[\d.,]{1,12}[a-z]{0,8}")
+"""What comes before a ``key`` to sort by, and that key."""
 
 _REFERENCE = re.compile(r"\$\{?\w+\}?|\$\{\w+:?[-=?+][^}]*\}|\$\(.*\)|<[\w -]+>|\*+")
-_HARMLESS = re.compile(rf"(?:{_REFERENCE.pattern})$|(?:id|type)=")  # docker build --secret id=NAME
-_VERSION = re.compile(r"\*|\d{1,4}|\d+\.[\w.*+!=|,<>-]*")
+_HARMLESS = re.compile(
+    rf"(?i:(?:{_REFERENCE.pattern}|true|false|none|null|yes|no)$|(?:id|type)=)"
+)  # docker build --secret id=NAME
+_VERSION = re.compile(r"\*|\d{1,4}|[\^~<>=! ]*\d+\.[\w.*+!=|,<>~ -]*|[\^~<>=! ]+\d+")
 _DIGEST = re.compile(r"(?:\w+:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56,128})")
 _MARKS = re.compile(
-    r":/|@|t/|\?\w|pass|pw|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
-    r"|gh|gl|pypi-|xox|hf_|dckr_|npm_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
+    r":/|@|t/|\?\w|pass|ps?w|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
+    r"|-h ?['\"]|<<<|-stdin|sudo|mysql|%3a|login|upload|publish|anaconda|header|basic|hmac|dapi"
+    r"|send|zip|redis|ldap|mongo|sqlcmd|kinit|openssl"
+    r"|[._-][a-z0-9]{16}|sk[0-9a-f]{32}|private-lines|gh|gl|pypi-|xox|hf_|dckr_|npm_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
+    r"|k_live_|hvs\.|_v1_|shp[acs]|lin_api|atatt3"
 )
 """Text that every pattern needs some of: most texts have none of it, and are done."""
 
@@ -191,13 +269,20 @@ def secrets_of(text: str) -> tuple[str, ...]:
     )
 
 
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with each of some secrets masked, wherever it stands."""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
 def _spans(text: str) -> list[tuple[int, int]]:
     """Return the positions of a text's secrets, in order, none within another."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(_found(text), key=lambda span: (span[0], -span[1])):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        elif text[start:stop].strip("*\\"):  # Markdown's escapes
+        elif text[start:stop].strip("*\\)"):  # Markdown's escapes, a call's end
             merged.append((start, stop))
     return merged
 
@@ -215,31 +300,90 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             if not _REFERENCE.fullmatch(match["userinfo"].partition(":")[2]):
                 yield match.span("userinfo")
+    for match in _ENCODED.finditer(text):
+        if match["userinfo"]:
+            yield match.span("userinfo")
+        elif _is_secret_pair(match["key"], match["value"]):
+            yield match.span("value")
     for match in _CHANNEL.finditer(text):
         yield match.span("token")
     for match in _PREFIXED.finditer(text):
         yield match.span()
-    for match in _HEADER.finditer(text):
-        value = match["value"]
-        if not _is_harmless(value) and not ("." in value and _VERSION.fullmatch(value)):
-            yield match.span("value")
-    for match in _OPTION.finditer(text):
-        if names_a_secret(match["key"]) and not _is_harmless(match["value"]):
-            yield match.span("value")
-    for match in _ASSIGNED.finditer(text):
-        key, value = match["key"], match["value"]
-        # conda writes a version so: secret-storage=3.3; a variable is in capitals
-        version = not key.isupper() and _VERSION.fullmatch(value)
-        if names_a_secret(key) and not _is_harmless(value) and not version:
-            yield match.span("value")
+    for match in _MARKED.finditer(text):
+        if _is_generated(match["value"]):
+            yield match.span()
+    for pattern in (_PLACED, _PIPED):
+        for match in pattern.finditer(text):
+            value = match["value"]
+            if not _is_harmless(value) and not ("." in value and _VERSION.fullmatch(value)):
+                yield match.span("value")
+    for match in _SENT.finditer(text):
+        if not _is_harmless(match[match.lastgroup or "value"]):
+            yield match.span(match.lastgroup or "value")
+    for pattern, values in ((_OPTION, _OPTIONS_VALUE), (_ASSIGNED, _ASSIGNED_VALUE)):
+        end = 0  # of the value that further ones may be in
+        for match in pattern.finditer(text):
+            start = match.end()
+            if start >= end:
+                value = values.match(text, start)
+                if value is None:
+                    continue
+                stop = value.end()
+                end = start if text[start] in "'\"" else stop
+            if _is_named(pattern, match, text[start : min(stop, start + _LONGEST)]):
+                yield start, stop
+    for pattern in (_QUOTED, _SETTING_OF):
+        for match in pattern.finditer(text):
+            if _is_named(pattern, match, match["value"]):
+                yield match.span("value")
+
+
+_LONGEST = 2_000
+"""The characters of a value that are looked at; a longer one is a secret if its name says so."""
+
+
+def _is_named(pattern: re.Pattern[str], match: re.Match[str], value: str) -> bool:
+    """Return whether a value is a secret by its name."""
+    names = match.groupdict()
+    key = names["key"] or names.get("name") or names.get("element") or ""
+    value = value.strip("'\"")
+    if not names_a_secret(key.lstrip("-")) or _is_harmless(value):
+        return False
+    before = match.string[max(0, match.start() - 200) : match.start()]
+    if key.lstrip("-") == "key" and _WORD.fullmatch(value) and _SORTED.search(before):
+        return _looks_secret(value)
+    if value.rstrip(")") == key or value.strip("([{") == "":
+        return False
+    if names.get("sign") == ",":  # in a list of words only an option or a variable has a value
+        return (
+            key.startswith("-")
+            or "_" in key
+            or key.isupper()
+            or match.string[match.start() - 2 : match.start() - 1] == "("
+        )
+    if names.get("sign") == ":" and key in ("key", "keys", "tokens"):
+        return False
+    # conda writes a version so: secret-storage=3.3; a variable is in capitals
+    return pattern is _OPTION or key.isupper() or not _VERSION.fullmatch(value)
 
 
 def _in_url(match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    scheme, rest, offset = match["scheme"], match["rest"], match.start("rest")
+    rest, offset = match["rest"], match.start("rest")
+    yield from _in_place(match["scheme"], rest, offset)
+    inner = list(_INNER.finditer(rest))
+    for each, after in itertools.zip_longest(inner, inner[1:]):
+        part = rest[each.end() : after.start() if after else None]
+        yield from _in_place(each["scheme"], part, offset + each.end())
+    for pair in _PAIR.finditer(rest):
+        if _is_secret_pair(pair["key"] or "", pair["value"]):
+            yield offset + pair.start("value"), offset + pair.end("value")
+
+
+def _in_place(scheme: str, rest: str, offset: int) -> Iterator[tuple[int, int]]:
     end = _end_of_userinfo(rest)
     if end:
         user, colon, password = rest[:end].partition(":")
-        named = scheme.endswith("ssh") and not colon
+        named = scheme.endswith("ssh") and not colon and not _looks_secret(user)
         if not named and not _REFERENCE.fullmatch(password if colon else user):
             yield offset, offset + end
     if scheme != "file":
@@ -248,15 +392,14 @@ def _in_url(match: re.Match[str]) -> Iterator[tuple[int, int]]:
         for segment in _SEGMENT.finditer(re.split(r"[?#]", rest[end:], maxsplit=1)[0]):
             if _is_generated(segment[0]):
                 yield offset + end + segment.start(), offset + end + segment.end()
-    for pair in _PAIR.finditer(rest):
-        if _is_secret_pair(pair["key"] or "", pair["value"]):
-            yield offset + pair.start("value"), offset + pair.end("value")
 
 
 def _is_secret_pair(key: str, value: str) -> bool:
     if key.lower() in _NO_SECRET_KEYS or _is_harmless(value):
         return False
-    return key.lower() == "code" or names_a_secret(key) or _looks_secret(value)
+    keys = [key, *re.findall(r"(?:^|[~!,])([\w-]+)=", value)]  # hdnts=exp=1700~hmac=00
+    named = any(each.lower() == "code" or each.lower().endswith(("auth", "key")) for each in keys)
+    return named or any(map(names_a_secret, keys)) or _looks_secret(value)
 
 
 def _end_of_userinfo(rest: str) -> int:
@@ -282,7 +425,7 @@ def _end_of_userinfo(rest: str) -> int:
 def names_a_secret(key: str) -> bool:
     """Return whether an option, a variable or a query key is named for a secret."""
     parts = re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", key).lower())
-    if parts[0] in ("no", "use", "without") or parts[-1] in ("file", "path", "dir", "name", "url"):
+    if parts[0] in ("no", "use", "without", "recv") or parts[-1] in _OTHERS:
         return False
     return any(part in _WORDS or part.endswith(_ENDINGS) for part in parts)
 

@@ -6,14 +6,14 @@ Pure: text in, plain values out. `io.reading` brings the text from a disk.
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from yaml import Node
 
 MAX_DEPTH = 100
@@ -23,16 +23,11 @@ MAX_NODES = 2_000_000
 """Values of one YAML document, each counted as often as aliases repeat it; a lock of 1,000 packages
 for 10 platforms has 250,000."""
 
-_KEPT = "Nothing was started."
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 
 def yaml_nodes(text: str, what: str) -> Node | None:
     """Return a YAML document as nodes, which know their lines; None for an empty one.
-
-    Args:
-        text: The document.
-        what: Its name in an error.
 
     Raises:
         InvalidSpec: It is not YAML, or beyond `MAX_DEPTH` or `MAX_NODES`.
@@ -49,16 +44,12 @@ def yaml_nodes(text: str, what: str) -> Node | None:
             problem = f"{getattr(error, 'context', '')}, {problem}"
         if "nesting depth" in problem:  # libyaml has a limit of its own
             problem = _TOO_DEEP
-        raise InvalidSpec(f"{what} is no YAML: {where}{problem}.", kept=_KEPT) from None
+        raise InvalidSpec(f"{what} is not valid YAML: {where}{problem}.") from None
     return node
 
 
 def parse_yaml(text: str, what: str) -> Any:
     """Return a YAML document as plain values.
-
-    Args:
-        text: The document.
-        what: Its name in an error.
 
     Raises:
         InvalidSpec: It is not YAML, or beyond `MAX_DEPTH` or `MAX_NODES`.
@@ -83,7 +74,9 @@ def yaml_value(node: Node, what: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else line
         problem = getattr(error, "problem", None) or str(error)
-        raise InvalidSpec(f"{what} is no YAML: line {line}: {problem}.", kept=_KEPT) from None
+        unknown = re.search(r"constructor for the tag '(.+)'", problem)
+        problem = f"{unknown[1]} is a tag of another tool's" if unknown else problem
+        raise InvalidSpec(f"{what} is not valid YAML: line {line}: {problem}.") from None
 
 
 def _loader(text: str) -> Any:
@@ -139,12 +132,11 @@ def _loader(text: str) -> Any:
     return Bounded()
 
 
+_LONG_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
+
+
 def parse_toml(text: str, what: str) -> dict[str, Any]:
     """Return a TOML document.
-
-    Args:
-        text: The document.
-        what: Its name in an error.
 
     Raises:
         InvalidSpec: It is not TOML, or nested too deep for the parser.
@@ -155,20 +147,18 @@ def parse_toml(text: str, what: str) -> dict[str, Any]:
         import tomli as tomllib
 
     try:
+        if _LONG_KEY.search(text):  # its time grows with the square of the parts
+            raise RecursionError
         data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSpec(f"{what} is no TOML: {error}.", kept=_KEPT) from None
+    except ValueError as error:  # also a number of thousands of digits
+        raise InvalidSpec(f"{what} is no TOML: {error}.") from None
     except RecursionError:
-        raise InvalidSpec(f"{what} is not read: it is nested too deep.", kept=_KEPT) from None
+        raise InvalidSpec(f"{what} is not read: it is nested too deep.") from None
     return data
 
 
 def parse_json(text: str, what: str) -> Any:
     """Return a JSON document.
-
-    Args:
-        text: The document.
-        what: Its name in an error.
 
     Raises:
         InvalidSpec: It is not JSON, or nested too deep for the parser.
@@ -176,6 +166,6 @@ def parse_json(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise InvalidSpec(f"{what} is no JSON: {error}.", kept=_KEPT) from None
+        raise InvalidSpec(f"{what} is no JSON: {error}.") from None
     except RecursionError:
-        raise InvalidSpec(f"{what} is not read: it is nested too deep.", kept=_KEPT) from None
+        raise InvalidSpec(f"{what} is not read: it is nested too deep.") from None

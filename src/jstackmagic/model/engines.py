@@ -44,7 +44,6 @@ class Engines:
             if name not in each.metadata["names"]:
                 raise UsageError(
                     f"{variable} is {name!r}, which is not an engine.",
-                    kept="Nothing was started.",
                     advice=f"It takes one of: {', '.join(each.metadata['names'])}",
                 )
             chosen[each.name] = name

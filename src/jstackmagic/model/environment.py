@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Tool = Literal["conda", "mamba", "micromamba"]
+TOOLS: tuple[Tool, ...] = get_args(Tool)
+"""conda first: it is the one that honours every setting and plugin."""
+
 Kind = Literal["conda-base", "conda-named", "conda-prefix", "venv", "venv-on-conda", "system"]
 
 
@@ -62,17 +65,11 @@ class EnvironmentRef:
 
 @dataclass(frozen=True, slots=True)
 class CondaExecutable:
-    """The conda-family executable that governs an environment.
+    """The conda-family executable that governs an environment."""
 
-    Attributes:
-        tool: Which of the family it is.
-        path: Its absolute path.
-        found: How it was found, in words: "beside the environment", "CONDA_EXE", ...
-    """
-
-    tool: Tool
-    path: str
-    found: str
+    tool: Tool  #: which of the family it is
+    path: str  #: its absolute path
+    found: str  #: how it was found, in words: "beside the environment", "CONDA_EXE", ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,41 +82,28 @@ class ConfiguredChannel:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One installation prefix.
-
-    Attributes:
-        kind: The kind of prefix.
-        name: The name for ``--name``; None if only the prefix identifies it.
-        prefix: Absolute path.
-        python: Version of its Python (``"3.12.4"``); None without Python.
-        executable: Its Python interpreter; None without Python.
-        conda: The executable that governs it; None for a venv, or if none is available.
-        channels: In priority order, each with its source; credentials are masked
-            (``where.condarc.load`` has them).
-        pins: The match specs of ``conda-meta/pinned``.
-        writable: Whether this user can write to it.
-        frozen: The message of ``conda-meta/frozen`` (CEP 22); None if it is not frozen.
-        externally_managed: The message of PEP 668's ``EXTERNALLY-MANAGED``; None without one.
-        site_packages: The folders of its distributions; empty without Python.
-        base: For a virtual environment, the prefix of its base Python.
-        root: The prefix of its conda root; None if none is available.
-        name_is_ambiguous: Whether ``--name NAME`` means another environment to the executable.
-    """
+    """One installation prefix."""
 
     kind: Kind
-    name: str | None
-    prefix: str
-    python: str | None = None
-    executable: str | None = None
+    name: str | None  #: the name for ``--name``; None if only the prefix identifies it
+    prefix: str  #: absolute path
+    python: str | None = None  #: version of its Python (``"3.12.4"``); None without Python
+    executable: str | None = None  #: its Python interpreter; None without Python
+    #: the executable that governs it; None for a venv, or if none is available
     conda: CondaExecutable | None = None
+    #: in priority order, each with its source; credentials are masked (``where.condarc.load`` has
+    #: them)
     channels: tuple[ConfiguredChannel, ...] = ()
-    pins: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()  #: the match specs of ``conda-meta/pinned``
     writable: bool = True
+    #: the message of ``conda-meta/frozen`` (CEP 22); None if it is not frozen
     frozen: str | None = None
+    #: the message of PEP 668's ``EXTERNALLY-MANAGED``; None without one
     externally_managed: str | None = None
-    site_packages: tuple[str, ...] = ()
-    base: str | None = None
-    root: str | None = None
+    site_packages: tuple[str, ...] = ()  #: the folders of its distributions; empty without Python
+    base: str | None = None  #: for a virtual environment, the prefix of its base Python
+    root: str | None = None  #: the prefix of its conda root; None if none is available
+    #: whether ``--name NAME`` means another environment to the executable
     name_is_ambiguous: bool = False
 
     @property

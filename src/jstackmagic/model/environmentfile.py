@@ -7,6 +7,7 @@ not understand, and names no line.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -18,23 +19,19 @@ from .parsing import Asked, Problem, logical_lines
 from .sources import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from yaml import Node
 
 _WHAT = "What looks like an environment.yml"
-_KEPT = "Nothing was started."
 _KNOWN = ("name", "channels", "dependencies")
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
+_SELECTOR = re.compile(r"\s*-\s+(\S.*?)\s+#\s*\[((?:not )?(?:win|osx|linux|unix)\w*)\]")
+"""A selector of conda-build's and conda-lock's, which conda itself takes for a comment."""
+
 _OTHER_SYSTEM = ((re.compile(r"[A-Za-z]:\\"), "Windows"), (re.compile(r"/Users/"), "macOS"))
 
 
 def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
     """Read an ``environment.yml``; a broken item becomes a problem.
-
-    Args:
-        text: The whole file.
-        folder: What relative paths are relative to.
 
     Raises:
         InvalidSpec: It is not YAML, or not a mapping with lists of channels and dependencies.
@@ -49,48 +46,49 @@ def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
     if "dependencies" not in sections and "dependencies" in meant.values():
         raise InvalidSpec(
             "The environment.yml has no dependencies.",
-            kept=_KEPT,
             advice="It has " + ", ".join(f"{k}: write {m}:" for k, m in meant.items() if k != m),
         )
-    asked = Asked(name=str(_value(sections.get("name")) or ""))
+    named = sections.get("name")
+    name = named.value if named is not None and isinstance(named.value, str) else ""
+    asked = Asked(name="" if filled_in(name) or name in ("~", "null") else name)
     asked += _channels(sections.get("channels"))
     for node in _items(sections.get("dependencies"), "dependencies"):
         asked += _dependency(node, folder)
-    return replace(asked, notes=(*asked.notes, *_left_aside(sections, asked)))
+    selected = [
+        f"Line {number}: conda reads over # [{match[2]}], and takes {match[1]} everywhere."
+        for number, line in enumerate(text.splitlines(), start=1)
+        if (match := _SELECTOR.match(line))
+    ]
+    return replace(asked, notes=(*asked.notes, *_left_aside(sections, asked), *selected))
 
 
 def _root(text: str) -> Node | None:
-    """Return the document.
-
-    Raises:
-        InvalidSpec: It is not YAML.
-    """
+    """Return the document."""
     try:
         return yaml_nodes(text, _WHAT)
     except InvalidSpec as error:
-        if re.search(r"^\s*pip\s*:\s*$", text, re.MULTILINE):
+        if re.search(r"\{\{|\{%", text):
+            advice = "It is a template: fill its braces in first"
+        elif re.search(r"^\s*pip\s*:\s*$", text, re.MULTILINE):
             advice = "pip's part begins with a dash: - pip:"
-            raise InvalidSpec(error.problem, kept=_KEPT, advice=advice) from None
-        raise
+        elif re.search(r"^\s*(?:- *)?[\w-]+\s*: *- ", text, re.MULTILINE):
+            advice = "A list begins on a line of its own, below its key"
+        else:
+            raise
+        raise InvalidSpec(error.problem, advice=advice) from None
 
 
 def _check_lines(text: str) -> None:
-    """Stop at lines that no YAML reader can understand, with a clear error.
-
-    Raises:
-        InvalidSpec: There are merge conflict markers, or a tab indents a line.
-    """
+    """Stop at lines that no YAML reader can understand, with a clear error."""
     for number, line in enumerate(text.splitlines(), start=1):
         if _CONFLICT.match(line):
             raise InvalidSpec(
                 f"Line {number} of the environment.yml is a mark of a merge conflict: {line}",
-                kept=_KEPT,
                 advice="Choose one side, and take the lines with <<<<<<<, ======= and >>>>>>> out.",
             )
         if re.match(r" *\t\s*\S", line) and not line.lstrip().startswith("#"):
             raise InvalidSpec(
                 f"Line {number} of the environment.yml is indented by a tab.",
-                kept=_KEPT,
                 advice="YAML takes blanks alone: replace the tab by two.",
             )
 
@@ -100,7 +98,20 @@ def _sections(node: Node | None) -> dict[str, Node]:
 
     if not isinstance(node, MappingNode):
         return {}
-    return {str(key.value).strip(): value for key, value in node.value}
+    found: dict[str, Node] = {}
+    merged: dict[str, Node] = {}
+    for key, value in node.value:
+        name = str(key.value).strip()
+        if name == "<<":
+            merged |= _sections(value)
+            continue
+        if name in found:
+            raise InvalidSpec(
+                f"Line {_line(key)} of the environment.yml has {name}: a second time.",
+                advice="conda refuses that: join the two",
+            )
+        found[name] = value
+    return {**merged, **found}
 
 
 def _value(node: Node | None) -> Any:
@@ -108,11 +119,7 @@ def _value(node: Node | None) -> Any:
 
 
 def _items(node: Node | None, section: str) -> list[Node]:
-    """Return the items of a list; a text counts as a list of one.
-
-    Raises:
-        InvalidSpec: It is a mapping.
-    """
+    """Return the items of a list; a text counts as a list of one."""
     from yaml import MappingNode, SequenceNode
 
     if isinstance(node, SequenceNode):
@@ -120,7 +127,6 @@ def _items(node: Node | None, section: str) -> list[Node]:
     if isinstance(node, MappingNode):
         raise InvalidSpec(
             f"The {section} of the environment.yml are not a list: line {_line(node)}.",
-            kept=_KEPT,
             advice="Begin each item with a dash: - python=3.12",
         )
     return [] if node is None or _value(node) is None else [node]
@@ -198,9 +204,7 @@ def _section(name: str, node: Node, folder: str, line: int) -> Asked:
             return _problem(f"{name}: {version}", f"Write - {name}{joint}{version}", line)
         if value is None:
             return _problem(f"{name}:", f"Write - {name}", line)
-        raise InvalidSpec(
-            f"The environment.yml has a section {name!r}, which cannot be read here.", kept=_KEPT
-        )
+        return _problem(f"{name}: …", f"conda knows no section {name}: only - pip:", line)
     asked = Asked()
     for item in _items(node, "pip section"):
         at = _line(item)
@@ -208,7 +212,8 @@ def _section(name: str, node: Node, folder: str, line: int) -> Asked:
         if entry is None:
             continue
         if isinstance(entry, dict | list):
-            said = ", ".join(map(str, entry))
+            pairs = entry.items() if isinstance(entry, dict) else ()
+            said = ", ".join(f"{k}: {v}" for k, v in pairs) or ", ".join(map(str, entry))
             asked += _problem(said, "In the pip section each item is a line for pip.", at)
             continue
         # conda writes the items into a file for pip, where a comment is one
@@ -243,6 +248,8 @@ def _left_aside(sections: dict[str, Node], asked: Asked) -> Iterator[str]:
         yield f"{key}: of the environment.yml is left aside{meant}."
     if "dependencies" not in sections:
         yield "The environment.yml has no dependencies."
+    elif not asked.specs and not asked.problems:
+        yield "The dependencies of the environment.yml are empty."
     prefix = str(_value(sections.get("prefix")) or "")
     builds = any(manager == "conda" and spec.count("=") == 2 for manager, spec in asked.specs)
     for pattern, system in _OTHER_SYSTEM:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 NOTHING_CHANGED = "Nothing was changed."
 
 
@@ -10,24 +12,45 @@ class JStackMagicError(Exception):
 
     Args:
         problem: What was wrong, one sentence.
-        kept: What was left as it was, one sentence; empty if nothing was at stake.
+        kept: What was left as it was, one sentence; empty if nothing was at stake. Without one it
+            is `usual`, what holds for most errors of a kind.
         advice: What to type or do next, a line each.
-
-    Attributes:
-        coloured: Whether its name may be red; False if the user wants no colours.
     """
 
     exit_status = 1
-    coloured = True
+    coloured = True  #: whether its name may be red; False if the user wants no colours
+    usual = ""
 
-    def __init__(self, problem: str, *, kept: str = "", advice: str | tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, problem: str, *, kept: str | None = None, advice: str | tuple[str, ...] = ()
+    ) -> None:
         self.problem = _encodable(problem)
         super().__init__(self.problem)
-        self.kept = kept
+        self.kept = self.usual if kept is None else kept
         self.advice = tuple(map(_encodable, (advice,) if isinstance(advice, str) else advice))
+
+    @property
+    def reason(self) -> str:
+        """The problem and the advice, as sentences of one line."""
+        return " ".join((self.problem, *self.advice))
 
     def __str__(self) -> str:
         return "\n".join(part for part in (self.problem, self.kept, *self.advice) if part)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs, with its cause in one of a few words, where that is known."""
+        from .causes import OTHER, cause_of
+
+        return {
+            "error": {
+                "kind": type(self).__name__,
+                "cause": cause_of(self.problem).replace(OTHER, ""),
+                "problem": self.problem,
+                "kept": self.kept,
+                "advice": self.advice,
+                "exit_status": self.exit_status,
+            }
+        }
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows instead of a traceback (it looks for this name)."""
@@ -49,6 +72,7 @@ class UsageError(JStackMagicError):
     """The command line cannot be understood; nothing was started."""
 
     exit_status = 2
+    usual = "Nothing was started."
 
 
 class InvalidSpec(UsageError):
@@ -58,9 +82,13 @@ class InvalidSpec(UsageError):
 class UnknownEnvironment(UsageError):
     """No environment answers to that name, prefix or kernelspec."""
 
+    usual = NOTHING_CHANGED
+
 
 class Stopped(JStackMagicError):
     """A guard stopped the change before anything happened."""
+
+    usual = NOTHING_CHANGED
 
 
 class CommandFailed(JStackMagicError):
@@ -79,3 +107,5 @@ class HistoryError(JStackMagicError):
 
 class ExportError(JStackMagicError):
     """The recipe cannot be rendered as asked."""
+
+    usual = "Nothing was written."

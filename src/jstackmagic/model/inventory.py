@@ -15,19 +15,12 @@ _Key = tuple[str, ManagerName, str]
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A package that a record installed.
+    """A package that a record installed."""
 
-    Attributes:
-        package: As last seen on disk.
-        brought: The record that installed it, or last changed it.
-        asked: The record that requested it by name; None for a dependency.
-        spec: The spec in that record's request.
-    """
-
-    package: Package
-    brought: Record
-    asked: Record | None = None
-    spec: str = ""
+    package: Package  #: as last seen on disk
+    brought: Record  #: the record that installed it, or last changed it
+    asked: Record | None = None  #: the record that requested it by name; None for a dependency
+    spec: str = ""  #: the spec in that record's request
 
 
 @dataclass

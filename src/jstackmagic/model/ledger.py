@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from .collector import collector_paused
+from .environment import EnvironmentRef
 from .inventory import Inventory, Present
 from .managers import is_system, place
 from .packages import Change, ManagerName, Package, same, trace
 from .recipe import Net, Recipe, taken_back
+from .record import Record
 from .request import Request
-
-if TYPE_CHECKING:
-    from .environment import EnvironmentRef
-    from .record import Record
 
 Key = tuple[str, ManagerName, str]
 """A prefix, empty for what belongs to the system, a manager and a package's normalised name."""
@@ -89,7 +87,7 @@ class Ledger:
 
     def has_named(self, manager: ManagerName, name: str) -> bool:
         """Return True if a package was requested by its name, whatever became of it since."""
-        return (manager, name) in self._account(_Names).asked
+        return (manager, name) in self._account(_AskedNames).asked
 
     def present(self) -> tuple[Present, ...]:
         """Return the packages that the records installed, each with its request.
@@ -221,7 +219,7 @@ def has_effect(record: Record) -> bool:
 
 
 @dataclass
-class _Names:
+class _AskedNames:
     """Every name that was requested and counted, in any environment."""
 
     asked: set[tuple[ManagerName, str]] = field(default_factory=set)
@@ -236,17 +234,11 @@ class _Names:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The change of one package.
+    """The change of one package."""
 
-    Attributes:
-        before: The package before; None if it was not installed.
-        left: The package after; None if it was removed.
-        record: The id of the record that moved it last.
-    """
-
-    before: Package | None
-    left: Package | None
-    record: str = field(default="", compare=False)
+    before: Package | None  #: the package before; None if it was not installed
+    left: Package | None  #: the package after; None if it was removed
+    record: str = field(default="", compare=False)  #: the id of the record that moved it last
 
 
 @dataclass
@@ -278,21 +270,21 @@ class _Arrivals:
     arrivals: dict[tuple[str, ...], tuple[Package, Request]] = field(default_factory=dict)
 
     def apply(self, record: Record, *, void: bool) -> None:
-        if record.outcome is None or record.request.action != "install" or record.undoes:
+        if record.outcome is None or record.request.action != "install":
             return
         change = record.outcome.change
         for package in (*change.added, *(new for _, new in change.changed)):
-            self.arrivals[trace(package)] = (package, record.request)
+            known = self.arrivals.get(trace(package))
+            if known or not record.undoes:  # an undo brings it, but did not ask for it
+                request = known[1] if known and record.undoes else record.request
+                self.arrivals[trace(package)] = (package, request)
 
 
 @dataclass(frozen=True)
 class Origins:
-    """The origins of packages according to the history.
+    """The origins of packages according to the history."""
 
-    Attributes:
-        arrivals: The arrivals of packages and their requests, found by the packages on disk.
-    """
-
+    #: the arrivals of packages and their requests, found by the packages on disk
     arrivals: Mapping[tuple[str, ...], tuple[Package, Request]]
 
     def request(self, package: Package) -> Request | None:

@@ -6,11 +6,15 @@ Pure. A list has one reader, so that what it refuses is refused here, with what 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import unquote
 
 from .errors import UsageError
 from .parsing import (
     Asked,
+    check_length,
     is_path,
     is_requirement,
     only_reader,
@@ -18,11 +22,13 @@ from .parsing import (
     read_requirement,
     read_specs,
 )
-from .spec import CONDA_ARCHIVE, split_hashes
+from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, split_hashes
 
 _COMMAND = (
-    r"[!%]?\s*(?:(?:python\S*\s+-m\s+)?pip\d?|conda|mamba|uv(?:\s+pip)?)\s+install\s+(?P<rest>.+)"
+    r"[!%$]?\s*(?:(?:python\S*\s+-m\s+)?pip\d?|conda|mamba|uv(?:\s+pip)?)\s+install\s+(?P<rest>.+)"
 )
+
+NOTHING_READ = "pip reads no requirement in it."
 
 
 # pip
@@ -31,18 +37,16 @@ _COMMAND = (
 def listed_requirement(text: str, *, folder: str) -> tuple[Asked, tuple[str, ...]]:
     """Read a logical line of a requirements file.
 
-    Args:
-        text: The line, without a comment.
-        folder: What relative paths are relative to.
-
     Returns:
         Its request, and the options for its requirement alone.
 
     Raises:
         UsageError: pip would refuse it, or find no such package.
     """
+    check_length(text)
     try:
-        if reason := _no_index_has(text) or (_pips_meaning(text) if text.startswith("- ") else ""):
+        meant = pips_meaning(text) if text.startswith("- ") else ""
+        if reason := _no_index_has(text) or page_of_forge(text) or of_another_system(text) or meant:
             raise UsageError(reason)
         if text.startswith("-"):
             return read_requirement(text, folder=folder), ()
@@ -50,9 +54,9 @@ def listed_requirement(text: str, *, folder: str) -> tuple[Asked, tuple[str, ...
         asked = read_requirement(requirement, folder=folder)
         ((_, spec),) = asked.specs
         if not _is_readable(spec):
-            raise UsageError("pip reads no requirement in it.")
+            raise UsageError(NOTHING_READ)
     except UsageError as error:
-        raise UsageError(_no_index_has(text) or _pips_meaning(text) or error.problem) from None
+        raise UsageError(_no_index_has(text) or pips_meaning(text) or error.problem) from None
     return replace(asked, notes=notes), own
 
 
@@ -64,8 +68,35 @@ _DEBIANS = re.compile(
 )
 """A version that only Debian or Ubuntu gives: ``2.4.0+ubuntu2``, ``1.1build1``, ``6.4+deb12u1``."""
 
-_UBUNTUS = ("command-not-found", "ubuntu-drivers-common", "ubuntu-advantage-tools")
+_UBUNTUS = (
+    *("command-not-found", "ubuntu-drivers-common", "ubuntu-advantage-tools", "ubuntu-pro-client"),
+    *("ufw", "cloud-init", "unattended-upgrades", "language-selector", "usb-creator", "xkit"),
+)
 """Distributions in Ubuntu's packages of that name, which no index has."""
+
+_FORGE = re.compile(
+    r"(?:[\w.-]+\s*(?:\[.*?\])?\s*@\s*)?(?P<url>https?://(?:[\w-]+\.)?(?:github|gitlab|bitbucket)\.[\w.]+"
+    r"/[\w.-]+/[\w.-]+?)(?:\.git)?/?(?:(?:/-)?/(?P<kind>tree|blob)/(?P<ref>[^/#?\s]+)(?P<rest>/\S*)?)?"
+)
+
+
+def page_of_forge(text: str) -> str:
+    """Return what to write for a repository's page, which is no archive; empty for another text.
+
+    >>> page_of_forge("https://github.example.com/o/r/tree/v1")
+    'It is a page, not a package: write git+https://github.example.com/o/r@v1'
+    >>> page_of_forge("https://github.example.com/o/r/archive/v1.zip")
+    ''
+    """
+    page = _FORGE.fullmatch(text)
+    if page is None or page["url"].endswith((*PIP_ARCHIVE, *CONDA_ARCHIVE)):
+        return ""
+    url, ref = page["url"], page["ref"]
+    if page["kind"] == "blob":
+        url = f"{url}/raw/{ref}{page['rest'] or ''}"
+    else:
+        url = f"git+{url}" + (f"@{ref}" if ref else "")
+    return f"It is a page, not a package: write {url}"
 
 
 def _no_index_has(text: str) -> str:
@@ -94,6 +125,71 @@ def _no_index_has(text: str) -> str:
     return f"It is Debian's own, which no index has: leave it out, or %envinstall apt:{package}"
 
 
+_WHEEL = re.compile(
+    r"(?<![\w.])(?P<name>[\w.]+)-(?P<version>[^-/\s]+)(?:-\d[^-/\s]*)?-\w[\w.]*-\w+-(?P<tags>[\w.]+)\.whl"
+)
+_SYSTEMS = {"win32": ("win", "Windows"), "darwin": ("macosx", "macOS"), "linux": ("linux", "Linux")}
+_OF_PIP = {
+    "win32": r"pywin32|pypiwin32|pywinpty|windows-curses|tensorflow-intel|winrt(-\w+)*",
+    "darwin": r"pyobjc(-\w+)*|tensorflow-(macos|metal)",
+}
+_OF_CONDA = {
+    "win32": r"pywin32|pywinpty|winpty|vs201\d_runtime|vc(14_runtime)?|ucrt|m2w64-.+|icc_rt"
+    r"|msys2-conda-epoch|win_inet_pton|wincertstore",
+    "linux": r"ld_impl_linux-.+|libgcc-ng|libstdcxx-ng|_libgcc_mutex",
+    "darwin": r"pyobjc-.+",
+}
+"""Packages of one system alone, which lists that were frozen there have without a marker."""
+
+
+def of_another_system(text: str) -> str:
+    """Return why a requirement without a marker is of another system; empty for one of this.
+
+    >>> of_another_system("t @ https://h.example/t-1.13%2Bcu116-cp38-cp38-macosx_11_0_arm64.whl")
+    'It is a wheel for macosx_11_0_arm64, and this machine is linux: write t==1.13+cu116'
+    >>> of_another_system("pywin32 ; sys_platform == 'win32'")
+    ''
+    """
+    if re.search(r"\s*;", text):
+        return ""
+    if re.match(r"(?:-e\s+|file:/*)?[A-Za-z]:\\|\.\\", text):
+        return "It is a path of Windows."
+    wheel = _WHEEL.search(unquote(text))
+    tags = wheel["tags"].split(".") if wheel else []
+    own = _SYSTEMS.get(sys.platform, ("", ""))[0]
+    if wheel and not any(tag == "any" or own in tag for tag in tags):
+        return (
+            f"It is a wheel for {wheel['tags']}, and this machine is {sys.platform}: write"
+            f" {wheel['name']}=={wheel['version']}"
+        )
+    return _of_another(re.split(r"[=<>!~\s\[]", text, maxsplit=1)[0], _OF_PIP)
+
+
+def archive_of_another_system(text: str) -> str:
+    """Return why a conda archive is of another system; empty for one of this, or another text.
+
+    >>> archive_of_another_system("https://c.example/ch/win-64/six-1-0.conda")
+    'It is of win-64, and this machine is linux: write six=1'
+    >>> archive_of_another_system("https://c.example/ch/noarch/six-1-0.conda")
+    ''
+    """
+    archive = re.search(
+        r"/((linux|osx|win)-\w+)/(\S+)-([^-\s]+)-[^-\s]+(?:\.conda|\.tar\.bz2)", text
+    )
+    own = {"win32": "win", "darwin": "osx"}.get(sys.platform, "linux")
+    if archive is None or archive[2] == own:
+        return ""
+    _, _, name, version = archive.groups()
+    return f"It is of {archive[1]}, and this machine is {sys.platform}: write {name}={version}"
+
+
+def _of_another(name: str, packages: Mapping[str, str]) -> str:
+    for system, names in packages.items():
+        if system != sys.platform and re.fullmatch(names, name, re.IGNORECASE):
+            return f"It is for {_SYSTEMS[system][1]} alone."
+    return ""
+
+
 def _is_readable(spec: str) -> bool:
     bare, _ = split_hashes(spec)
     if is_path(bare) or "://" in bare or bare.endswith((".whl", ".zip", ".tar.gz", ".tgz")):
@@ -107,23 +203,35 @@ _MEANT = (
      " the marks out."),
     (r"[-*•]\s+(\S.*)", r"A list has no dashes before its items: write \1"),
     (
-        r"[!%]?\s*(?:sudo\s+)?(?:apt|apt-get)\s+(?:-\S+\s+)*install\s+(?:-\S+\s+)*(\S+).*",
+        r"[!%$]?\s*(?:sudo\s+)?(?:apt|apt-get)\s+(?:-\S+\s+)*install\s+(?:-\S+\s+)*(\S+).*",
         r"pip has no Debian packages: %envinstall apt:\1",
     ),
     (r"(?:import|from)\s+[\w.]+.*", "It is a line of Python, no requirement."),
+    (r"(?i:<!doctype|<html|<head).*|404: Not Found", "It is a web page, no list: get the file"
+     " itself again."),
     (_COMMAND, r"A list holds packages, no commands: write \g<rest>"),
     (rf"{_NAME}\s*=([<>])\s*(\S+)", r"Write \1\2=\3"),
+    (rf"{_NAME}\s*<>\s*([\w.*]+)", r"Write \1!=\2"),
+    (rf"{_NAME}\s*=\s*\"(?:\*|([=<>!~][^\"]*))\",?", r"It is TOML's form: write \1\2"),
     (rf"([\w.-]+::){_NAME}(.*)", r"A channel is conda's: write \2, or %envinstall conda:\1\2\3"),
-    (rf"{_NAME}\s*=\s*([^=\s]+)(?:=[^=\s]+)?", r"It is conda's form: write \1==\2"),
+    (r"(git)\+(\w+@[^:]+):(.+)", r"pip takes it as a URL: write \1+ssh://\2/\3"),
+    (rf"{_NAME}\s*=\s*([\w.*+!-]+)(?:=[^=\s]+)?", r"It is conda's form: write \1==\2"),
     (r"Package\s+Version.*|[-\s]+", "It is the heading of a table: pip list --format=freeze writes"
      " a list."),
+    (rf"{_NAME}\s*([<>]=?\s*[\w.]+)\s+([<>]=?\s*[\w.]+)", r"Write \1\2,\3"),
+    (rf"{_NAME}\s*([=<>!~]=)\s*[\"']([\w.*+!-]+)[\"']", r"Write \1\2\3"),
+    (r"(.+;.*\w\s*[<>=!]=?)\s*([\d.]+)", r"A marker's version has quotes: write \1 '\2'"),
     (rf"{_NAME}\s+\(?v?(\d[\w.!+-]*)\)?(?:\s.*)?", r"Write \1==\2"),
 )  # fmt: skip
 """Lines that pip refuses, and what is meant."""
 
 
-def _pips_meaning(text: str) -> str:
+def pips_meaning(text: str) -> str:
     """Return the replacement for a line that pip refuses; empty if it is unclear."""
+    if template := re.search(r"\{\{.*?\}\}|\{%.*?%\}", text):
+        return f"{template[0]} is a template's, which pip does not fill in: write its value."
+    if odd := re.search(r"[^\x00-\x7f]", text.partition(";")[0]):
+        return f"It has the character U+{ord(odd[0]):04X}, which no requirement has: type it again."
     for pattern, said in _MEANT:
         if match := re.fullmatch(pattern, text):
             return match.expand(said)
@@ -153,15 +261,14 @@ _MATCH_SPEC = re.compile(
 def listed_spec(text: str, *, folder: str) -> Asked:
     """Read an item of an ``environment.yml``, or a line of a list of conda's.
 
-    Args:
-        text: The item.
-        folder: What relative paths are relative to.
-
     Raises:
         UsageError: conda would refuse it.
     """
     text = re.sub(r"\s+#.*$", "", text).strip()
     bare = re.split(r"[?#]", text, maxsplit=1)[0]
+    name = re.split(r"[=<>!~\s\[]", text.rpartition("::")[2], maxsplit=1)[0]
+    if other := _of_another(name, _OF_CONDA):
+        raise UsageError(f"{other} conda env export --from-history leaves it out.")
     if bare.endswith(CONDA_ARCHIVE) or text.startswith("apt:") or _MATCH_SPEC.fullmatch(text):
         return read_specs([text], manager="conda", folder=folder)
     raise UsageError(_condas_meaning(text) or "conda reads no package in it.")

@@ -17,25 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A package manager, as the list has it.
+    """A package manager, as the list has it."""
 
-    Attributes:
-        name: Its name for users, records and recipes.
-        folder: The import path of its folder.
-        reader: The reader of its packages, as ``module:function``; it takes an environment
-            and the root of the file tree, and returns packages.
-        metadata: The file that came with a package, below an environment's prefix, with
-            ``{name}`` or ``{stem}``; empty if `jstackmagic.where` knows better.
-        spec: The reader of one of its specs, as ``module:function``, from a text to a
-            `jstackmagic.model.spec.Spec`; empty where ``NAME==VERSION`` is all that there is.
-        system: Whether its packages belong to the whole system rather than to one environment.
-    """
-
-    name: ManagerName
-    folder: str
+    name: ManagerName  #: its name for users, records and recipes
+    folder: str  #: the import path of its folder
+    #: the reader of its packages, as ``module:function``; it takes an environment and the root of
+    #: the file tree, and returns packages
     reader: str
+    #: the file that came with a package, below an environment's prefix, with ``{name}`` or
+    #: ``{stem}``; empty if `jstackmagic.where` knows better
     metadata: str = ""
+    #: the reader of one of its specs, as ``module:function``, from a text to a
+    #: `jstackmagic.model.spec.Spec`; empty where ``NAME==VERSION`` is all that there is
     spec: str = ""
+    #: whether its packages belong to the whole system rather than to one environment
     system: bool = False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 ManagerName = str
 """The name of a package manager, as ``model/managers.py`` lists it."""
@@ -12,31 +12,18 @@ ManagerName = str
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One installed package.
+    """One installed package."""
 
-    Attributes:
-        manager: The manager that owns its files.
-        name: Normalised as its manager normalises it (PEP 503 for pip).
-        version: As its metadata gives it.
-        build: conda's build string, or the Debian architecture; empty for pip.
-        source: Its origin: a channel, a direct URL (``direct_url.json``) or an index.
-        url: The archive it was unpacked from, if known.
-        sha256: Of that archive, in hexadecimal, if known.
-        size: Bytes on disk, if the metadata has it.
-        requested: Whether the user requested it; False for a dependency.
-        editable: Whether it is a development install (``pip install -e``).
-    """
-
-    manager: ManagerName
-    name: str
+    manager: ManagerName  #: the manager that owns its files
+    name: str  #: normalised as its manager normalises it (PEP 503 for pip)
     version: str
-    build: str = ""
-    source: str = ""
-    url: str = ""
-    sha256: str = ""
-    size: int | None = None
-    requested: bool = False
-    editable: bool = False
+    build: str = ""  #: conda's build string, or the Debian architecture; empty for pip
+    source: str = ""  #: its origin: a channel, a direct URL (``direct_url.json``) or an index
+    url: str = ""  #: the archive it was unpacked from, if known
+    sha256: str = ""  #: of that archive, in hexadecimal, if known
+    size: int | None = None  #: bytes on disk, if the metadata has it
+    requested: bool = False  #: whether the user requested it; False for a dependency
+    editable: bool = False  #: whether it is a development install (``pip install -e``)
 
     @property
     def key(self) -> tuple[ManagerName, str]:
@@ -56,17 +43,11 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class CondaDetail:
-    """Details of a conda package for a lock, which a history does not have.
-
-    Attributes:
-        name: The package's name.
-        depends: The match specs of its dependencies.
-        md5: Of its archive, in hexadecimal, if known.
-    """
+    """Details of a conda package for a lock, which a history does not have."""
 
     name: str
-    depends: tuple[str, ...] = ()
-    md5: str = ""
+    depends: tuple[str, ...] = ()  #: the match specs of its dependencies
+    md5: str = ""  #: of its archive, in hexadecimal, if known
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +93,7 @@ class PackageSet:
         return self.by_key.get((manager, name))
 
 
+@lru_cache(maxsize=20_000)
 def normalise(name: str) -> str:
     """Return a Python distribution's name as PEP 503 compares it.
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 from . import managers
 from .credentials import mask
 from .errors import InvalidSpec, UsageError
-from .options import REQUIREMENTS, Option
+from .options import INSTALL, REQUIREMENTS, Option
 from .packages import ManagerName
 from .request import Request
 from .sources import Sources
@@ -26,6 +26,7 @@ _PREFIX = re.compile(r"([a-z]+):(?!//|:)(.*)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DIRECT = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _FLAGGED = ("-r ", "-e ", "-c ")
+_LONGEST = 40_000  # characters of a requirement; one with a hundred hashes has 9,000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _BEFORE_COMMENT = re.compile(
     r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?<=\S)\#|[^'"\\#])*""", re.DOTALL
@@ -35,38 +36,25 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A line that cannot be carried out; the other lines are not affected.
-
-    Attributes:
-        text: The line.
-        reason: Why, and what to write.
-        line: Its number, from 1; 0 if unknown.
-    """
+    """A line that cannot be carried out; the other lines are not affected."""
 
     text: str
-    reason: str
-    line: int = 0
+    reason: str  #: why, and what to write
+    line: int = 0  #: its number, from 1; 0 if unknown
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The request of a line or a cell, before any environment is looked at.
+    """The request of a line or a cell, before any environment is looked at."""
 
-    Attributes:
-        specs: Each text with its manager, or None if not given; in the user's order.
-        sources: The sources of the packages.
-        pip_options: Other options of a requirements file, as pip's command line takes them.
-        name: The environment's name, if an ``environment.yml`` has one.
-        notes: Notes on what was ignored, for the user.
-        problems: The lines that request nothing, each with the reason.
-    """
-
+    #: each text with its manager, or None if not given; in the user's order
     specs: tuple[tuple[ManagerName | None, str], ...] = ()
     sources: Sources = field(default_factory=Sources)
+    #: other options of a requirements file, as pip's command line takes them
     pip_options: tuple[str, ...] = ()
-    name: str = ""
-    notes: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    name: str = ""  #: the environment's name, if an ``environment.yml`` has one
+    notes: tuple[str, ...] = ()  #: notes on what was ignored, for the user
+    problems: tuple[Problem, ...] = ()  #: the lines that request nothing, each with the reason
 
     def of(self, manager: ManagerName) -> tuple[Spec, ...]:
         """Return the specs of one manager, each once."""
@@ -117,7 +105,6 @@ def split_words(line: str) -> list[str]:
     except ValueError as error:
         raise UsageError(
             f"The line cannot be split into words: {str(error).lower()}.",
-            kept="Nothing was started.",
             advice=f"Close the quote: {line.strip()}",
         ) from None
 
@@ -126,11 +113,6 @@ def read_specs(
     words: Iterable[str], *, manager: ManagerName | None = None, folder: str = "."
 ) -> Asked:
     """Read specs, each with an optional ``conda:``, ``pip:`` or ``apt:`` before it.
-
-    Args:
-        words: One spec each.
-        manager: For specs without one.
-        folder: What relative paths are relative to.
 
     Raises:
         InvalidSpec: No manager could read one of them.
@@ -193,7 +175,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     A backslash at a line's end joins it with the next; a comment begins a line or follows a space.
     """
     joined, first = "", 0
-    for number, line in enumerate([*text.replace("\r\n", "\n").split("\n"), ""], start=1):
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
         first = first or number
         if line.endswith("\\") and not line.lstrip().startswith("#"):
             joined += line[:-1]
@@ -209,19 +191,26 @@ def read_requirement(line: str, *, folder: str = ".") -> Asked:
 
     A requirement's hashes stay with it, as ``six==1.17.0 --hash=sha256:…``.
 
-    Args:
-        line: From `logical_lines`.
-        folder: What relative paths are relative to.
-
     Raises:
         UsageError: pip would refuse it, or it has options that are not for the whole list.
     """
+    check_length(line)
     if line.startswith("-"):
         return _read_option_line(line, folder)
     requirement, own, notes = own_options(line)
     if own:
         _refuse(f"{mask(line)!r} has options of its own")
     return replace(_one_requirement(requirement, folder), notes=notes)
+
+
+def check_length(line: str) -> None:
+    """Refuse a line that is longer than any requirement.
+
+    Raises:
+        UsageError: It is.
+    """
+    if len(line) > _LONGEST:
+        _refuse(f"{mask(line[:60])}… has {len(line):,} characters, which no requirement needs")
 
 
 def own_options(line: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -241,9 +230,9 @@ def own_options(line: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         return line, (), ()
     found = _options_of(line[start.start() :])
     hashes = "".join(f" --hash={option.value}" for option in found if option.name == "--hash")
-    kept = (option for option in found if option.name in _OF_ONE and option.name != "--hash")
+    kept = (option for option in found if option.name in OF_ONE and option.name != "--hash")
     own = tuple(word for option in kept for word in (option.name, option.value))
-    dropped = (option for option in found if option.name and option.name not in _OF_ONE)
+    dropped = (option for option in found if option.name and option.name not in OF_ONE)
     notes = tuple(
         f"pip ignores {mask(option.words[0])} behind a requirement: it belongs on a line of its"
         " own."
@@ -273,34 +262,38 @@ def is_requirement(line: str) -> bool:
 
 
 def squeeze(requirement: str) -> str:
-    """Write ``numpy >= 1.20`` as ``numpy>=1.20``; a marker or a direct URL stays as it is."""
+    """Write ``numpy >= 1.20`` and ``numpy (>=1.20)`` as ``numpy>=1.20``.
+
+    A marker or a direct URL stays as it is.
+    """
+    requirement = re.sub(r"^([\w.\[\],-]+)\s*\(([^()]*)\)", r"\1\2", requirement)
     if ";" in requirement or "@" in requirement:
         return requirement
     return re.sub(r"\s+", "", requirement)
 
 
-_OF_ONE = ("--hash", "--config-settings", "--global-option", "--install-option")
+OF_ONE = ("--hash", "--config-settings", "--global-option", "--install-option")
 
 
 def _refuse(problem: str) -> NoReturn:
     raise UsageError(
         f"A line cannot be read: {problem}.",
-        kept="Nothing was started.",
         advice="Save the list as a file and install it: %envinstall -r FILE",
     )
 
 
 def _options_of(line: str) -> list[Option]:
-    """Return the options and words of a line of a requirements file.
-
-    Raises:
-        UsageError: pip knows no such option there, or one lacks its value.
-    """
-    found = list(REQUIREMENTS.read(split_words(line)))
+    """Return the options and words of a line of a requirements file."""
+    words = split_words(line)
+    found = list(REQUIREMENTS.options(words))
     for option in found:
         if option.name and option.name not in REQUIREMENTS:
-            _refuse(f"pip has no option {option.words[0]}")
-        if option.name in REQUIREMENTS.valued and not option.value:
+            word = next((word for word in words if word.startswith(option.words[0])), option.name)
+            known = word.startswith("--") or len(word) == 2
+            if known and option.name in INSTALL["pip"]:
+                _refuse(f"{word} is for pip's command line; a list cannot hold it")
+            _refuse(f"pip has no option {word}")
+        if REQUIREMENTS.takes(option.name) and not option.value:
             _refuse(f"{option.name} lacks its value")
     return found
 
@@ -325,8 +318,8 @@ def _read_option_line(line: str, folder: str) -> Asked:
             case "--find-links":
                 place = value if ":" in value else os.path.abspath(os.path.join(folder, value))
                 sources = replace(sources, find_links=(*sources.find_links, place))
-            case _ if name in _OF_ONE:
-                _refuse(f"pip has no option {words[0]}")
+            case _ if name in OF_ONE:
+                _refuse(f"{words[0]} is of one requirement: write it behind that one")
             case _:
                 others += (name, value) if value else (name,)
     return replace(
@@ -359,26 +352,21 @@ def _read_spec(
     word = word.strip(" ")
     if not word or _CONTROL.search(word):
         shown = repr(word) if word else "An empty word"
-        raise InvalidSpec(
-            f"{shown} is not a package: a spec is one line of text.", kept="Nothing was started."
-        )
+        raise InvalidSpec(f"{shown} is not a package: a spec is one line of text.")
     manager = manager or only_reader(word)
     if f"{word} " in _FLAGGED:
         raise InvalidSpec(
             f"{word} names nothing.",
-            kept="Nothing was started.",
-            advice=f"What it reads comes after it: {word} {'PROJECT' if word == '-e' else 'FILE'}",
+            advice=f"Its value comes after it: {word} {'PROJECT' if word == '-e' else 'FILE'}",
         )
     if word.startswith("-") and not word.startswith(_FLAGGED):
         raise InvalidSpec(
             f"{word!r} is an option, not a package.",
-            kept="Nothing was started.",
-            advice=f"What only the manager knows goes after two dashes: … -- {word}",
+            advice=f"The manager's own options go after two dashes: … -- {word}",
         )
     if manager is None and not _NAME.match(word):
         raise InvalidSpec(
             f"{word!r} is not a package that conda, pip or apt could read.",
-            kept="Nothing was started.",
             advice="A spec begins with a name: %envinstall pymongo 'numpy>=1.20' apt:graphviz",
         )
     return manager, _absolute(word, manager, folder)
@@ -389,6 +377,7 @@ def _absolute(spec: str, manager: ManagerName | None, folder: str) -> str:
     flag, space, path = "", "", spec
     if spec.startswith(_FLAGGED):
         flag, space, path = spec[:2], " ", spec[3:].strip()
+    path = re.sub(r"^file:(?!/)", "", path)
     if _URL.match(path) or is_vcs(path) or not (flag or is_path(path) or _archive(path)):
         return spec
     if manager == "apt" and not path.endswith(".deb"):  # name/release

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+from .recipe import Item
 from .spec import (
     DebianPackage,
     MatchSpec,
@@ -19,8 +20,6 @@ from .spec import (
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement as Pep508
-
-    from .recipe import Item
 
 Pin = Literal["exact", "spec", "none"]
 PINS: tuple[Pin, ...] = get_args(Pin)

@@ -8,53 +8,39 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from .credentials import mask
 from .engines import Engines
-from .errors import NOTHING_CHANGED, Stopped
+from .errors import Stopped
 from .managers import names
+from .packages import ManagerName, normalise
+from .plan import Plan
+from .recipe import Recipe
 from .sources import Sources
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .packages import ManagerName
-    from .plan import Plan
-    from .recipe import Recipe
-    from .wanted import Wanted
+from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that bind every install.
+    """The settings that bind every install."""
 
-    Attributes:
-        managers: The allowed package managers.
-        allow: Patterns of the only packages that may be requested; empty for all.
-        deny: Patterns of packages that may not be installed, not even as a dependency.
-        sources: The sources if the line names none.
-        engines: The engines if the line names none.
-        history: The history file; empty for the usual place.
-        locked: The settings that a notebook cannot change.
-        set_in: The administrator's files with any of these settings; for the error's text.
-        hub_url: The hub's service, which records are sent to; empty for none.
-        reasons: Why packages are denied, by the pattern; by ``cooldown_days``, why too new ones.
-        cooldown_days: The days that a package has to be public before it may be installed.
-    """
-
-    managers: tuple[str, ...] = field(default_factory=names)
+    managers: tuple[str, ...] = field(default_factory=names)  #: the allowed package managers
+    #: patterns of the only packages that may be requested; empty for all
     allow: tuple[str, ...] = ()
+    #: patterns of packages that may not be installed, not even as a dependency
     deny: tuple[str, ...] = ()
-    sources: Sources = field(default_factory=Sources)
-    engines: Engines = field(default_factory=Engines)
-    history: str = ""
-    locked: tuple[str, ...] = ()
-    set_in: str = ""
-    hub_url: str = ""
+    sources: Sources = field(default_factory=Sources)  #: the sources if the line names none
+    engines: Engines = field(default_factory=Engines)  #: the engines if the line names none
+    history: str = ""  #: the history file; empty for the usual place
+    locked: tuple[str, ...] = ()  #: the settings that a notebook cannot change
+    set_in: str = ""  #: the administrator's files with any of these settings; for the error's text
+    hub_url: str = ""  #: the hub's service, which records are sent to; empty for none
+    #: why packages are denied, by the pattern; by ``cooldown_days``, why too new ones
     reasons: tuple[tuple[str, str], ...] = ()
+    #: the days that a package has to be public before it may be installed
     cooldown_days: float = 0.0
 
     @property
@@ -84,7 +70,7 @@ class Policy:
         """
         if manager not in self.managers:
             allowed = " and ".join(self.managers) or "none"
-            raise _stopped(f"{manager} may not be used here; {allowed} may.", self)
+            raise _stopped(f"{manager} is not allowed here; {allowed} may be used.", self)
 
     def binds(self, manager: ManagerName) -> bool:
         """Return whether anything but the manager itself is forbidden to it."""
@@ -96,8 +82,6 @@ class Policy:
         """Stop an install that the settings forbid, even with ``--force``.
 
         Args:
-            manager: The manager.
-            wanted: The parts of the request.
             allowed: The places of the settings' sources.
             planned: Whether its plan is checked later.
 
@@ -108,7 +92,7 @@ class Policy:
         for name, where in (*wanted.names, *wanted.needs):
             if _matches(self.deny, manager, name):
                 why = self._reason(manager, name)
-                raise _stopped(f"{name} may not be installed here{_in(where)}{why}", self)
+                raise _stopped(f"{name} is not allowed here{_in(where)}{why}", self)
         for name, where in wanted.names if self.allow else ():
             if not _matches(self.allow, manager, name):
                 raise _stopped(
@@ -143,7 +127,7 @@ class Policy:
         return f": {why[0].rstrip('.')}." if why else "."
 
     def _locks(self, manager: ManagerName) -> tuple[str, ...]:
-        own = (each.name for each in fields(Sources) if each.metadata["manager"] == manager)
+        own = (each.name for each in fields(Sources) if manager in each.metadata["managers"])
         return tuple(name for name in own if name in self.locked)
 
 
@@ -175,7 +159,9 @@ def check_plan(plan: Plan, policy: Policy) -> None:
     coming = [*plan.change.added, *(new for _, new in plan.change.changed)]
     denied = [item.name for item in coming if _matches(policy.deny, item.manager, item.name)]
     if denied:
-        raise _stopped(f"This would install {', '.join(denied)}, which may not be here.", policy)
+        raise _stopped(
+            f"This would install {', '.join(denied)}, which is not allowed here.", policy
+        )
 
 
 def is_denied(policy: Policy, manager: ManagerName, name: str) -> bool:
@@ -210,14 +196,14 @@ def _is_of(place: str, allowed: str, setting: str) -> bool:
     """Return whether a place is an allowed one or inside it; for a URL, whether on its host."""
     host = allowed.split("/")[2] if "://" in allowed else ""
     same_host = setting == "url" and bool(host) and place.split("/")[2:3] == [host]
-    below = setting == "channels" and place.startswith(f"{allowed}/")  # an archive of it
+    rest = place.removeprefix(f"{allowed}/")  # an archive of it; a label is another channel
+    archive = setting == "channels" or (setting == "url" and place.startswith("file:"))
+    below = archive and rest != place and not rest.startswith("label/")
     return place == allowed or below or same_host
 
 
 def _matches(patterns: Iterable[str], manager: str, name: str) -> bool:
     """Return whether a name fits one of ``NAME``, ``py*`` or ``pip:NAME``."""
-    from .packages import normalise
-
     for pattern in patterns:
         whose, colon, rest = pattern.rpartition(":")
         if colon and whose != manager:
@@ -236,6 +222,5 @@ def _stopped(problem: str, policy: Policy) -> Stopped:
     where = policy.set_in or "IPython's configuration"
     return Stopped(
         problem,
-        kept=NOTHING_CHANGED,
-        advice=f"The JStackMagic settings in {where} say so; --force does not go past them.",
+        advice=f"The JStackMagic settings in {where} say so; --force does not override them.",
     )

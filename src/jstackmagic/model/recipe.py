@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from .environment import EnvironmentRef
 from .managers import of_environment, of_system
 from .packages import Change, CondaDetail, ManagerName, Package
+from .plan import Outcome
+from .record import Record
+from .request import Request
 from .sources import Sources
 from .spec import Constraint, RequirementsFile, Spec, of_package, read, read_all, same_place
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from .plan import Outcome
-    from .record import Record
-    from .request import Request
 
 Style = Literal["stacks", "legacy", "plain"]
 """The patterns of a Dockerfile; see `jstackmagic.export.dockerfile`."""
@@ -30,27 +27,16 @@ _NO_CHANGE = Change()
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to install.
+    """One thing to install."""
 
-    Attributes:
-        spec: The requested spec, with the extras of later requests.
-        name: The package's normalised name; empty without one (``-r FILE``).
-        version: As last seen on disk; empty if it was never seen.
-        build: conda's build string as last seen on disk.
-        source: The channel or URL as last seen on disk.
-        sha256: Of the archive it was unpacked from, if known.
-        upgrade: Whether the newest version allowed was requested.
-        brought: For a spec without a name, its packages as last seen on disk.
-    """
-
-    spec: Spec
-    name: str = ""
-    version: str = ""
-    build: str = ""
-    source: str = ""
-    sha256: str = ""
-    upgrade: bool = False
-    brought: tuple[Item, ...] = ()
+    spec: Spec  #: the requested spec, with the extras of later requests
+    name: str = ""  #: the package's normalised name; empty without one (``-r FILE``)
+    version: str = ""  #: as last seen on disk; empty if it was never seen
+    build: str = ""  #: conda's build string as last seen on disk
+    source: str = ""  #: the channel or URL as last seen on disk
+    sha256: str = ""  #: of the archive it was unpacked from, if known
+    upgrade: bool = False  #: whether the newest version allowed was requested
+    brought: tuple[Item, ...] = ()  #: for a spec without a name, its packages as last seen on disk
 
     @property
     def text(self) -> str:
@@ -59,24 +45,17 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One run of one manager in one environment.
-
-    Attributes:
-        manager: The manager.
-        environment: Its environment; None for apt, which serves the whole system.
-        install: In the order the user asked. ``-c FILE`` is among them: it holds for the step.
-        remove: Names of packages of the base image to remove first.
-        sources: The request's sources.
-        options: The words after ``--``.
-    """
+class RecipeStep:
+    """One run of one manager in one environment."""
 
     manager: ManagerName
+    #: its environment; None for apt, which serves the whole system
     environment: EnvironmentRef | None
+    #: in the order the user asked. ``-c FILE`` is among them: it holds for the step.
     install: tuple[Item, ...] = ()
-    remove: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()  #: names of packages of the base image to remove first
     sources: Sources = field(default_factory=Sources)
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()  #: the words after ``--``
 
     def __post_init__(self) -> None:
         items = tuple(_read_item(self.manager, item) for item in self.install)
@@ -94,57 +73,39 @@ def _read_item(manager: ManagerName, item: Item) -> Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
-    """A wheel or a source archive of an index.
+class IndexFile:
+    """A wheel or a source archive of an index."""
 
-    Attributes:
-        name: The distribution's name, normalised.
-        version: The version in the environment.
-        url: Its URL.
-        sha256: In hexadecimal.
-    """
-
-    name: str
+    name: str  #: the distribution's name, normalised
     version: str
     url: str
-    sha256: str
+    sha256: str  #: in hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """The packages of an environment: those requested, and their dependencies.
+    """The packages of an environment: those requested, and their dependencies."""
 
-    Attributes:
-        environment: Their environment; None for the system's Debian packages.
-        packages: By manager and name, as last seen on disk.
-        details: Of its conda packages, if they could be read.
-        archives: The files of an index that serve the versions of its pip packages, if it was
-            asked; there is one more for every other platform.
-        platform: conda's name of the platform, such as ``linux-64``, if it differs from the
-            history's.
-        whole: Whether it is complete. A history has only the changes; the environment
-            itself, if it is here, can be read whole.
-    """
-
-    environment: EnvironmentRef | None
-    packages: tuple[Package, ...] = ()
-    details: tuple[CondaDetail, ...] = ()
-    archives: tuple[Archive, ...] = ()
+    environment: EnvironmentRef | None  #: their environment; None for the system's Debian packages
+    packages: tuple[Package, ...] = ()  #: by manager and name, as last seen on disk
+    details: tuple[CondaDetail, ...] = ()  #: of its conda packages, if they could be read
+    #: the files of an index that serve the versions of its pip packages, if it was asked; there is
+    #: one more for every other platform
+    archives: tuple[IndexFile, ...] = ()
+    #: conda's name of the platform, such as ``linux-64``, if it differs from the history's
     platform: str = ""
+    #: whether it is complete. A history has only the changes; the environment itself, if it is
+    #: here, can be read whole.
     whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Steps in an order that works: apt, then for each environment conda, then pip.
+    """Steps in an order that works: apt, then for each environment conda, then pip."""
 
-    Attributes:
-        steps: The steps.
-        holdings: The resulting packages, for formats that list all; not part of what two
-            recipes are compared by. An environment has one, or one a platform.
-    """
-
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RecipeStep, ...] = ()
+    #: the resulting packages, for formats that list all; not part of what two recipes are compared
+    #: by. An environment has one, or one a platform.
     holdings: tuple[Holding, ...] = field(default=(), compare=False)
 
 
@@ -167,26 +128,22 @@ def taken_back(history: Sequence[Record]) -> dict[str, str]:
     return taken
 
 
-class _Options(NamedTuple):
-    """The options of a request for all of its specs; specs with other options get another step.
-
-    Attributes:
-        constraints: The ``-c FILE`` specs.
-        files: The ``-r FILE`` specs: a file may name an index or ask for hashes, for the whole run.
-    """
+class _Manner(NamedTuple):
+    """The options of a request for all of its specs; specs with other options get another step."""
 
     sources: Sources
     options: tuple[str, ...]
-    constraints: tuple[Spec, ...]
+    constraints: tuple[Spec, ...]  #: the ``-c FILE`` specs
+    #: the ``-r FILE`` specs: a file may name an index or ask for hashes, for the whole run
     files: tuple[Spec, ...]
 
 
-class _Entry(NamedTuple):
+class _AskedSpec(NamedTuple):
     """One spec that is requested; ``since`` orders the entries of all shelves."""
 
     spec: Spec
     name: str
-    options: _Options
+    options: _Manner
     since: int
     upgrade: bool
     brought: tuple[str, ...]
@@ -194,23 +151,19 @@ class _Entry(NamedTuple):
 
 @dataclass(slots=True)
 class _Shelf:
-    """One manager in one environment.
-
-    Attributes:
-        prefix: Empty for apt, which serves the whole system.
-        seen: By name, every package as last seen on disk.
-        ours: The names of the packages that a counting record added.
-        base: The names of those that were removed though no record had added them.
-        asked: The requested items by name, or by the whole spec without a name.
-        removals: The names of the base's packages that were removed, and since when.
-    """
+    """One manager in one environment."""
 
     manager: ManagerName
-    prefix: str
+    prefix: str  #: empty for apt, which serves the whole system
+    #: by name, every package as last seen on disk
     seen: dict[str, Package] = field(default_factory=dict)
+    #: the names of the packages that a counting record added
     ours: set[str] = field(default_factory=set)
+    #: the names of those that were removed though no record had added them
     base: set[str] = field(default_factory=set)
-    asked: dict[str, _Entry] = field(default_factory=dict)
+    #: the requested items by name, or by the whole spec without a name
+    asked: dict[str, _AskedSpec] = field(default_factory=dict)
+    #: the names of the base's packages that were removed, and since when
     removals: dict[str, int] = field(default_factory=dict)
 
     def added(self, name: str) -> None:
@@ -224,7 +177,7 @@ class _Shelf:
         else:
             self.base.add(name)
 
-    def ask(self, entry: _Entry) -> None:
+    def ask(self, entry: _AskedSpec) -> None:
         key = entry.name or entry.spec.text
         earlier = self.asked.get(key)
         if earlier is not None:
@@ -265,20 +218,17 @@ class Net:
     - A version is the last one seen on disk, after any later change.
     - A removal cancels the install. Only a package that no record had added, and that is
       therefore in the base image, leaves a removal behind.
-
-    Attributes:
-        system: The shelves by manager that all environments share.
-        environments: By prefix, as last recorded.
-        shelves: By prefix and manager.
-        count: The number of records applied.
     """
 
+    #: the shelves by manager that all environments share
     system: dict[ManagerName, _Shelf] = field(
         default_factory=lambda: {manager: _Shelf(manager, "") for manager in of_system()}
     )
+    #: by prefix, as last recorded
     environments: dict[str, EnvironmentRef] = field(default_factory=dict)
+    #: by prefix and manager
     shelves: dict[str, dict[ManagerName, _Shelf]] = field(default_factory=dict)
-    count: int = 0
+    count: int = 0  #: the number of records applied
 
     def apply(self, record: Record, *, void: bool) -> None:
         """Apply a record; a void one only says what was on disk after it."""
@@ -314,7 +264,7 @@ class Net:
             if spec in options.constraints:
                 continue
             brought = () if name else _brought(record, set(names.values()))
-            shelf.ask(_Entry(spec, name, options, self.count, request.upgrade, brought))
+            shelf.ask(_AskedSpec(spec, name, options, self.count, request.upgrade, brought))
 
     def asked(self, manager: ManagerName, place: str) -> set[str]:
         """Return the texts of one manager that count, at one prefix or for the system."""
@@ -326,7 +276,7 @@ class Net:
         constraints = {spec.text for entry in entries for spec in entry.options.constraints}
         return {entry.spec.text for entry in entries} | constraints
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[RecipeStep]:
         """Yield the steps, in an order that works."""
         for shelf in self.system.values():
             yield from self._steps_of(shelf)
@@ -353,14 +303,14 @@ class Net:
             if seen:
                 yield Holding(self.environments[prefix], _sorted(seen))
 
-    def _steps_of(self, shelf: _Shelf) -> Iterator[Step]:
+    def _steps_of(self, shelf: _Shelf) -> Iterator[RecipeStep]:
         environment = self.environments[shelf.prefix] if shelf.prefix else None
         remove = tuple(shelf.removals)
         if remove and not shelf.asked:
-            yield Step(shelf.manager, environment, remove=remove)
+            yield RecipeStep(shelf.manager, environment, remove=remove)
         for options, entries in groupby(shelf.asked.values(), key=lambda entry: entry.options):
             constraints = (Item(spec) for spec in options.constraints)
-            yield Step(
+            yield RecipeStep(
                 shelf.manager,
                 environment,
                 install=(*constraints, *(self._item(shelf, entry) for entry in entries)),
@@ -370,7 +320,7 @@ class Net:
             )
             remove = ()
 
-    def _item(self, shelf: _Shelf, entry: _Entry) -> Item:
+    def _item(self, shelf: _Shelf, entry: _AskedSpec) -> Item:
         seen = (shelf.seen.get(name) for name in dict.fromkeys(entry.brought))
         item = Item(
             entry.spec,
@@ -440,8 +390,8 @@ def _observe(outcome: Outcome, shelves: dict[ManagerName, _Shelf], *, void: bool
         shelves[package.manager].seen[package.name] = package
 
 
-def _options(request: Request, specs: Sequence[Spec]) -> _Options:
-    return _Options(
+def _options(request: Request, specs: Sequence[Spec]) -> _Manner:
+    return _Manner(
         request.sources,
         request.options,
         constraints=tuple(spec for spec in specs if isinstance(spec, Constraint)),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .environment import EnvironmentRef
 from .errors import InvalidSpec
 from .managers import names
 from .pins import pinned
-from .recipe import Recipe, Step
+from .recipe import Recipe, RecipeStep
 from .request import Request
 from .spec import read_all
+from .text import as_json
 from .written import plain, step_of, written
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .environment import EnvironmentRef
 
 VERSION = 1
 """The value of ``v``. A new optional field does not raise it."""
@@ -27,10 +25,8 @@ KIND = "jstackmagic recipe"
 
 def text_of(recipe: Recipe) -> str:
     """Return a recipe as JSON; empty fields are left out, and no string holds a credential."""
-    import json
-
     whole = {"kind": KIND, "v": VERSION, "steps": plain(recipe.steps)}
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return as_json(whole) + "\n"
 
 
 def recipe_of(text: str | bytes) -> Recipe:
@@ -94,5 +90,5 @@ def requests_of(recipe: Recipe) -> Iterator[tuple[EnvironmentRef | None, Request
 def _decoder() -> Any:
     import msgspec
 
-    steps = ("steps", tuple[written(Step), ...], ())  # type: ignore[misc]
+    steps = ("steps", tuple[written(RecipeStep), ...], ())  # type: ignore[misc]
     return msgspec.json.Decoder(msgspec.defstruct("File", [("kind", str), ("v", int), steps]))

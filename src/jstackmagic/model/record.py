@@ -17,57 +17,40 @@ Status = Literal["ok", "failed", "interrupted", "running", "planned", "found", "
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The origin of a request; every field is empty if unknown.
-
-    Attributes:
-        process: An identifier that a later process with the same ``pid`` does not have.
-        virtual: The virtual packages by which conda chooses builds here (CEP 26): ``__cuda=12.4``.
-        cluster: The kind and the address of the cluster whose workers it was done on.
-    """
+    """The origin of a request; every field is empty if unknown."""
 
     user: str = ""
     host: str = ""
     pid: int = 0
-    process: str = ""
+    process: str = ""  #: an identifier that a later process with the same ``pid`` does not have
     kernel: str = ""
     notebook: str = ""
     container: str = ""
     image: str = ""
     jstackmagic: str = ""
+    #: the virtual packages by which conda chooses builds here (CEP 26): ``__cuda=12.4``
     virtual: tuple[str, ...] = ()
-    cluster: str = ""
+    cluster: str = ""  #: the kind and the address of the cluster whose workers it was done on
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One request, its environment, and its outcome.
+    """One request, its environment, and its outcome."""
 
-    Attributes:
-        id: ``TRANSACTION.STEP``; unique.
-        time: When it started, ISO 8601, UTC.
-        status: ``interrupted`` if a record was begun, never ended, and its process is gone;
-            ``seen`` for a command that no request can express; its request is empty.
-        request: The request.
-        environment: The environment.
-        engine: The engine that did the work.
-        commands: The command lines as shown, credentials masked.
-        context: The origin of the request.
-        outcome: What happened; None if it is planned, running or was interrupted.
-        undoes: The id of the record, or of the whole transaction, that this one undid.
-        notes: Notes for exports and replays.
-    """
-
-    id: str
-    time: str
+    id: str  #: ``TRANSACTION.STEP``; unique
+    time: str  #: when it started, ISO 8601, UTC
+    #: ``interrupted`` if a record was begun, never ended, and its process is gone; ``seen`` for a
+    #: command that no request can express; its request is empty
     status: Status
     request: Request
     environment: EnvironmentRef
     engine: str = ""
-    commands: tuple[str, ...] = ()
-    context: Context = field(default_factory=Context)
+    commands: tuple[str, ...] = ()  #: the command lines as shown, credentials masked
+    context: Context = field(default_factory=Context)  #: the origin of the request
+    #: what happened; None if it is planned, running or was interrupted
     outcome: Outcome | None = None
-    undoes: str = ""
-    notes: tuple[str, ...] = ()
+    undoes: str = ""  #: the id of the record, or of the whole transaction, that this one undid
+    notes: tuple[str, ...] = ()  #: notes for exports and replays
 
     @property
     def transaction(self) -> str:

@@ -30,17 +30,11 @@ _HEXADECIMAL = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image's name.
+    """An image's name."""
 
-    Attributes:
-        name: The repository, with its registry if it is named.
-        tag: The tag; empty without one.
-        digest: ``sha256:…``; empty without one.
-    """
-
-    name: str
-    tag: str = ""
-    digest: str = ""
+    name: str  #: the repository, with its registry if it is named
+    tag: str = ""  #: the tag; empty without one
+    digest: str = ""  #: ``sha256:…``; empty without one
 
     @property
     def registry(self) -> str:
@@ -67,7 +61,6 @@ def parse(text: str) -> Reference:
     if match is None or len(match["name"]) > _LONGEST_NAME or _HEXADECIMAL.fullmatch(text):
         raise UsageError(
             f"{text!r} is not an image's name.",
-            kept="Nothing was started.",
             advice="Lower-case letters and digits, such as analysis:2026-11 or"
             " registry.example.com/team/analysis",
         )
@@ -84,7 +77,6 @@ def parse_tag(text: str) -> Reference:
     if reference.digest:
         raise UsageError(
             f"{text!r} has a digest, which cannot be chosen.",
-            kept="Nothing was started.",
             advice=f"Without it: {Reference(reference.name, reference.tag)}",
         )
     return Reference(reference.name, reference.tag or "latest")

@@ -14,23 +14,15 @@ Action = Literal["install", "remove"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One manager asked for one action.
-
-    Attributes:
-        action: Install or remove.
-        manager: The package manager.
-        specs: The specs in the user's order; a text among them is read.
-        upgrade: Also move installed packages to the newest version allowed.
-        sources: The sources of the packages.
-        options: The words after ``--``, passed to the manager as they are; those that name a
-            source are one of the sources.
-    """
+    """One manager asked for one action."""
 
     action: Action
     manager: ManagerName
-    specs: tuple[Spec, ...]
-    upgrade: bool = False
+    specs: tuple[Spec, ...]  #: the specs in the user's order; a text among them is read
+    upgrade: bool = False  #: also move installed packages to the newest version allowed
     sources: Sources = field(default_factory=Sources)
+    #: the words after ``--``, passed to the manager as they are; those that name a source are one
+    #: of the sources
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

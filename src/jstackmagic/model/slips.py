@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from .environment import TOOLS
 from .errors import UsageError
+from .packages import ManagerName
 
 _TOOLS = frozenset(
     (
         *("sudo", "python", "-m", "pip", "pipx", "uv", "poetry", "pixi"),
-        *("conda", "mamba", "micromamba", "apt", "apt-get", "aptitude", "pipenv", "pdm", "rye"),
+        *(*TOOLS, "apt", "apt-get", "aptitude", "pipenv", "pdm", "rye"),
         *("npm", "yarn", "brew", "yum", "dnf", "apk", "gem", "cargo", "snap"),
     )
+)
+_MANAGERS: Mapping[str, ManagerName] = {
+    **dict.fromkeys(TOOLS, "conda"),
+    **dict.fromkeys(("apt", "apt-get", "aptitude"), "apt"),
+}
+"""The managers that are named by their tools; pip's packages may be conda's as well."""
+
+_LIST = re.compile(
+    r"(?:\S*/)?(?:(?:requirements|constraints)[\w.-]*\.(?:txt|in)|environment[\w.-]*\.ya?ml"
+    r"|(?:apt|packages)\.txt|(?:pyproject|pylock[\w.-]*)\.toml|conda-lock\.ya?ml|Pipfile)"
 )
 _INSTALL = ("install", "add")
 _REMOVE = ("remove", "uninstall")
@@ -51,21 +64,47 @@ def magic_for(verb: str) -> str:
     return "%envinstall --upgrade" if verb in _UPDATE else "%envinstall"
 
 
-def check_verb(words: Sequence[str]) -> None:
+def check_words(words: Sequence[str], manager: ManagerName | None = None) -> None:
+    """Stop at what was typed in place of packages: a command, the name of a list, commas.
+
+    Raises:
+        UsageError: There is such a word.
+    """
+    check_verb(words, manager)
+    for word in words:
+        if _LIST.fullmatch(word):
+            raise UsageError(
+                f"{word} is a list of packages, not a package.",
+                kept="Nothing was started.",
+                advice=f"Install what it lists: %envinstall -f {shlex.quote(word)}",
+            )
+    if any(re.fullmatch(r"[\w.-]+,", word) for word in words):
+        bare = shlex.join(word.rstrip(",") for word in words)
+        raise UsageError(
+            "Separate packages by blanks, not by commas.",
+            kept="Nothing was started.",
+            advice=f"Did you mean: %envinstall {bare}?",
+        )
+
+
+def check_verb(words: Sequence[str], manager: ManagerName | None = None) -> None:
     """Stop at a command that was typed in place of a package.
 
     Raises:
         UsageError: The words begin with one.
     """
-    found = repeated_verb([part for word in words for part in word.split()])
+    parts = [part for word in words for part in word.split()]
+    found = repeated_verb(parts)
     if found is None:
         return
     verb, rest = found
+    named = (_MANAGERS.get(part.lstrip("!%")) for part in parts[: parts.index(rest[0])])
+    manager = next(filter(None, named), manager)
+    by = f"{manager}:" if manager in _MANAGERS.values() else ""
     raise UsageError(
         f"{verb} is what the command does; it would be looked for as a package.",
-        kept="Nothing was started.",
         advice=(
-            f"Did you mean: {magic_for(verb)} {shlex.join(rest)}?",
-            f"If you do mean a package called {verb}: pip:{verb}, or add --force",
+            f"Did you mean: {magic_for(verb)} {shlex.join(f'{by}{word}' for word in rest)}?",
+            f"If you do mean a package called {verb}: {manager or 'pip'}:{verb}, or add --force",
         ),
     )

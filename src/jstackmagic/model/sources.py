@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .credentials import MASK, mask
 from .options import INSTALL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from .packages import ManagerName
+from .packages import ManagerName
 
 
-def _of(manager: ManagerName, option: str = "") -> dict[str, str]:
-    return {"manager": manager, "option": option}
+def _of(*managers: ManagerName, option: str = "") -> dict[str, Any]:
+    return {"managers": managers, "option": option}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +20,22 @@ class Sources:
     """The places that a manager is to ask, and the variables it is to see.
 
     A new field needs no other change here: a tuple adds up, a text counts where it was said first.
-
-    Attributes:
-        channels: Extra conda channels, first is strongest.
-        index_url: Replaces pip's index.
-        extra_index_urls: Added to pip's index.
-        find_links: Folders and pages of archives that pip looks in besides.
-        variables: What a build from source is to see, ``NAME=VALUE`` each: ``CMAKE_ARGS`` and the
-            like, without which the very same version is another.
     """
 
-    channels: tuple[str, ...] = field(default=(), metadata=_of("conda", "-c"))
-    index_url: str = field(default="", metadata=_of("pip", "--index-url"))
-    extra_index_urls: tuple[str, ...] = field(default=(), metadata=_of("pip", "--extra-index-url"))
-    variables: tuple[str, ...] = field(default=(), metadata=_of("pip"))
-    find_links: tuple[str, ...] = field(default=(), metadata=_of("pip", "--find-links"))
+    #: extra conda channels, first is strongest
+    channels: tuple[str, ...] = field(default=(), metadata=_of("conda", option="-c"))
+    #: replaces pip's index
+    index_url: str = field(default="", metadata=_of("pip", option="--index-url"))
+    #: added to pip's index
+    extra_index_urls: tuple[str, ...] = field(
+        default=(), metadata=_of("pip", option="--extra-index-url")
+    )
+    #: what the manager is to see, ``NAME=VALUE`` each: ``CMAKE_ARGS`` and the like, without which
+    #: the very same version is another; ``CONDA_OVERRIDE_CUDA``, by which conda chooses between
+    #: builds
+    variables: tuple[str, ...] = field(default=(), metadata=_of("conda", "pip"))
+    #: folders and pages of archives that pip looks in besides
+    find_links: tuple[str, ...] = field(default=(), metadata=_of("pip", option="--find-links"))
 
     def __bool__(self) -> bool:
         return self != _NONE
@@ -62,7 +60,7 @@ class Sources:
 
     def of(self, manager: ManagerName) -> Sources:
         """Return the ones that a manager reads."""
-        kept = (each.name for each in fields(self) if each.metadata["manager"] == manager)
+        kept = (each.name for each in fields(self) if manager in each.metadata["managers"])
         return Sources(**{name: getattr(self, name) for name in kept})
 
     def given(self) -> Iterator[tuple[str, str]]:
@@ -93,7 +91,7 @@ class Sources:
         table = INSTALL.get(manager)
         if table is None or not table.sources or not options:
             return self, options
-        found = list(table.read(options))
+        found = list(table.options(options))
         named = [each for each in found if each.name in table.sources]
         if not named:
             return self, options

@@ -42,26 +42,17 @@ _KEY = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<one>[^']*)'|\"(?P<two>[^\"]*)\
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One spec of a request; its class is its kind.
+    """One spec of a request; its class is its kind."""
 
-    Attributes:
-        text: As the user wrote it, with local paths absolute; also its form in files.
-        name: The package's normalised name; empty if the text has no name.
-        place: The path or URL that it is taken from, its fragment and commit included; empty if
-            a channel or an index has it.
-        extras: The extras of a distribution, as pip calls them.
-        hashes: Those that its archive may have, such as ``sha256:…``.
-        editable: Whether it stays in its folder, and is linked to.
-        marker: The environments that it is for, as the user wrote it.
-    """
-
-    text: str
-    name: str = ""
+    text: str  #: as the user wrote it, with local paths absolute; also its form in files
+    name: str = ""  #: the package's normalised name; empty if the text has no name
+    #: the path or URL that it is taken from, its fragment and commit included; empty if a channel
+    #: or an index has it
     place: str = ""
-    extras: tuple[str, ...] = ()
-    hashes: tuple[str, ...] = ()
-    editable: bool = False
-    marker: str = ""
+    extras: tuple[str, ...] = ()  #: the extras of a distribution, as pip calls them
+    hashes: tuple[str, ...] = ()  #: those that its archive may have, such as ``sha256:…``
+    editable: bool = False  #: whether it stays in its folder, and is linked to
+    marker: str = ""  #: the environments that it is for, as the user wrote it
 
     def __str__(self) -> str:
         return self.text
@@ -117,13 +108,9 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Requirement(Spec):
-    """A distribution by its name, from an index or from a URL: PEP 508.
+    """A distribution by its name, from an index or from a URL: PEP 508."""
 
-    Attributes:
-        version: The specifier, as the user wrote it.
-    """
-
-    version: str = ""
+    version: str = ""  #: the specifier, as the user wrote it
 
     def elsewhere(self, place: str) -> str:
         """Return the same requirement of a file in another place."""
@@ -132,43 +119,27 @@ class Requirement(Spec):
 
 @dataclass(frozen=True, slots=True)
 class MatchSpec(Spec):
-    """A package of a channel.
+    """A package of a channel."""
 
-    Attributes:
-        channel: The channel it must come from; empty for any.
-        version: The constraint, as the user wrote it, a build after it included.
-        keys: The values in brackets, by name.
-        has_build: Whether it has a build.
-    """
-
-    channel: str = ""
-    version: str = ""
-    keys: tuple[tuple[str, str], ...] = ()
+    channel: str = ""  #: the channel it must come from; empty for any
+    version: str = ""  #: the constraint, as the user wrote it, a build after it included
+    keys: tuple[tuple[str, str], ...] = ()  #: the values in brackets, by name
     has_build: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DebianPackage(Spec):
-    """A package of Debian's archives.
+    """A package of Debian's archives."""
 
-    Attributes:
-        version: What follows ``=``; empty if it may be any.
-        release: What follows ``/``.
-    """
-
-    version: str = ""
-    release: str = ""
+    version: str = ""  #: what follows ``=``; empty if it may be any
+    release: str = ""  #: what follows ``/``
 
 
 @dataclass(frozen=True, slots=True)
 class NamedPackage(Spec):
-    """A package of any other manager in the list: ``NAME`` or ``NAME==VERSION``.
+    """A package of any other manager in the list: ``NAME`` or ``NAME==VERSION``."""
 
-    Attributes:
-        version: What follows ``==``; empty if it may be any.
-    """
-
-    version: str = ""
+    version: str = ""  #: what follows ``==``; empty if it may be any
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +178,12 @@ Listing = (RequirementsFile, Constraint)
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A place under version control, ``KIND+URL@REF#FRAGMENT``.
+    """A place under version control, ``KIND+URL@REF#FRAGMENT``."""
 
-    Attributes:
-        kind: ``git``, ``hg``, ``svn`` or ``bzr``.
-        url: Without the rest.
-        ref: A branch, a tag or a commit; empty for the default branch.
-        fragment: What follows ``#``.
-    """
-
-    kind: str
-    url: str
-    ref: str = ""
-    fragment: str = ""
+    kind: str  #: ``git``, ``hg``, ``svn`` or ``bzr``
+    url: str  #: without the rest
+    ref: str = ""  #: a branch, a tag or a commit; empty for the default branch
+    fragment: str = ""  #: what follows ``#``
 
     def __str__(self) -> str:
         ref = f"@{self.ref}" if self.ref else ""

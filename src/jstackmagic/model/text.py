@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 
-TURNING = "\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""Characters that end a line for some reader, or reverse the reading order."""
+UNSEEN = r"\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f"
+"""A class of a pattern: what ends a line for some reader, reverses the reading order, or has no
+width. The two joiners are no part of it: names in Persian or Hindi have them."""
 
 # ECMA-48: control strings, control sequences, other escapes; then what is left of C0 and C1
 _ESCAPES = re.compile(
     r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-    rf"|[{TURNING}]",
+    rf"|[{UNSEEN}]",
 )
+_BEYOND_JSON = re.compile(rf"[\x7f-\x9f\ud800-\udfff{UNSEEN}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -34,6 +37,14 @@ def readable(text: str) -> str:
 def legible(text: str) -> str:
     """Return text that moves no cursor and changes no colour; a credential in it stays."""
     return _SURROGATE.sub("\ufffd", _ESCAPES.sub("", text))
+
+
+def as_json(value: object) -> str:
+    """Return indented JSON that may be printed: what no terminal or encoding allows is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _BEYOND_JSON.sub(
+        lambda match: json.dumps(match[0])[1:-1].replace("\x7f", "\\u007f"), text
+    )
 
 
 def for_terminal(text: str) -> str:

@@ -7,10 +7,8 @@ a local version label, ``2.4.1+cu121``, ``2.4.1+cpu`` (PEP 440).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .packages import Package
+from .packages import Package
 
 _CUDA_BUILD = re.compile(r"(?:^|[_.-])(?:cuda|gpu)[_-]?v?(\d+(?:[._]\d+)*)?", re.IGNORECASE)
 _CUDA_LABEL = re.compile(r"\+cu(\d+)")

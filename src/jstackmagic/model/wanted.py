@@ -13,25 +13,18 @@ from urllib.parse import unquote
 
 @dataclass
 class Wanted:
-    """The parts of a request, each with its origin: empty for the line itself.
-
-    Attributes:
-        names: The requested packages.
-        needs: The dependencies that a project or an archive declares.
-        computed: Projects that work out as they run what they need.
-        nameless: Specs without a package's name.
-        places: The sources of packages: the setting that covers it, and the place.
-        beyond: Parts that cannot be followed.
-        files: The archives of this machine, by path.
-    """
+    """The parts of a request, each with its origin: empty for the line itself."""
 
     names: list[tuple[str, str]] = field(default_factory=list)
+    #: the dependencies that a project or an archive declares
     needs: list[tuple[str, str]] = field(default_factory=list)
+    #: projects that work out as they run what they need
     computed: list[tuple[str, str]] = field(default_factory=list)
-    nameless: list[tuple[str, str]] = field(default_factory=list)
+    nameless: list[tuple[str, str]] = field(default_factory=list)  #: specs without a package's name
+    #: the sources of packages: the setting that covers it, and the place
     places: list[tuple[str, str, str]] = field(default_factory=list)
-    beyond: list[tuple[str, str]] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
+    beyond: list[tuple[str, str]] = field(default_factory=list)  #: parts that cannot be followed
+    files: list[str] = field(default_factory=list)  #: the archives of this machine, by path
 
     def name(self, name: str, text: str, where: str) -> None:
         """Add a package by its name, or a spec without one."""

@@ -7,7 +7,7 @@ import unicodedata
 
 from .credentials import MASK, mask
 from .errors import ExportError
-from .text import TURNING
+from .text import UNSEEN
 
 
 def holds_credential(text: str) -> bool:
@@ -31,16 +31,14 @@ def checked(text: str) -> str:
         ExportError: It holds a character that no quoting keeps inside a line, or a credential.
     """
     for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") or character in TURNING:
+        if unicodedata.category(character) in ("Cc", "Cs") or re.match(f"[{UNSEEN}]", character):
             raise ExportError(
                 f"{text!r} holds U+{ord(character):04X}, which cannot be written on one line.",
-                kept="Nothing was written.",
                 advice="Take it out of the recipe: %envremove or %envundo",
             )
     if holds_credential(text):
         raise ExportError(
             f"{mask(text)!r} holds a credential where none can be passed to a build.",
-            kept="Nothing was written.",
             advice="Give a channel with --channel and an index with --index-url; those can be.",
         )
     return text
@@ -68,7 +66,6 @@ def quoted_spec(text: str) -> str:
     if text.lstrip().startswith("-"):
         raise ExportError(
             f"{text!r} is an option, not a package.",
-            kept="Nothing was written.",
             advice="Options follow two dashes: %envinstall NAME -- OPTION",
         )
     return quoted(text)
@@ -79,7 +76,6 @@ def published(text: str, notes: list[str], reader: str = "") -> str:
 
     Args:
         text: Such as a URL.
-        notes: Sentences for the user.
         reader: Who finds the credential elsewhere, and where: a part of a sentence.
 
     Raises:
@@ -97,6 +93,8 @@ def public(text: str) -> str:
     'https://pypi.example.com/simple'
     >>> public("https://conda.example.com/t/****/lab"), public("https://e.example.com/x?token=1&a=b")
     ('https://conda.example.com/lab', 'https://e.example.com/x?a=b')
+    >>> public("https://h.example.com/x.whl?X-Sig-Token=abc&Expires=5")
+    'https://h.example.com/x.whl?Expires=5'
     >>> public("t/****/lab::tool")  # a channel below conda's alias
     'lab::tool'
     """
@@ -105,5 +103,5 @@ def public(text: str) -> str:
         return text
     masked = masked.replace(f"://{MASK}@", "://").replace(f"/t/{MASK}", "")
     masked = re.sub(rf"(?<![\w/])t/{re.escape(MASK)}/", "", masked)
-    masked = re.sub(rf"(?<=[?&])\w+={re.escape(MASK)}(?:&|(?=$|[#\s'\"]))", "", masked)
+    masked = re.sub(rf"(?<=[?&])[\w.%-]+={re.escape(MASK)}(?:&|(?=$|[#\s'\"]))", "", masked)
     return re.sub(r"[?&](?=$|[#\s'\"])", "", masked)

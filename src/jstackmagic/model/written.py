@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from .credentials import mask, mask_words
 from .packages import Package
-from .recipe import Item, Step
+from .recipe import Item, RecipeStep
 from .request import Request
 from .sources import Sources
 from .spec import Spec
@@ -24,7 +24,6 @@ def plain(value: object, *, whole: bool = False) -> Any:
     Every text of a record passes here and nowhere else on its way to a file.
 
     Args:
-        value: A noun, or a tuple or a mapping of nouns.
         whole: Also what is at its default, which a file leaves out.
     """
     if isinstance(value, str):
@@ -71,8 +70,8 @@ def written(noun: Any) -> Any:
     """Return the dataclass of what a file holds of a noun, for a decoder."""
     if noun is Item:
         return _flat(Item, spec=str, brought=tuple[_flat(Item, spec=str, brought=tuple[()]), ...])  # type: ignore[misc]
-    if noun is Step:
-        return _flat(Step, install=tuple[written(Item), ...])  # type: ignore[misc]
+    if noun is RecipeStep:
+        return _flat(RecipeStep, install=tuple[written(Item), ...])  # type: ignore[misc]
     return _flat(Request, specs=tuple[str, ...])
 
 
@@ -93,10 +92,10 @@ def request_of(line: Any) -> Request:
     return Request(**_fields(Request, line), sources=_sources(line))
 
 
-def step_of(line: Any) -> Step:
+def step_of(line: Any) -> RecipeStep:
     """Return the step of what a file held of it."""
-    parts = _fields(Step, line) | {"install": tuple(map(_item, line.install))}
-    return Step(**parts, sources=_sources(line))
+    parts = _fields(RecipeStep, line) | {"install": tuple(map(_item, line.install))}
+    return RecipeStep(**parts, sources=_sources(line))
 
 
 def _item(line: Any) -> Item:

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 from ..model.packages import normalise
-from .standard import SEVERAL
 
 POPULAR = 3000
 """The number of most used packages that a typosquatter may imitate."""
@@ -24,25 +23,19 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The data file.
+    """The data file."""
 
-    Attributes:
-        made: The date of the data, as 2026-11-24.
-        imports: Import name → PyPI's name, if it does not follow from the import name.
-        conda: PyPI's name → conda-forge's, if they differ.
-        namespaces: Top-level import names that many packages share.
-        own: Import names, in lower case, that mean a file of the user's own more often than not.
-        known: The packages that exist, the most downloaded first.
-        ranked: The number of those in order; the others are known to conda-forge.
-    """
-
-    made: str
+    made: str  #: the date of the data, as 2026-11-24
+    #: import name → PyPI's name, if it does not follow from the import name
     imports: dict[str, str]
-    conda: dict[str, str]
-    namespaces: frozenset[str]
+    #: import name → the packages that bring it and are not the same: that of the very name first
+    several: dict[str, list[str]]
+    conda: dict[str, str]  #: PyPI's name → conda-forge's, if they differ
+    namespaces: frozenset[str]  #: top-level import names that many packages share
+    #: import names, in lower case, that mean a file of the user's own more often than not
     own: frozenset[str]
-    known: tuple[str, ...]
-    ranked: int
+    known: tuple[str, ...]  #: the packages that exist, the most downloaded first
+    ranked: int  #: the number of those in order; the others are known to conda-forge
 
     @property
     def popular(self) -> tuple[str, ...]:
@@ -57,6 +50,7 @@ def names() -> Names:
     return Names(
         made=data["made"],
         imports=data["imports"],
+        several=data["several"],
         conda=data["conda"],
         namespaces=frozenset(data["namespaces"].split()),
         own=frozenset(data["own"].split()),
@@ -102,8 +96,6 @@ def package_of(module: str) -> str | None:
     """
     data = names()
     root = module.partition(".")[0]
-    if root in SEVERAL:
-        return SEVERAL[root][0]
     parts = module.split(".")
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])
@@ -193,7 +185,6 @@ def nearest(name: str, candidates: Sequence[str] | None = None) -> tuple[str, ..
     """Return a few known names with a similar spelling, the nearest first.
 
     Args:
-        name: The name as written.
         candidates: The names to search; by default the much used packages.
     """
     from difflib import get_close_matches
@@ -213,17 +204,11 @@ def nearest(name: str, candidates: Sequence[str] | None = None) -> tuple[str, ..
 
 @dataclass(frozen=True, slots=True)
 class Libraries:
-    """The Debian packages of shared libraries.
+    """The Debian packages of shared libraries."""
 
-    Attributes:
-        made: The date of the file.
-        source: The release whose lists it is made from.
-        packages: Library → package.
-    """
-
-    made: str
-    source: str
-    packages: dict[str, str]
+    made: str  #: the date of the file
+    source: str  #: the release whose lists it is made from
+    packages: dict[str, str]  #: library → package
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_NOTHING = "there is no successor"
+
 REMOVED = {
     # module: (the first Python without it, what to use)
     "aifc": ("3.13", "there is no successor; the soundfile package reads AIFF"),
@@ -11,85 +13,54 @@ REMOVED = {
     "binhex": ("3.11", "binascii"),
     "cgi": ("3.13", "urllib.parse.parse_qs and email.message; legacy-cgi is the same code"),
     "cgitb": ("3.13", "traceback, or logging.exception"),
-    "chunk": ("3.13", "there is no successor"),
     "crypt": ("3.13", "hashlib.scrypt, or the bcrypt package"),
     "distutils": ("3.12", "setuptools, sysconfig, shutil.which and packaging.version"),
     "dummy_threading": ("3.9", "threading"),
-    "formatter": ("3.10", "there is no successor"),
     "imghdr": ("3.13", "the filetype or puremagic package"),
     "imp": ("3.12", "importlib: import_module, reload, util.find_spec"),
     "lib2to3": ("3.13", "the libcst or parso package"),
     "macpath": ("3.8", "posixpath"),
     "mailcap": ("3.13", "mimetypes"),
-    "msilib": ("3.13", "there is no successor"),
-    "nis": ("3.13", "there is no successor"),
-    "nntplib": ("3.13", "there is no successor"),
     "ossaudiodev": ("3.13", "the sounddevice package"),
     "parser": ("3.10", "ast"),
     "pipes": ("3.13", "subprocess; for pipes.quote, shlex.quote"),
     "smtpd": ("3.12", "the aiosmtpd package"),
     "sndhdr": ("3.13", "the filetype or puremagic package"),
-    "spwd": ("3.13", "there is no successor"),
-    "sunau": ("3.13", "there is no successor"),
     "symbol": ("3.10", "ast"),
     "telnetlib": ("3.13", "the telnetlib3 package"),
     "uu": ("3.13", "base64"),
     "xdrlib": ("3.13", "struct"),
+    **dict.fromkeys(("chunk", "msilib", "nis", "nntplib", "spwd", "sunau"), ("3.13", _NOTHING)),
+    "formatter": ("3.10", _NOTHING),
 }
 """Python's own "Removed" lists ("What's New" of 3.8 to 3.13, PEP 594)."""
 
 PYTHON_2 = {
-    "BaseHTTPServer": "http.server",
-    "ConfigParser": "configparser",
-    "Cookie": "http.cookies",
-    "HTMLParser": "html.parser",
-    "Queue": "queue",
-    "SimpleHTTPServer": "http.server",
-    "SocketServer": "socketserver",
-    "StringIO": "io.StringIO",
-    "Tkinter": "tkinter",
-    "UserDict": "collections.UserDict",
-    "__builtin__": "builtins",
-    "cPickle": "pickle",
-    "cStringIO": "io.StringIO",
-    "commands": "subprocess",
-    "cookielib": "http.cookiejar",
-    "copy_reg": "copyreg",
-    "dummy_thread": "threading",
-    "htmlentitydefs": "html.entities",
-    "httplib": "http.client",
-    "md5": "hashlib",
-    "robotparser": "urllib.robotparser",
-    "sets": "the built-in set",
-    "sha": "hashlib",
-    "tkFileDialog": "tkinter.filedialog",
-    "tkMessageBox": "tkinter.messagebox",
-    "thread": "threading",
-    "ttk": "tkinter.ttk",
-    "urllib2": "urllib.request",
-    "urlparse": "urllib.parse",
+    **dict.fromkeys(("BaseHTTPServer", "SimpleHTTPServer"), "http.server"),
+    **dict.fromkeys(("StringIO", "cStringIO"), "io.StringIO"),
+    **dict.fromkeys(("dummy_thread", "thread"), "threading"),
+    **dict.fromkeys(("md5", "sha"), "hashlib"),
+    "ConfigParser": "configparser", "Cookie": "http.cookies", "HTMLParser": "html.parser",
+    "Queue": "queue", "SocketServer": "socketserver", "Tkinter": "tkinter",
+    "UserDict": "collections.UserDict", "__builtin__": "builtins", "cPickle": "pickle",
+    "commands": "subprocess", "cookielib": "http.cookiejar", "copy_reg": "copyreg",
+    "htmlentitydefs": "html.entities", "httplib": "http.client",
+    "robotparser": "urllib.robotparser", "sets": "the built-in set",
+    "tkFileDialog": "tkinter.filedialog", "tkMessageBox": "tkinter.messagebox",
+    "ttk": "tkinter.ttk", "urllib2": "urllib.request", "urlparse": "urllib.parse",
     "xmlrpclib": "xmlrpc.client",
-}
+}  # fmt: skip
 """The standard library's reorganisation for Python 3 (PEP 3108)."""
 
 ELSEWHERE = {
-    "winreg": "Windows",
-    "_winreg": "Windows",
-    "_winapi": "Windows",
-    "msvcrt": "Windows",
-    "nt": "Windows",
-    "winsound": "Windows",
+    **dict.fromkeys(("winreg", "_winreg", "_winapi", "msvcrt", "nt", "winsound"), "Windows"),
     "_scproxy": "macOS",
     "google.colab": "Google Colab",
-    "kaggle_datasets": "Kaggle's notebooks",
-    "kaggle_secrets": "Kaggle's notebooks",
+    **dict.fromkeys(("kaggle_datasets", "kaggle_secrets"), "Kaggle's notebooks"),
     "dbutils": "Databricks' notebooks",
     "notebookutils": "Microsoft Fabric",
     "mssparkutils": "Azure Synapse",
-    "js": "Pyodide, in a browser",
-    "pyodide": "Pyodide, in a browser",
-    "pyodide_js": "Pyodide, in a browser",
-    "micropip": "Pyodide, in a browser",
+    **dict.fromkeys(("js", "pyodide", "pyodide_js", "micropip"), "Pyodide, in a browser"),
     "machine": "MicroPython",
     "arcpy": "ArcGIS",
     "hou": "Houdini",
@@ -107,43 +78,27 @@ ONE_SYSTEM = {
 
 OPTIONAL = {
     # module: (Debian's package for the system's Python, conda's package)
-    "tkinter": ("python3-tk", "tk"),
-    "_tkinter": ("python3-tk", "tk"),
-    "turtle": ("python3-tk", "tk"),
+    **dict.fromkeys(("tkinter", "_tkinter", "turtle"), ("python3-tk", "tk")),
     "idlelib": ("idle", ""),
-    "venv": ("python3-venv", ""),
-    "ensurepip": ("python3-venv", ""),
+    **dict.fromkeys(("venv", "ensurepip"), ("python3-venv", "")),
     "lib2to3": ("python3-lib2to3", ""),
     "distutils": ("python3-distutils", ""),
     "_dbm": ("", ""),
-    "_gdbm": ("python3-gdbm", ""),
-    "dbm.gnu": ("python3-gdbm", ""),
+    **dict.fromkeys(("_gdbm", "dbm.gnu"), ("python3-gdbm", "")),
 }
 """Parts of Python that a distributor packs apart."""
 
 BUILT_WITH = {
     # C parts that a Python built from source lacks where a library's headers were not there
-    "_bz2": "libbz2-dev",
-    "_ctypes": "libffi-dev",
-    "_curses": "libncurses-dev",
-    "_dbm": "libgdbm-compat-dev",
-    "_hashlib": "libssl-dev",
-    "_lzma": "liblzma-dev",
-    "_sqlite3": "libsqlite3-dev",
-    "_ssl": "libssl-dev",
-    "_uuid": "uuid-dev",
-    "readline": "libreadline-dev",
-    "zlib": "zlib1g-dev",
-}
+    "_bz2": "libbz2-dev", "_ctypes": "libffi-dev", "_curses": "libncurses-dev",
+    "_dbm": "libgdbm-compat-dev", "_hashlib": "libssl-dev", "_lzma": "liblzma-dev",
+    "_sqlite3": "libsqlite3-dev", "_ssl": "libssl-dev", "_uuid": "uuid-dev",
+    "readline": "libreadline-dev", "zlib": "zlib1g-dev",
+}  # fmt: skip
 
 DEBIAN_PYTHON = {
-    "apt": "python3-apt",
-    "apt_pkg": "python3-apt",
-    "aptsources": "python3-apt",
-    "debconf": "python3-debconf",
-    "rpm": "python3-rpm",
-    "selinux": "python3-selinux",
-    "systemd": "python3-systemd",
+    **dict.fromkeys(("apt", "apt_pkg", "aptsources"), "python3-apt"),
+    **{name: f"python3-{name}" for name in ("debconf", "rpm", "selinux", "systemd")},
 }
 """Modules for the system's own Python alone, useless in another."""
 
@@ -151,11 +106,7 @@ CONDA_ONLY = {
     "ROOT": "root",
     "graph_tool": "graph-tool",
     "dolfin": "fenics",
-    "sage": "sage",
-    "conda": "conda",
-    "mamba": "mamba",
-    "libmambapy": "libmambapy",
-    "openmm": "openmm",
+    **{name: name for name in ("sage", "conda", "mamba", "libmambapy", "openmm")},
 }
 """Import name → conda-forge's package, for modules that no wheel has."""
 
@@ -178,6 +129,3 @@ MOVED = {
     "IPython.parallel": "it is the package ipyparallel since IPython 4",
 }
 """Well-known modules that have moved."""
-
-SEVERAL = {"twitter": ("twitter", "python-twitter")}
-"""Imports that several packages of PyPI bring, not the same library: that of the name first."""

@@ -11,22 +11,18 @@ import os
 import stat
 import tempfile
 import warnings
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..history.file import History
 from ..model.collector import collector_paused
 from ..model.errors import HistoryError, UsageError
+from ..model.record import Record
 from .person import Filter, count, whole_lines
 from .tally import Tally, total
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..model.record import Record
 
 USUAL = ".local/share/jstackmagic/history.jsonl"
 """The history in a home folder, where no setting says otherwise."""
@@ -48,7 +44,6 @@ def histories(folders: Iterable[Path], usual: str = USUAL) -> list[Found]:
     A folder may be a home, hold homes, or hold history files by themselves; or it is such a file.
 
     Args:
-        folders: The folders.
         usual: The history's path in a home.
 
     Raises:
@@ -82,8 +77,6 @@ def report_on(found: Sequence[Found], wanted: Filter, *, workers: int = 0) -> Ta
     """Count histories; each is one person's.
 
     Args:
-        found: The histories.
-        wanted: The records that count.
         workers: The number of processes; 0 for one a core.
     """
     workers = workers or len(os.sched_getaffinity(0))
@@ -123,7 +116,9 @@ def opened(home: str, path: str) -> int:
     folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     *parents, name = path.split("/")
     try:
-        for each in _down(parents):
+        for each in parents:
+            if each in ("", ".", ".."):
+                raise OSError(0, "its path climbs")
             inner = os.open(each, _INSIDE, dir_fd=folder)
             os.close(folder)
             folder = inner
@@ -134,13 +129,6 @@ def opened(home: str, path: str) -> int:
         os.close(file)
         raise OSError(0, "it is no plain file")
     return file
-
-
-def _down(parents: Sequence[str]) -> Iterator[str]:
-    for each in parents:
-        if each in ("", ".", ".."):
-            raise OSError(0, "its path climbs")
-        yield each
 
 
 def records_of(home: str, path: str) -> Sequence[Record]:

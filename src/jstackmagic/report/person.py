@@ -10,14 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from ..history.lines import SCHEMA
+from ..history.lines import SCHEMA, time_of
 from ..model.causes import cause_of
 from ..model.environment import EnvironmentRef
 from ..model.managers import is_system, names, place
@@ -40,21 +40,14 @@ _SOON = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The records that count.
+    """The records that count."""
 
-    Attributes:
-        since: Only from this time on, ISO 8601 in UTC as records have it; empty for all.
-        until: Only up to this time.
-        image: A pattern of the images.
-        environment: A pattern of the environments, by name or prefix.
-    """
+    since: str = ""  #: only from this time on, ISO 8601 in UTC as records have it; empty for all
+    until: str = ""  #: only up to this time
+    image: str = ""  #: a pattern of the images
+    environment: str = ""  #: a pattern of the environments, by name or prefix
 
-    since: str = ""
-    until: str = ""
-    image: str = ""
-    environment: str = ""
-
-    def __contains__(self, line: Line) -> bool:
+    def __contains__(self, line: PersonLine) -> bool:
         where = line.environment
         return (
             (not self.since or line.time >= self.since)
@@ -68,7 +61,7 @@ class Filter:
         )
 
 
-class _Request(msgspec.Struct, gc=False):
+class _BriefRequest(msgspec.Struct, gc=False):
     action: str
     manager: str
     specs: tuple[str, ...] = ()
@@ -77,71 +70,56 @@ class _Request(msgspec.Struct, gc=False):
     extra_index_urls: tuple[str, ...] = ()
 
 
-class _Package(msgspec.Struct, gc=False):
+class _BriefPackage(msgspec.Struct, gc=False):
     manager: str
     name: str
     version: str = ""
     size: int | None = None
 
 
-class _Change(msgspec.Struct, gc=False):
-    added: tuple[_Package, ...] = ()
-    removed: tuple[_Package, ...] = ()
+class _BriefChange(msgspec.Struct, gc=False):
+    added: tuple[_BriefPackage, ...] = ()
+    removed: tuple[_BriefPackage, ...] = ()
 
 
-class _Outcome(msgspec.Struct, gc=False):
+class _BriefOutcome(msgspec.Struct, gc=False):
     status: str
     seconds: float = 0.0
-    change: _Change = msgspec.field(default_factory=_Change)
-    resolved: tuple[_Package, ...] = ()
+    change: _BriefChange = msgspec.field(default_factory=_BriefChange)
+    resolved: tuple[_BriefPackage, ...] = ()
     message: str = ""
 
 
-class _Context(msgspec.Struct, gc=False):
+class _BriefContext(msgspec.Struct, gc=False):
     image: str = ""
 
 
 _NOWHERE = EnvironmentRef("system", None, "", None)
 
 
-class Line(msgspec.Struct, gc=False):
+class PersonLine(msgspec.Struct, gc=False):
     """The fields of a history's line that are counted."""
 
     v: int
     event: str
     id: str
     time: str
-    request: _Request | None = None
+    request: _BriefRequest | None = None
     environment: EnvironmentRef = _NOWHERE
-    context: _Context = msgspec.field(default_factory=_Context)
-    outcome: _Outcome | None = None
+    context: _BriefContext = msgspec.field(default_factory=_BriefContext)
+    outcome: _BriefOutcome | None = None
     undoes: str = ""
     notes: tuple[str, ...] = ()
 
 
-_decode = msgspec.json.Decoder(Line).decode
+decode = msgspec.json.Decoder(PersonLine).decode
 
 
 class Unusable(Exception):
     """A history cannot be counted; the text is the reason."""
 
 
-@dataclass(slots=True)
-class _Bad:
-    long: int = 0
-    newer: int = 0
-    broken: int = 0
-
-    def reasons(self) -> Iterator[str]:
-        if self.long:
-            yield f"{counted(self.long, 'line')} of more than {MAX_LINE // 2**20} MB"
-        if self.newer:
-            yield f"{counted(self.newer, 'line')} of another schema version"
-        if self.broken:
-            yield f"{counted(self.broken, 'line')} of no record"
-
-
-class _Standing(NamedTuple):
+class _PersonStanding(NamedTuple):
     time: str
     seconds: float
     bytes: int
@@ -150,7 +128,7 @@ class _Standing(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Mine:
+class _PersonRecord:
     """One person's use of a package."""
 
     installs: int = 0
@@ -160,22 +138,18 @@ class _Mine:
 
 
 class Person:
-    """The fold of one history.
-
-    Args:
-        wanted: The records that count.
-    """
+    """The fold of one history."""
 
     def __init__(self, wanted: Filter) -> None:
         self._wanted = wanted
-        self._open: dict[str, Line] = {}
-        self._mine: dict[Name, _Mine] = {}
-        self._standing: dict[tuple[str, str, str], _Standing] = {}
+        self._open: dict[str, PersonLine] = {}
+        self._mine: dict[Name, _PersonRecord] = {}
+        self._standing: dict[tuple[str, str, str], _PersonStanding] = {}
         self._failures: Counter[tuple[str, str, str]] = Counter()
         self._waits: dict[Name, tuple[str, tuple[str, ...]]] = {}
         self._images: set[str] = set()
         self._count = 0
-        self._bad = _Bad()
+        self._bad: Counter[str] = Counter()
 
     def take(self, raw: bytes) -> None:
         """Take one line in, or count it as bad.
@@ -184,23 +158,23 @@ class Person:
             Unusable: There are more packages than any person could name.
         """
         if len(raw) >= MAX_LINE:
-            self._bad.long += 1
+            self._bad[f"more than {MAX_LINE // 2**20} MB"] += 1
             return
         try:
-            line = _decode(raw)
+            line = decode(raw)
         except (ValueError, RecursionError):
-            self._bad.broken += bool(raw.strip())
+            self._bad["no record"] += bool(raw.strip())
             return
         if line.v != SCHEMA:
-            self._bad.newer += 1
+            self._bad["another schema version"] += 1
         elif line.event == "end":
             self._end(line)
         elif line.request is None or line.request.manager not in names():
-            self._bad.broken += 1
+            self._bad["no record"] += 1
         elif line in self._wanted:
             self._begin(line)
 
-    def _begin(self, line: Line) -> None:
+    def _begin(self, line: PersonLine) -> None:
         self._count += 1
         if line.context.image:
             self._images.add(line.context.image[:_MAX_TEXT])
@@ -216,7 +190,7 @@ class Person:
         if named > MAX_NAMES:
             raise Unusable(f"it names more than {MAX_NAMES} packages")
 
-    def _end(self, line: Line) -> None:
+    def _end(self, line: PersonLine) -> None:
         start = self._open.get(line.id)
         if start is None or line.outcome is None:
             return
@@ -224,7 +198,7 @@ class Person:
             del self._open[line.id]
         self._apply(start, line.outcome)
 
-    def _plan(self, line: Line) -> None:
+    def _plan(self, line: PersonLine) -> None:
         assert line.request is not None
         why = tuple(n.removeprefix(WHY)[:_MAX_TEXT] for n in line.notes if n.startswith(WHY))
         if line.request.action != "install" or not (why or is_system(line.request.manager)):
@@ -233,7 +207,7 @@ class Person:
             if spec.name:
                 self._waits.setdefault((line.request.manager, spec.name), (line.time, why))
 
-    def _apply(self, line: Line, outcome: _Outcome) -> None:
+    def _apply(self, line: PersonLine, outcome: _BriefOutcome) -> None:
         request = line.request
         assert request is not None
         manager = request.manager
@@ -248,7 +222,7 @@ class Person:
         else:
             self._install(line, outcome, specs)
 
-    def _install(self, line: Line, outcome: _Outcome, specs: list[Spec]) -> None:
+    def _install(self, line: PersonLine, outcome: _BriefOutcome, specs: list[Spec]) -> None:
         request = line.request
         assert request is not None
         if not specs:
@@ -261,7 +235,7 @@ class Person:
         sources = Sources(request.channels, request.index_url, request.extra_index_urls)
         for spec in specs:
             name = spec.name
-            mine = self._mine.setdefault((manager, name), _Mine())
+            mine = self._mine.setdefault((manager, name), _PersonRecord())
             if not line.undoes:
                 mine.installs += 1
                 mine.asked.add(_version_of(spec))
@@ -269,16 +243,16 @@ class Person:
             if spec.place:
                 continue  # what one person has in a file is nothing for an image of all
             got = versions.get(name, "")[:_MAX_TEXT]
-            self._standing[place(manager, where.prefix), manager, name] = _Standing(
+            self._standing[place(manager, where.prefix), manager, name] = _PersonStanding(
                 line.time, seconds, int(size * share), got, (where, sources, spec.extras)
             )
 
-    def _remove(self, line: Line, name: str) -> None:
+    def _remove(self, line: PersonLine, name: str) -> None:
         assert line.request is not None
         manager = line.request.manager
         self._waits.pop((manager, name), None)
         stood = self._standing.pop((place(manager, line.environment.prefix), manager, name), None)
-        mine = self._mine.setdefault((manager, name), _Mine())
+        mine = self._mine.setdefault((manager, name), _PersonRecord())
         if stood is None:
             mine.removed = True
         elif _is_soon(stood.time, line.time):
@@ -291,7 +265,9 @@ class Person:
             called: The file's name, for what was skipped.
         """
         found = Tally(users=bool(self._count), records=self._count, images=Counter(self._images))
-        found.skipped = [(called, reason) for reason in self._bad.reasons()]
+        found.skipped = [
+            (called, f"{counted(n, 'line')} of {what}") for what, n in (+self._bad).items()
+        ]
         for name, mine in self._mine.items():
             found.uses[name] = Use(
                 users=bool(mine.installs),
@@ -300,13 +276,13 @@ class Person:
                 removed=mine.removed and not mine.installs,
                 asked=Counter(mine.asked),
             )
-        counted = set()
+        seen = set()
         for (_, manager, package), stands in self._standing.items():
             use = found.uses[manager, package]
             use.seconds += stands.seconds
             use.bytes += stands.bytes
-            if (manager, package) not in counted:
-                counted.add((manager, package))
+            if (manager, package) not in seen:
+                seen.add((manager, package))
                 use.standing = 1
                 use.got[stands.version] += 1
                 use.ways[stands.way] += 1
@@ -317,7 +293,7 @@ class Person:
         return found
 
 
-def _specs(line: Line) -> list[Spec]:
+def _specs(line: PersonLine) -> list[Spec]:
     assert line.request is not None
     manager, texts = line.request.manager, line.request.specs
     return [read(manager, text) for text in texts if len(text) <= _MAX_TEXT]
@@ -329,13 +305,9 @@ def _version_of(spec: Spec) -> str:
 
 def _is_soon(then: str, now: str) -> bool:
     try:
-        return _moment(now) - _moment(then) <= _SOON
+        return time_of(now) - time_of(then) <= _SOON
     except (ValueError, TypeError):
         return False
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _day(time: str) -> str:
@@ -359,9 +331,7 @@ def count(lines: Iterable[bytes], called: str, wanted: Filter) -> Tally:
     """Return the counts of one person's lines.
 
     Args:
-        lines: The lines.
         called: What they are called where they, or some of them, cannot be used.
-        wanted: The records that count.
     """
     person = Person(wanted)
     try:

@@ -7,8 +7,10 @@ import html
 import io
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ..display import Part, Result, Table, Text, json_text, size_text
 from ..io.files import write_file
@@ -16,11 +18,6 @@ from ..model.errors import UsageError
 from ..model.extras import is_here, line
 from ..model.text import counted, readable
 from .tally import Failure, Name, Tally, Use
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
-
 
 ORDERS: dict[str, Callable[[Use], float]] = {
     "people": lambda use: use.users,
@@ -39,13 +36,17 @@ def coarse(tally: Tally, least: int) -> Tally:
     """Return the counts without those under `least` people, the others in steps of it.
 
     The steps keep the difference of two reports, as of two days, from counting one person out.
-    Times and sizes keep two digits.
+    Times and sizes are what so many people have at the mean of all, which keeps one digit: a sum
+    would say what the sixth person's install takes.
     """
     if least <= 1:
         return tally
 
     def step(count: int) -> int:
         return count - count % least
+
+    def usual(everything: float, people: int) -> float:
+        return float(f"{everything / max(people, 1):.0e}")
 
     def some(counter: Counter[Any]) -> Counter[Any]:
         return Counter({key: step(n) for key, n in counter.items() if n >= least})
@@ -57,8 +58,8 @@ def coarse(tally: Tally, least: int) -> Tally:
             users=step(use.users),
             installs=step(use.installs) if use.users >= least else 0,
             standing=shown,
-            seconds=_digits(use.seconds) if shown else 0.0,
-            bytes=int(_digits(use.bytes)) if shown else 0,
+            seconds=usual(use.seconds, use.standing) * shown,
+            bytes=int(usual(use.bytes, use.standing) * shown),
             withdrawn=step(use.withdrawn),
             removed=step(use.removed),
             asked=some(use.asked),
@@ -86,27 +87,15 @@ def coarse(tally: Tally, least: int) -> Tally:
     )
 
 
-def _digits(number: float) -> float:
-    return float(f"{number:.1e}")
-
-
 @dataclass(frozen=True, repr=False)
 class Report(Result):
-    """The counts over many histories.
+    """The counts over many histories."""
 
-    Attributes:
-        tally: The counts, as they may be shown.
-        by: What ranks the packages, one of `ORDERS`.
-        limit: The most rows of a table; 0 for all.
-        least: The fewest people that a count may be of.
-        written: The file that it was written to; empty if it is only shown.
-    """
-
-    tally: Tally
-    by: str = "people"
-    limit: int = 20
-    least: int = 1
-    written: str = ""
+    tally: Tally  #: the counts, as they may be shown
+    by: str = "people"  #: what ranks the packages, one of `ORDERS`
+    limit: int = 20  #: the most rows of a table; 0 for all
+    least: int = 1  #: the fewest people that a count may be of
+    written: str = ""  #: the file that it was written to; empty if it is only shown
 
     def summary(self) -> str:
         return f"{_people(self.tally.users)}, {counted(self.tally.records, 'record')}"
@@ -305,11 +294,12 @@ def document(title: str, body: str) -> str:
 
 
 PAGE = (
-    ":root{color-scheme:light dark}"
+    ":root{color-scheme:light dark;background:canvas;color:canvastext}"
     "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1em;max-width:75em}"
     "img.chart{width:min(100%,32em);height:auto;vertical-align:top}"
     "nav a{display:inline-block;padding:.3em .6em .3em 0}"
     "nav a[aria-current]{font-weight:600;color:inherit;text-decoration:none}"
+    "p[role=alert]{font-weight:600;white-space:pre-line}"
     "form{margin:.6em 0;display:flex;flex-wrap:wrap;gap:.4em .8em;align-items:center}"
     "input,select,button{font:inherit;padding:.15em .4em}"
     "main>pre{overflow-x:auto;padding:.8em;border:1px solid #7676767f;border-radius:3px}"

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..display import size_text
+from ..model.environment import EnvironmentRef
 from ..model.managers import is_system, names
-from ..model.recipe import Item, Recipe, Step
+from ..model.recipe import Item, Recipe, RecipeStep
 from ..model.sources import Sources
 from ..model.spec import read
 from ..model.text import counted
 from .shown import duration
 from .tally import Name, Tally, Use, Wait, Way
-
-if TYPE_CHECKING:
-    from ..model.environment import EnvironmentRef
 
 _OF_A_HOME = ("/home/", "/root/")
 _SHOWN = 8  # packages of a sentence
@@ -25,25 +22,16 @@ _SHOWN = 8  # packages of a sentence
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The next image.
+    """The next image."""
 
-    Attributes:
-        recipe: The packages to bake in.
-        image: The image that most people start from; empty if unknown.
-        baked: The baked packages, the most installed first.
-        left: The packages that are left out, likewise.
-        unwanted: The packages of the image that people remove.
-        waits: The system's packages that people wait for, which are baked in.
-        covered: The share of all installs that it makes superfluous, from 0 to 1.
-    """
-
-    recipe: Recipe
-    image: str
-    baked: Sequence[tuple[Name, Use]]
-    left: Sequence[tuple[Name, Use]]
-    unwanted: Sequence[tuple[Name, Use]]
+    recipe: Recipe  #: the packages to bake in
+    image: str  #: the image that most people start from; empty if unknown
+    baked: Sequence[tuple[Name, Use]]  #: the baked packages, the most installed first
+    left: Sequence[tuple[Name, Use]]  #: the packages that are left out, likewise
+    unwanted: Sequence[tuple[Name, Use]]  #: the packages of the image that people remove
+    #: the system's packages that people wait for, which are baked in
     waits: Sequence[tuple[Name, Wait]]
-    covered: float
+    covered: float  #: the share of all installs that it makes superfluous, from 0 to 1
 
     @property
     def in_image(self) -> tuple[str, ...]:
@@ -138,11 +126,8 @@ def _recipe(baked: Sequence[tuple[Name, Use]], waits: Sequence[Name]) -> Recipe:
         runs.setdefault((manager, place, run), []).append(item)
     order = names()
     steps = [
-        Step(
-            manager,
-            usual[prefix] if prefix else None,
-            install=tuple(items),
-            sources=sources,
+        RecipeStep(
+            manager, usual[prefix] if prefix else None, install=tuple(items), sources=sources
         )
         for (manager, prefix, sources), items in runs.items()
     ]

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
 
+from ..history.file import History
+from ..managers.needs import needed
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
+from ..model.ledger import Ledger, Move
 from ..model.managers import of_environment, of_system
 from ..model.managers import place as manager_place
 from ..model.packages import Change, ManagerName, Package, PackageSet, same
-
-if TYPE_CHECKING:
-    from ..history.file import History
-    from ..model.ledger import Ledger, Move
-    from ..model.record import Context
-    from ..model.request import Request
-    from ..where.baseline import Baseline, Witness
+from ..model.plan import Outcome
+from ..model.record import Context
+from ..model.request import Request
+from ..where import baseline
+from ..where.baseline import Baseline, Witness, time_of
+from ..where.ours import OWN, asked_for, needs_of, ours_in, reached
+from ..where.packages import of_uv, read_packages
 
 _Key = tuple[ManagerName, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One package that differs from the beginning.
+class DriftDifference:
+    """One package that differs from the beginning."""
 
-    Attributes:
-        before: The package then; None if it was not installed.
-        now: The package now; None if it is gone.
-        record: The id of the record that explains it; empty without a record.
-    """
-
-    before: Package | None
-    now: Package | None
-    record: str
+    before: Package | None  #: the package then; None if it was not installed
+    now: Package | None  #: the package now; None if it is gone
+    record: str  #: the id of the record that explains it; empty without a record
 
     @property
     def package(self) -> Package:
@@ -46,25 +44,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Drift:
-    """The drift of one environment, or the system, from its beginning.
-
-    Attributes:
-        environment: The environment.
-        managers: The packages' managers.
-        evidence: The evidence of the beginning, by manager; a manager without evidence is missing.
-        differences: The packages that changed.
-        ours: jstackmagic and the dependencies that only it needs: not differences, and never
-            recorded.
-    """
+    """The drift of one environment, or the system, from its beginning."""
 
     environment: Environment
     managers: tuple[ManagerName, ...]
+    #: the evidence of the beginning, by manager; a manager without evidence is missing
     evidence: Mapping[ManagerName, str]
-    differences: tuple[Difference, ...]
+    differences: tuple[DriftDifference, ...]  #: the packages that changed
+    #: jstackmagic and the dependencies that only it needs: not differences, and never recorded
     ours: tuple[Package, ...] = ()
 
     @property
-    def unexplained(self) -> tuple[Difference, ...]:
+    def unexplained(self) -> tuple[DriftDifference, ...]:
         """The differences without a record."""
         return tuple(each for each in self.differences if not each.record)
 
@@ -83,16 +74,8 @@ def drift_of(
     """Compare the packages with the beginning, and each difference with the records.
 
     Args:
-        environment: The environment.
-        managers: The managers.
-        ledger: The records.
         image: Returns the packages of this container's image; None if unknown.
     """
-    import os
-
-    from ..where import baseline
-    from ..where.packages import read_packages
-
     place = "" if managers == of_system() else os.path.normpath(environment.prefix)
     here = read_packages(environment, managers)
     moves = {key[1:]: move for key, move in ledger.moves().items() if key[0] == place}
@@ -115,7 +98,7 @@ def drift_of(
             continue
         move = moves.get(package.key)
         found.append(
-            Difference(
+            DriftDifference(
                 before, now, move.record if move is not None and same(move.left, now) else ""
             )
         )
@@ -132,11 +115,9 @@ def drift_of(
 
 
 def _ours(
-    environment: Environment, here: PackageSet, found: Iterable[Difference], ledger: Ledger
+    environment: Environment, here: PackageSet, found: Iterable[DriftDifference], ledger: Ledger
 ) -> tuple[Package, ...]:
     """Return our own packages among the unrecorded ones."""
-    from ..where.ours import OWN, asked_for, ours_in
-
     # where a record asked for jstackmagic itself, what came with it before is ours all the same
     differs = {each.package.key for each in found}
     new = {each.package.key for each in found if each.before is None and not each.record}
@@ -148,14 +129,9 @@ def _ours(
 
 
 def _shared(
-    environment: Environment, here: PackageSet, found: list[Difference], ledger: Ledger
-) -> list[Difference]:
+    environment: Environment, here: PackageSet, found: list[DriftDifference], ledger: Ledger
+) -> list[DriftDifference]:
     """Explain jstackmagic's dependencies by the records that also need them."""
-    import os
-
-    from ..where.ours import OWN, needs_of, reached
-    from ..where.packages import of_uv
-
     if OWN not in here or all(each.record for each in found):
         return found
     needs, place = needs_of(environment, here), os.path.normpath(environment.prefix)
@@ -183,14 +159,14 @@ def _shared(
 
 def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:
     """Return the beginning; for a manager without evidence, its packages before the records."""
-    untold = {p.key: p for p in here.packages if p.manager not in base.evidence}
+    rest = {p.key: p for p in here.packages if p.manager not in base.evidence}
     for key, move in moves.items():
         if key[0] not in base.evidence:
             if move.before is not None:
-                untold[key] = move.before
+                rest[key] = move.before
             else:
-                untold.pop(key, None)
-    return PackageSet((*base.packages.packages, *untold.values()))
+                rest.pop(key, None)
+    return PackageSet((*base.packages.packages, *rest.values()))
 
 
 def adopt(
@@ -204,17 +180,9 @@ def adopt(
     Requested packages are named rather than their dependencies: by the manager's own
     marks, or without marks, those that no other package needs.
 
-    Args:
-        drift: The differences.
-        history: The history to record them in.
-        context: The context of the records.
-        requests_behind: Returns the requests that must be behind a change, each with its part.
-
     Raises:
         HistoryError: The history cannot be written.
     """
-    from ..model.plan import Outcome
-
     change = Change(
         added=tuple(d.now for d in drift.unexplained if d.now and not d.before),
         changed=tuple((d.before, d.now) for d in drift.unexplained if d.now and d.before),
@@ -239,12 +207,9 @@ def adopt(
 
 def _marked(change: Change, environment: Environment) -> Change:
     """Mark added packages that nothing else needs as requested, if there are no marks."""
-    from ..managers.needs import needed
-    from ..where.packages import of_uv, read_packages
-
     uvs = of_uv(environment)
     marked = {p.manager for p in change.added if p.requested and p.key not in uvs}
-    unmarked = {p.manager for p in change.added} - marked - {"apt"}
+    unmarked = {p.manager for p in change.added} - marked - {*of_system()}
     if not unmarked:
         return change
     needs = needed(read_packages(environment, of_environment()), environment)
@@ -259,10 +224,6 @@ def _marked(change: Change, environment: Environment) -> Change:
 
 def _time(change: Change, environment: Environment) -> str:
     """Return the time of the newest file, ISO 8601, UTC; now for removed packages."""
-    from datetime import datetime, timezone
-
-    from ..where.baseline import time_of
-
     times = [time_of(p, environment) for p in (*change.added, *(new for _, new in change.changed))]
     last = max((each for each in times if each is not None), default=None)
     moment = (

@@ -6,17 +6,14 @@ Nothing here touches the disk; ``replay.py`` does, with this module's results.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ..managers import get
 from ..managers.goal import Exactness, Goal
+from ..model.ledger import Ledger
+from ..model.packages import ManagerName, PackageSet
+from ..model.recipe import RecipeStep
 from ..model.request import Request
 from ..model.spec import read_all
-
-if TYPE_CHECKING:
-    from ..model.ledger import Ledger
-    from ..model.packages import ManagerName, PackageSet
-    from ..model.recipe import Step
 
 
 def goals(ledger: Ledger) -> list[Goal]:
@@ -37,21 +34,14 @@ def goals(ledger: Ledger) -> list[Goal]:
     return found
 
 
-def _place_of(step: Step) -> str:
+def _place_of(step: RecipeStep) -> str:
     return os.path.normpath(step.environment.prefix) if step.environment else ""
 
 
 def requests(
     goal: Goal, manager: ManagerName, here: PackageSet, exactness: Exactness
 ) -> list[Request]:
-    """Return one manager's requests to reach a goal; nothing if it is reached.
-
-    Args:
-        goal: The history's goal.
-        manager: The manager.
-        here: The packages now.
-        exactness: The exactness.
-    """
+    """Return one manager's requests to reach a goal; nothing if it is reached."""
     remove = goal.to_remove(manager, here, exactness)
     asked = [Request("remove", manager, read_all(manager, remove))] if remove else []
     return asked + get(manager).bring(goal, here, exactness)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ..history.built import built_image
+from ..history.file import History
+from ..model.environment import Environment
 from ..model.errors import UnknownEnvironment
-from ..model.managers import is_system, of_system
+from ..model.managers import is_system, of_environment, of_system
 from ..model.record import Record
 from ..where.environment import detect
 from ..where.host import look
 from ..where.packages import read_packages
-
-if TYPE_CHECKING:
-    from ..history.file import History
-    from ..model.environment import Environment
 
 _SHOWN = 5
 _OWN = "jstackmagic/"
@@ -24,15 +22,10 @@ _OWN = "jstackmagic/"
 
 @dataclass(frozen=True)
 class Home:
-    """The records that count in the image that runs now.
-
-    Attributes:
-        records: They.
-        notes: A sentence for each other image.
-    """
+    """The records that count in the image that runs now."""
 
     records: Sequence[Record]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  #: a sentence for each other image
 
 
 def at_home(history: History, command: str, *, every: bool = False) -> Home:
@@ -43,12 +36,8 @@ def at_home(history: History, command: str, *, every: bool = False) -> Home:
     installs in an image that was built from this history.
 
     Args:
-        history: The history.
-        command: The command that includes the rest, for a sentence.
         every: Leave nothing out.
     """
-    from ..history.built import built_image
-
     records = history.records()
     image = look().image or ""
     same = {_name(image), _name(built_image(records, history))}
@@ -109,7 +98,6 @@ def of_other_images(records: Iterable[Record], image: str | None = None) -> tupl
     brought, is this image's as well.
 
     Args:
-        records: The history.
         image: This container's image, empty if unknown; None to look it up.
     """
     image = look().image or "" if image is None else image
@@ -168,7 +156,7 @@ def _here(prefix: str) -> tuple[str, frozenset[str]]:
         environment = detect(prefix)
     except UnknownEnvironment:
         return "", frozenset()
-    packages = read_packages(environment, ("conda", "pip")).packages
+    packages = read_packages(environment, of_environment()).packages
     return _minor(environment.python), frozenset(package.name for package in packages)
 
 

@@ -6,22 +6,18 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..history.file import History
 from ..history.select import moment_of
 from ..io.files import write_file
 from ..io.runtime import own_runtime_folder
+from ..model.environment import Environment
 from ..model.errors import JStackMagicError, Stopped
 from ..where import environment, kernels
 from ..where.baseline import container_start, read_snapshot, take_snapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..history.file import History
-    from ..model.environment import Environment
 
 FOLDER = Path("/usr/local/bin/before-notebook.d")
 """The Docker Stacks' folder of scripts that run before the server (``run-hooks.sh``)."""
@@ -75,7 +71,7 @@ def write(path: Path, text: str, *, mode: int) -> None:
             f"{path} cannot be written: {error.strerror}.",
             kept="Nothing was installed.",
             advice=(
-                "It belongs into the image. In its Dockerfile, as root:",
+                "It belongs in the image. In its Dockerfile, as root:",
                 "RUN jstackmagic hook install",
             ),
         ) from None

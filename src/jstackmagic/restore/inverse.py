@@ -5,36 +5,26 @@ Nothing here touches the disk; ``undo.py`` does, with this module's results.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ..managers import Spelling, get
+from ..model.ledger import Key, Move, Origins
 from ..model.managers import of_environment, of_system
 from ..model.packages import Change, ManagerName, Package, PackageSet, same
 from ..model.request import Request
 from ..model.spec import read_all
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from ..model.ledger import Key, Move, Origins
-
 
 # What has to be done
 
 
 @dataclass(frozen=True)
 class Inverse:
-    """The changes that return one place to its earlier state.
+    """The changes that return one place to its earlier state."""
 
-    Attributes:
-        returns: The earlier packages to install again.
-        goes: The packages to remove, which were not there.
-        moved_since: The packages that changed after the records: as they are, as they were left.
-    """
-
-    returns: tuple[Package, ...] = ()
-    goes: tuple[Package, ...] = ()
+    returns: tuple[Package, ...] = ()  #: the earlier packages to install again
+    goes: tuple[Package, ...] = ()  #: the packages to remove, which were not there
+    #: the packages that changed after the records: as they are, as they were left
     moved_since: tuple[tuple[Package | None, Package | None], ...] = ()
 
     def __bool__(self) -> bool:
@@ -70,17 +60,15 @@ def inverse(moves: Mapping[Key, Move], here: PackageSet, prefix: str, origins: O
     """Return the changes needed at one prefix.
 
     Args:
-        moves: The records' changes, everywhere.
-        here: The packages now.
         prefix: The place's prefix; empty for apt's packages.
-        origins: The packages' origins according to the history.
     """
     returns, goes, moved = [], [], []
     for (where, manager, name), move in moves.items():
         now = here.get(manager, name)
-        if where != prefix or same(now, move.before):
+        left = same(now, move.left) and not same(move.before, move.left)
+        if where != prefix or (same(now, move.before) and not left):
             continue
-        if not same(now, move.left):
+        if not left:
             moved.append((now, move.left))
         if move.before is not None:
             returns.append(origins.describe(move.before))

@@ -5,39 +5,31 @@ They are next to the history, in ``kept``, with a folder for each manager that c
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..display.console import Console
+from ..history.file import History
 from ..managers import get
+from ..managers.goal import Goal
+from ..managers.keep import Archives
+from ..model.environment import Environment
 from ..model.errors import CommandFailed
 from ..model.managers import names, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet, same
+from ..model.request import Request
 from ..where.packages import read_packages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ..display.console import Console
-    from ..history.file import History
-    from ..managers.goal import Goal
-    from ..managers.keep import Archives
-    from ..model.environment import Environment
-    from ..model.request import Request
 
 
 @dataclass(frozen=True)
 class Taken:
-    """The outcome of keeping packages.
+    """The outcome of keeping packages."""
 
-    Attributes:
-        files: The newly kept files.
-        left_out: A sentence for each package that cannot be kept, with the reason.
-    """
-
-    files: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()  #: the newly kept files
+    #: a sentence for each package that cannot be kept, with the reason
     left_out: tuple[str, ...] = ()
 
     @property
@@ -69,14 +61,7 @@ class Store:
     def serve(
         self, requests: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment
     ) -> list[Request] | None:
-        """Return the same requests, using only kept files; None if they are not enough.
-
-        Args:
-            requests: One manager's requests for exact packages.
-            goal: The goal they belong to.
-            here: The packages now.
-            environment: The environment.
-        """
+        """Return the same requests, using only kept files; None if they are not enough."""
         installs = [request for request in requests if request.action == "install"]
         others = [request for request in requests if request.action != "install"]
         archives = self._archives[installs[0].manager] if installs else None
@@ -93,11 +78,6 @@ class Store:
 
     def take(self, goal: Goal, environment: Environment, console: Console) -> Taken:
         """Keep the installed packages of a history in one place; files already kept are left alone.
-
-        Args:
-            goal: The history's goal for the place.
-            environment: The place.
-            console: Shows the progress.
 
         Raises:
             OSError: The folder cannot be written to.

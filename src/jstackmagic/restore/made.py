@@ -6,13 +6,13 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..display.console import Console
+from ..io import process
+from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import CommandFailed, Stopped, UnknownEnvironment
-
-if TYPE_CHECKING:
-    from ..display.console import Console
-    from ..model.environment import Environment, EnvironmentRef
+from ..model.plan import Command
+from ..where.environment import detect, find
 
 
 def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
@@ -21,8 +21,6 @@ def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
     The same prefix is the same environment; so is the base of another root, and a conda environment
     of the same name.
     """
-    from ..where.environment import detect, find
-
     try:
         return detect(ref.prefix), ref.prefix
     except UnknownEnvironment:
@@ -39,8 +37,6 @@ def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:
 
 def _new_prefix(ref: EnvironmentRef, name: str) -> str:
     """Return its old prefix, if that can be made, or else one in the conda root here."""
-    from ..where.environment import find
-
     parent = Path(ref.prefix).parent
     while not parent.exists():
         parent = parent.parent
@@ -58,8 +54,6 @@ def make(ref: EnvironmentRef, prefix: str, console: Console) -> Environment:
     Raises:
         Stopped: It cannot be made here.
     """
-    from ..where.environment import detect
-
     console.say(f"Making the environment {prefix}.")
     try:
         if ref.kind.startswith("conda"):
@@ -80,9 +74,6 @@ def make(ref: EnvironmentRef, prefix: str, console: Console) -> Environment:
 
 
 def _make_venv(ref: EnvironmentRef, prefix: str) -> None:
-    from ..io import process
-    from ..model.plan import Command
-
     python = _python(ref.python or "")
     made = process.capture(Command((python, "-m", "venv", prefix)))
     if made.exit_status != 0:
@@ -94,11 +85,7 @@ def _make_venv(ref: EnvironmentRef, prefix: str) -> None:
 
 
 def _python(version: str) -> str:
-    """Return an interpreter of the same minor version.
-
-    Raises:
-        Stopped: There is no such interpreter here.
-    """
+    """Return an interpreter of the same minor version."""
     minor = ".".join(version.split(".")[:2])
     if not minor or minor == ".".join(map(str, sys.version_info[:2])):
         return sys.executable

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..display import size_text
+from ..display.console import Console
 from ..history.progress import Progress
+from ..io.files import sha256_of
 from ..io.locks import Held, take
-from ..io.runtime import own_runtime_folder
-from ..managers import get
+from ..io.runtime import own_runtime_folder, replay_file
+from ..managers import get, mark
 from ..managers.goal import Exactness, Goal
 from ..managers.steps import Carrier, Done, Planned, Step
 from ..model.environment import Environment
@@ -26,72 +28,48 @@ from ..model.errors import (
     Stopped,
     UsageError,
 )
+from ..model.ledger import Ledger
 from ..model.managers import of_environment, of_system
+from ..model.packages import ManagerName, Package, PackageSet
 from ..model.plan import Plan
 from ..model.request import Request
-from ..model.spec import Constraint, Listing, read_all
+from ..model.spec import Constraint, Listing
+from ..model.text import counted
+from ..where import environment
+from ..where.environment import detect
+from ..where.packages import read_packages
 from .goals import goals
 from .goals import requests as requests_for
 from .keep import Store, Taken
 from .made import located, make
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from ..display.console import Console
-    from ..model.ledger import Ledger
-    from ..model.packages import ManagerName, PackageSet
-
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """The options of a replay.
+    """The options of a replay."""
 
-    Attributes:
-        name: The conda environment to replay into; empty for each one's own.
-        prefix: The prefix to replay into; likewise.
-        loose: Install the specs as requested, not the exact versions.
-        foreign: The history is another one, and its requests are recorded here.
-        keep: Keep the archives for the next time.
-        dry_run: Do nothing.
-        log: The file with the managers' output; empty if the output is shown.
-        notes: A sentence for each thing that the user should know in advance.
-    """
-
-    name: str = ""
-    prefix: str = ""
-    loose: bool = False
-    foreign: bool = False
-    keep: bool = False
+    history: Path  #: the file of the history here, whose progress others see
+    name: str = ""  #: the conda environment to replay into; empty for each one's own
+    prefix: str = ""  #: the prefix to replay into; likewise
+    loose: bool = False  #: install the specs as requested, not the exact versions
+    foreign: bool = False  #: the history is another one, and its requests are recorded here
+    keep: bool = False  #: keep the archives for the next time
     dry_run: bool = False
-    log: str = ""
-    notes: tuple[str, ...] = ()
+    log: str = ""  #: the file with the managers' output; empty if the output is shown
+    notes: tuple[str, ...] = ()  #: a sentence for each thing that the user should know in advance
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The outcome of a replay.
-
-    Attributes:
-        done: The steps with their outcome.
-        notes: A sentence for each thing that the user should know.
-        kept: A sentence on what was kept for the next one; empty if not requested.
-    """
+    """The outcome of a replay."""
 
     done: tuple[Done, ...]
-    notes: tuple[str, ...]
-    kept: str = ""
+    notes: tuple[str, ...]  #: a sentence for each thing that the user should know
+    kept: str = ""  #: a sentence on what was kept for the next one; empty if not requested
 
 
 def replay(ledger: Ledger, wanted: ReplayOptions, carrier: Carrier, store: Store) -> Rebuilt:
     """Install what is missing, one place after the other.
-
-    Args:
-        ledger: The ledger to reach.
-        wanted: The options.
-        carrier: Plans, runs and records.
-        store: The kept archives.
 
     Raises:
         UsageError: The history is of several environments, and the target is one.
@@ -115,11 +93,11 @@ def alone(history: Path, *, dry_run: bool) -> Iterator[None]:
         yield
         return
     try:
-        name = hashlib.sha256(os.fsencode(os.path.realpath(history))).hexdigest()[:16]
-        lock = take(own_runtime_folder() / f"replay-{name}.lock", seconds=0)
+        own_runtime_folder()
+        lock = take(replay_file(history).with_suffix(".lock"), seconds=0, passing=True)
     except OSError as error:
         raise Stopped(
-            f"What concerns this container cannot be kept in {error.filename}: {error.strerror}.",
+            f"The notes on this container cannot be kept in {error.filename}: {error.strerror}.",
             kept="Nothing was started.",
             advice="Name a folder of yours: set XDG_RUNTIME_DIR",
         ) from None
@@ -140,17 +118,11 @@ def alone(history: Path, *, dry_run: bool) -> Iterator[None]:
 
 @dataclass
 class Site:
-    """One environment, or the system, and its goal.
-
-    Attributes:
-        goal: Its goal.
-        environment: The environment, once it exists.
-        prefix: Its prefix, or its future prefix.
-    """
+    """One environment, or the system, and its goal."""
 
     goal: Goal
-    environment: Environment | None
-    prefix: str
+    environment: Environment | None  #: the environment, once it exists
+    prefix: str  #: its prefix, or its future prefix
 
     @property
     def managers(self) -> tuple[ManagerName, ...]:
@@ -166,17 +138,14 @@ class Site:
 
 
 def _sites(goals: Sequence[Goal], wanted: ReplayOptions, console: Console) -> list[Site]:
-    from ..where import environment
-
     target = None
     environments = [goal.ref.prefix for goal in goals if goal.ref is not None]
     if wanted.name or wanted.prefix:
         target = environment.find(name=wanted.name or None, prefix=wanted.prefix or None)
         if len(environments) > 1:
             raise UsageError(
-                f"The history is of {len(environments)} environments, and the target is one: "
+                f"The history has {len(environments)} environments, and the target is one: "
                 f"{', '.join(environments)}.",
-                kept="Nothing was started.",
                 advice="Leave the target out: each is made where it was.",
             )
     found = []
@@ -216,7 +185,7 @@ class Rebuild:
         self._lost: dict[str, None] = {}
         self._pending: list[Site] = []
         self._kept = ""
-        self._progress = None if wanted.dry_run else Progress(wanted.log)
+        self._progress = None if wanted.dry_run else Progress(wanted.history, wanted.log)
 
     def carry_out(self) -> Rebuilt:
         """Carry out every place, also after one has failed.
@@ -248,7 +217,7 @@ class Rebuild:
             newer = ("Newer versions may do: %envreplay --loose",)
             raise CommandFailed(
                 "\n".join(problems),
-                kept=f"All else was done: {len(self._done)} steps.",
+                kept=f"All else was done: {counted(len(self._done), 'step')}.",
                 advice=(
                     *(newer if self._failures and not self._loose else ()),
                     *(("Put it there again, and replay again: %envreplay",) if self._lost else ()),
@@ -264,9 +233,6 @@ class Rebuild:
             self._progress.end(state, message)  # type: ignore[arg-type]
 
     def _bring(self, place: Site, manager: ManagerName) -> None:
-        from ..model.packages import PackageSet
-        from ..where.packages import read_packages
-
         fresh = place.environment is None
         if self._dry_run and (fresh or place in self._pending):
             self._foretell(place, manager)
@@ -280,8 +246,13 @@ class Rebuild:
         for exactness in self._ways(manager):
             here = PackageSet() if fresh else read_packages(environment, place.managers)
             requests = requests_for(place.goal, manager, here, exactness)
-            if fresh and manager == "conda":
-                requests = _with_python(requests, place.goal)
+            asked = {spec.place for request in requests for spec in request.specs}
+            self._notes += [
+                f"{path} has changed since it was installed: what it is now is taken."
+                for path in asked.intersection(_changed(place.goal))
+            ]
+            if fresh:
+                requests = get(manager).bring_new(requests, place.goal)
             if exactness == "builds" and self._bring_kept(place, requests, here):
                 return
             requests = self._without_lost(place, requests)
@@ -295,7 +266,7 @@ class Rebuild:
                     return
                 reason = error.problem.splitlines()[-1]
                 self._notes.append(
-                    f"{place.where}, {manager}: not all that there was can be had again "
+                    f"{place.where}, {manager}: not everything that was there is available "
                     f"({reason}); what was asked for is taken."
                 )
             else:
@@ -328,11 +299,7 @@ class Rebuild:
         exactness: Exactness,
         error: CommandFailed | InvalidSpec,
     ) -> None:
-        """Bring each package for itself where not all of them can be had together.
-
-        Raises:
-            CommandFailed: There is but one, or another history is to be recorded as one.
-        """
+        """Bring each package for itself where not all of them can be had together."""
         limits = [[s for s in each.specs if isinstance(s, Constraint)] for each in requests]
         specs = [[s for s in each.specs if not isinstance(s, Constraint)] for each in requests]
         if self._foreign or place.environment is None or sum(map(len, specs)) < 2:
@@ -379,14 +346,11 @@ class Rebuild:
         files = [file for taken in found for file in taken.files]
         if files:
             size = size_text(sum(taken.size for taken in found))
-            self._kept = f"Kept {len(files)} archives ({size}) in {self._store.folder}."
+            self._kept = f"Kept {counted(len(files), 'archive')} ({size}) in {self._store.folder}."
         else:
             self._kept = f"All that can be kept is in {self._store.folder}."
 
     def _carry_out(self, place: Site, planned: Sequence[Planned], exactness: Exactness) -> None:
-        from ..managers import mark
-        from ..where.environment import detect
-
         self._done += self._carrier.run(planned)
         if self._dry_run and any(each.plan.commands for each in planned):
             self._pending.append(place)
@@ -398,9 +362,7 @@ class Rebuild:
         mark(place.goal.wishes(exactness), place.environment)
 
     def _ways(self, manager: ManagerName) -> tuple[Exactness, ...]:
-        if self._loose:
-            return ("asked",)
-        return ("builds", "asked") if manager == "apt" else ("builds", "versions")
+        return ("asked",) if self._loose else get(manager).exactness
 
     def _plan(
         self,
@@ -427,9 +389,6 @@ class Rebuild:
 
     def _foretell(self, place: Site, manager: ManagerName) -> None:
         """List the requests that depend on earlier steps, and that pip cannot plan yet."""
-        from ..model.packages import PackageSet
-        from ..where.packages import read_packages
-
         here = (
             read_packages(place.environment, place.managers) if place.environment else PackageSet()
         )
@@ -438,42 +397,36 @@ class Rebuild:
         then = PackageSet(tuple(there.values()))
         requests = requests_for(place.goal, manager, then, self._ways(manager)[0])
         requests = self._without_lost(place, requests)
-        if place.environment is None and manager == "conda":
-            requests = _with_python(requests, place.goal)
-            self._notes.append(f"{place.where} would be made.")
+        if place.environment is None:
+            requests = get(manager).bring_new(requests, place.goal)
+            note = f"{place.where} would be made."
+            self._notes += [note] if note not in self._notes else []
         self._notes += [
             f"Then, with {manager}: {request.action} {' '.join(request.texts)}"
             for request in requests
         ]
 
 
+def _changed(goal: Goal) -> Iterator[str]:
+    """Yield the files that are not the archives that were installed from there."""
+    for package in goal.there.values():
+        path = _path(package)
+        if path and package.sha256 and os.path.isfile(path) and sha256_of(path) != package.sha256:
+            yield path
+
+
+def _path(package: Package) -> str:
+    """Return the file or folder that a package came from; empty for another origin."""
+    local = package.source.startswith("file:") and not package.build  # conda's is a channel
+    return unquote(urlsplit(package.source).path) if local else ""
+
+
 def _lost(goal: Goal) -> dict[str, str]:
     """Return the packages whose file or folder is no longer here, by name, each with its path."""
-    paths = {
-        name: unquote(urlsplit(package.source).path)
-        for (_, name), package in goal.there.items()
-        if package.source.startswith("file:") and not package.build  # conda's is a channel
-    }
+    paths = {name: path for (_, name), p in goal.there.items() if (path := _path(p))}
     for step in goal.steps:
         for item in step.install:
             spec = item.spec
             if spec.place and not spec.is_url and not isinstance(spec, Listing):
                 paths[item.name or spec.place] = os.path.expanduser(spec.place)
     return {name: path for name, path in paths.items() if not os.path.lexists(path)}
-
-
-def _with_python(requests: Sequence[Request], goal: Goal) -> list[Request]:
-    """Return conda's requests in a new environment: with its Python, and pip for pip's packages."""
-    assert goal.ref is not None
-    if not goal.ref.kind.startswith("conda"):
-        return list(requests)
-    specs = [f"python={goal.ref.python}"] if goal.ref.python else []
-    if specs and any(step.manager == "pip" for step in goal.steps):
-        specs.append("pip")
-    there = [request for request in requests if request.action == "install"]
-    first = there[0] if there else Request("install", "conda", ())
-    named = {spec.name for spec in first.specs}
-    specs = [spec for spec in specs if spec.partition("=")[0] not in named]
-    if not (specs or first.specs):
-        return []
-    return [replace(first, specs=(*read_all("conda", specs), *first.specs))]

@@ -2,73 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
-from ..managers.conda import relink
+from ..display.console import Console
+from ..history.file import History
+from ..managers import get, mark
+from ..managers.goal import Wish
+from ..managers.needs import broken_by
 from ..managers.steps import Carrier, Done, Planned, Step
+from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import (
     NOTHING_CHANGED,
     CommandFailed,
     InvalidSpec,
     Stopped,
+    UnknownEnvironment,
     UsageError,
 )
 from ..model.ledger import Key, Ledger, Move, Origins, has_effect
 from ..model.managers import is_system, of_environment, of_system
-from ..model.packages import Package, PackageSet, same
+from ..model.packages import ManagerName, Package, PackageSet, same
 from ..model.plan import Plan
 from ..model.record import Record
 from ..model.request import Action, Request
+from ..where.environment import detect
+from ..where.packages import read_packages
 from .inverse import Inverse, inverse, requests
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from ..display.console import Console
-    from ..history.file import History
-    from ..managers.goal import Wish
-    from ..model.environment import Environment, EnvironmentRef
-
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
 
 
 @dataclass(frozen=True, slots=True)
 class UndoOptions:
-    """The records to undo, as the user chose them.
+    """The records to undo, as the user chose them."""
 
-    Attributes:
-        id: A transaction or one record of it; empty for the last one.
-        to: The transaction to go back to; empty without one.
-        force: Undo what can be undone.
-        dry_run: Do nothing.
-        record_only: Move no packages.
-        apart: Leave a place that cannot be restored exactly, and restore the others: for a
-            transaction that failed. The guards are not asked, since it is as it was before.
-    """
-
-    id: str = ""
-    to: str = ""
-    force: bool = False
+    id: str = ""  #: a transaction or one record of it; empty for the last one
+    to: str = ""  #: the transaction to go back to; empty without one
+    force: bool = False  #: undo what can be undone
     dry_run: bool = False
-    record_only: bool = False
+    record_only: bool = False  #: move no packages
+    #: leave a place that cannot be restored exactly, and restore the others: for a transaction that
+    #: failed. The guards are not asked, since it is as it was before.
     apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The outcome of an undo.
-
-    Attributes:
-        records: The records that were undone.
-        done: The steps with their outcome.
-        problems: A sentence for each thing that is not as it was.
-    """
+    """The outcome of an undo."""
 
     records: tuple[Record, ...]
     done: tuple[Done, ...]
-    problems: tuple[str, ...]
+    problems: tuple[str, ...]  #: a sentence for each thing that is not as it was
 
 
 def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
@@ -98,7 +85,6 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
     elif problems and not wanted.force:
         raise Stopped(
             "\n".join(["This cannot be taken back exactly.", *problems]),
-            kept=NOTHING_CHANGED,
             advice="To take back what can be taken back, add --force",
         )
     try:
@@ -140,9 +126,9 @@ def _chosen(
         raise UsageError("Name one record, or go back --to one; not both.")
     if wanted.to:
         point = history.get(wanted.to)[-1].transaction
-        found, seen = ledger.since(point), ledger.after(point)
+        found, seen = _counting(ledger.since(point)), ledger.after(point)
         if not found:
-            raise UsageError(f"Nothing was recorded after {point}.", kept=NOTHING_CHANGED)
+            raise UsageError(f"Nothing was changed after {point}.", kept=NOTHING_CHANGED)
     else:
         found = _not_yet(history.get(wanted.id), ledger) if wanted.id else ledger.latest()
         seen = ledger.with_attempts(found)
@@ -157,7 +143,7 @@ def _chosen(
 def _not_yet(chosen: list[Record], ledger: Ledger) -> list[Record]:
     taken = ledger.taken_back()
     left = [record for record in chosen if record.id not in taken]
-    counting = [record for record in left if record.status != "failed" or has_effect(record)]
+    counting = _counting(left)
     by = next((taken[record.id].rpartition(".")[0] for record in chosen if record.id in taken), "")
     if not counting and by:
         raise UsageError(
@@ -168,22 +154,24 @@ def _not_yet(chosen: list[Record], ledger: Ledger) -> list[Record]:
     return counting or left
 
 
+def _counting(records: Iterable[Record]) -> list[Record]:
+    """Return the records without those that failed and changed nothing."""
+    return [record for record in records if record.status != "failed" or has_effect(record)]
+
+
 def _check_ended(chosen: Iterable[Record], *, force: bool) -> None:
     for record in chosen:
         if record.status == "running":
-            raise Stopped(f"{record.id} is still running.", kept=NOTHING_CHANGED)
+            raise Stopped(f"{record.id} is still running.")
         if record.status == "interrupted" and record.outcome is None and not force:
             raise Stopped(
-                f"{record.id} was cut off, and what it had changed by then is not known.",
-                kept=NOTHING_CHANGED,
-                advice=("See what is there: %envdiff", "To let it count no more: --force"),
+                f"{record.id} was cut off, and its changes up to then are not known.",
+                advice=("See what is there: %envdiff", "To stop counting it: --force"),
             )
 
 
 def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
     """Return the records by prefix (empty for apt), the place of the last ones first."""
-    import os
-
     places: dict[str, list[Record]] = {}
     for record in reversed(list(chosen)):
         prefix = "" if is_system(record.request.manager) else record.environment.prefix
@@ -199,10 +187,7 @@ class Reversal:
 
     Args:
         prefix: The environment's prefix; empty for apt's packages.
-        records: The records, the newest first.
         moves: The changes of packages, everywhere, since the point to go back to.
-        origins: The packages' origins according to the history.
-        carrier: Plans and guards.
         disk: Whether to move packages, and not only the records.
     """
 
@@ -225,19 +210,16 @@ class Reversal:
         self._wanted = Inverse()
         self._here = self._look()
         self._planned: list[Planned] = []
-        self._relinks: tuple[Package, ...] = ()
+        self._relinks: dict[ManagerName, tuple[Package, ...]] = {}
         if disk and not self._lost:
             self._wanted = inverse(moves, self._here, prefix, origins)
             self._relinks = self._stripped()
         # also of what is back already: an attempt that was cut off may not have come to it
         before = [m.before for (where, *_), m in moves.items() if where == prefix and m.before]
-        self._wishes = self._wishes_of((*before, *self._relinks) if disk and not self._lost else ())
+        before += chain.from_iterable(self._relinks.values())
+        self._wishes = self._wishes_of(before if disk and not self._lost else ())
 
     def _find(self, ref: EnvironmentRef) -> Environment:
-        from ..model.environment import Environment
-        from ..model.errors import UnknownEnvironment
-        from ..where.environment import detect
-
         try:
             return detect(self._prefix or None)
         except UnknownEnvironment as error:
@@ -245,12 +227,13 @@ class Reversal:
             return Environment(kind=ref.kind, name=ref.name, prefix=ref.prefix, python=ref.python)
 
     def _look(self) -> PackageSet:
-        from ..model.packages import PackageSet
-        from ..where.packages import read_packages
-
         if self._lost:
             return PackageSet()
-        return read_packages(self.environment, of_environment() if self._prefix else of_system())
+        return read_packages(self.environment, self._managers)
+
+    @property
+    def _managers(self) -> tuple[ManagerName, ...]:
+        return of_environment() if self._prefix else of_system()
 
     def check(self, *, force: bool, guarded: bool = True) -> list[str]:
         """Plan everything; return a sentence for each thing that is unavailable as it was.
@@ -272,29 +255,31 @@ class Reversal:
             self._wanted = self._wanted.without(missing)
 
     def _fetch_relinks(self) -> list[str]:
-        try:
-            if self._relinks:
-                relink.fetch(self._relinks, self.environment)
-        except CommandFailed as error:
-            names = ", ".join(package.name for package in self._relinks)
-            self._relinks = ()
-            return [f"conda's own files of {names} are not available anywhere: {error.problem}"]
-        return []
+        problems = []
+        for manager, packages in [*self._relinks.items()]:
+            try:
+                get(manager).fetch(packages, self.environment)
+            except CommandFailed as error:  # noqa: PERF203 - each has its own reason
+                del self._relinks[manager]
+                whose = f"{manager}'s own files of {', '.join(each.name for each in packages)}"
+                problems.append(f"{whose} are not available anywhere: {error.problem}")
+        return problems
 
-    def _stripped(self) -> tuple[Package, ...]:
-        """Return conda's packages whose files a distribution that is removed now had replaced."""
-        names = {package.name for package in self._wanted.goes if package.manager == "pip"}
-        if not names or not self.environment.is_conda:
-            return ()
-        after = self._wanted.after()
-        owners = relink.owners(names, self._here, self.environment)
-        return tuple(package for package in owners if package.key not in after)
+    def _stripped(self) -> dict[ManagerName, tuple[Package, ...]]:
+        """Return the packages, by manager, whose files one that is removed now had replaced."""
+        gone, after = self._wanted.goes, self._wanted.after()
+        found = {
+            manager: tuple(
+                package
+                for package in get(manager).overwritten(gone, self._here, self.environment)
+                if package.key not in after
+            )
+            for manager in self._managers
+        }
+        return {manager: packages for manager, packages in found.items() if packages}
 
     def _wishes_of(self, packages: Iterable[Package]) -> list[Wish]:
         """Return the requested ones of the earlier packages."""
-        from ..managers import get
-        from ..managers.goal import Wish
-
         return [
             Wish(
                 package.manager,
@@ -306,8 +291,6 @@ class Reversal:
         ]
 
     def _needs(self) -> list[str]:
-        from ..managers.needs import broken_by
-
         if not self._prefix or not self._wanted:
             return []
         after = self._wanted.after()
@@ -354,7 +337,9 @@ class Reversal:
         A channel may have dropped a package that is in the cache, and its solver may want to move
         others along; by their archives, conda puts packages in as they are.
         """
-        ways = [self._exact(request)] + ([again] if again != request else [])
+        removes = request.action == "remove"
+        ways = [get(request.manager).alone(request) if removes else request]
+        ways += [again] if again != request else []
         found: tuple[Planned, list[str]] | None = None
         failure: CommandFailed | InvalidSpec | None = None
         for way in ways:
@@ -371,12 +356,6 @@ class Reversal:
             assert failure is not None
             raise failure
         return found
-
-    def _exact(self, request: Request) -> Request:
-        """Return a request that makes conda remove only what is named."""
-        if request.manager == "conda" and request.action == "remove":
-            return replace(request, options=("--force",))
-        return request
 
     def _step(self, request: Request) -> Step:
         mine = [record for record in self.records if record.request.manager == request.manager]
@@ -422,11 +401,9 @@ class Reversal:
         Raises:
             CommandFailed: conda's own package cannot be linked again.
         """
-        from ..managers import mark
-
         still_there = {p.key for p in self._wanted.goes} & self._look().by_key.keys()
-        if self._relinks and not still_there:
-            relink.relink(self._relinks, self.environment, console)
+        for manager, packages in self._relinks.items() if not still_there else ():
+            get(manager).relink(packages, self.environment, console)
         mark(self._wishes, self.environment)
         here = self._look()
         return [

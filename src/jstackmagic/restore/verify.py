@@ -5,23 +5,20 @@ Nothing is changed, and no index is asked. It starts the managers, so it runs on
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from .. import managers
+from ..managers import View
+from ..model.environment import Environment
 from ..model.errors import CommandFailed, UnknownEnvironment
 from ..model.ledger import fold
 from ..model.managers import is_system
 from ..model.packages import ManagerName, Package
+from ..model.record import Record
 from ..where.environment import detect
 from ..where.packages import read_packages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from ..managers import View
-    from ..model.environment import Environment
-    from ..model.record import Record
 
 NOT_ASKED = "?"
 """The placeholder for a manager that could not be asked; such a witness decides nothing."""
@@ -29,45 +26,31 @@ NOT_ASKED = "?"
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
-    """One package according to three witnesses.
-
-    Attributes:
-        name: The package.
-        manager: Its manager.
-        where: The environment's prefix; empty for Debian packages.
-        record: The last version in the history; empty if it was removed.
-        told: The manager's answer; empty if it has no such package, `NOT_ASKED` if it was not
-            asked.
-        disk: The version in its files; empty without files.
-        hashes: Of a local file that was installed: the hash on record, and that of the file now.
-    """
+    """One package according to three witnesses."""
 
     name: str
     manager: ManagerName
-    where: str
-    record: str
-    told: str
-    disk: str
+    where: str  #: the environment's prefix; empty for Debian packages
+    record: str  #: the last version in the history; empty if it was removed
+    #: the manager's answer; empty if it has no such package, `NOT_ASKED` if it was not asked
+    manager_says: str
+    disk: str  #: the version in its files; empty without files
+    #: of a local file that was installed: the hash on record, and that of the file now
     hashes: tuple[str, str] = ("", "")
 
     @property
     def agrees(self) -> bool:
         """Return whether all available witnesses agree."""
-        told = self.disk if self.told == NOT_ASKED else self.told
-        return self.record == told == self.disk and self.hashes[0] == self.hashes[1]
+        says = self.disk if self.manager_says == NOT_ASKED else self.manager_says
+        return self.record == says == self.disk and self.hashes[0] == self.hashes[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The outcome of a verification.
-
-    Attributes:
-        packages: The packages in the records.
-        notes: The witnesses that could not be asked, with the reason.
-    """
+    """The outcome of a verification."""
 
     packages: tuple[Witnessed, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  #: the witnesses that could not be asked, with the reason
 
     @property
     def differences(self) -> tuple[Witnessed, ...]:
@@ -81,7 +64,6 @@ def verify(history: Sequence[Record], chosen: Sequence[Record]) -> Verification:
     A package that a later record moved is compared with the last record.
 
     Args:
-        history: All records, for the last state seen.
         chosen: The records whose packages to compare.
     """
     seen: dict[tuple[str, ManagerName, str], Package] = {}
@@ -130,7 +112,7 @@ def _in_place(
             manager=manager,
             where=prefix,
             record=package.version if package is not None else "",
-            told=NOT_ASKED if view is None else view.versions.get(name, ""),
+            manager_says=NOT_ASKED if view is None else view.versions.get(name, ""),
             disk=there.version if there is not None else "",
             hashes=(known, now) if known and now else ("", ""),
         )
@@ -150,14 +132,12 @@ def _view(
         return None
     if view is None:
         where = environment.prefix if not is_system(manager) else "here"
-        notes.append(f"{manager} could not be asked: there is none for {where}.")
+        notes.append(f"{manager} could not be asked: {where} has none.")
     return view
 
 
 def _file_of(package: Package | None) -> str:
     """Return the local archive that a package was installed from, or an empty text."""
-    from urllib.parse import unquote, urlsplit
-
     if package is None or package.editable or not package.sha256:
         return ""
     parts = urlsplit(package.source)

@@ -33,29 +33,20 @@ _TIMEOUT = 10.0  # seconds of a request
 
 @dataclass
 class Sent:
-    """The state of an outbox, as its file has it.
+    """The state of an outbox, as its file has it."""
 
-    Attributes:
-        at: The bytes of the history that were sent, or need not be.
-        head: The checksum of the history's beginning, by which another history is noticed.
-        salt: Random; see `jstackmagic.sending.reduced`.
-        details: Whether the user lets names and URLs go.
-        modes: From which byte on they went, or went no more.
-        policy: The service's policy, as it was last served.
-        fetched: The time of that, ISO 8601; empty before the first.
-        decisions: The decisions on this user's requests: by ``MANAGER:NAME`` the state and reason.
-        told: Those that the user has been shown.
-    """
-
-    at: int = 0
-    head: int = 0
-    salt: str = ""
-    details: bool = False
+    at: int = 0  #: the bytes of the history that were sent, or need not be
+    head: int = 0  #: the checksum of the history's beginning, by which another history is noticed
+    salt: str = ""  #: random; see `jstackmagic.sending.reduced`
+    details: bool = False  #: whether the user lets names and URLs go
+    #: from which byte on they went, or went no more
     modes: list[tuple[int, bool]] = field(default_factory=list)
+    #: the service's policy, as it was last served
     policy: dict[str, Any] = field(default_factory=dict)
-    fetched: str = ""
+    fetched: str = ""  #: the time of that, ISO 8601; empty before the first
+    #: the decisions on this user's requests: by ``MANAGER:NAME`` the state and reason
     decisions: dict[str, dict[str, str]] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)  #: those that the user has been shown
 
 
 class Unreachable(Exception):
@@ -66,7 +57,6 @@ class Outbox:
     """One user's outbox.
 
     Args:
-        history: The history's path.
         url: The service's address; empty if there is none.
         token: The token of the user's own server.
     """
@@ -168,9 +158,6 @@ class Outbox:
 
         They are kept beside the history, where that can be written to.
 
-        Args:
-            seconds: How long to wait for an answer.
-
         Raises:
             Unreachable: The service does not answer.
         """
@@ -200,13 +187,13 @@ class Outbox:
         new = {
             name: said
             for name, said in state.decisions.items()
-            if f"{name} {said['state']}" not in state.told
+            if f"{name} {said['state']}" not in state.shown
         }
         if not new:
             return []
-        told = [f"{name} {said['state']}" for name, said in state.decisions.items()]
+        shown = [f"{name} {said['state']}" for name, said in state.decisions.items()]
         with suppress(OSError):
-            self.keep(told=told)
+            self.keep(shown=shown)
         return [decided(name, said) for name, said in new.items()]
 
     def _ask(self, path: str, body: Any = None, seconds: float = _TIMEOUT) -> Any:
@@ -214,7 +201,7 @@ class Outbox:
         from urllib.request import Request, urlopen
 
         if not self.url.startswith(("http://", "https://")):
-            raise Unreachable(f"{self.url} is no address of a service")
+            raise Unreachable(f"{self.url} is not the address of a service")
         data = None if body is None else json.dumps(body).encode()
         asked = Request(f"{self.url}/{path}", data, {"Content-Type": "application/json"})  # noqa: S310
         asked.add_unredirected_header("Authorization", f"token {self._token}")

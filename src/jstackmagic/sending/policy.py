@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 
 from ..model.errors import UsageError
+from ..model.policy import Policy
 from ..model.sources import Sources
 from .outbox import Outbox, Unreachable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from ..model.policy import Policy
 
 _SECONDS = 5.0  # that the first verb of all waits for a policy
 _first: dict[str, dict[str, Any]] = {}
@@ -44,7 +41,7 @@ def read_served(content: bytes) -> Served:
     """Read an administrator's policy.
 
     Raises:
-        UsageError: It is none; the error says where.
+        UsageError: It is not a policy; the error says where.
     """
     try:
         found = msgspec.json.decode(content, type=_Written)
@@ -74,7 +71,6 @@ def with_served(
     alone, and that is said.
 
     Args:
-        policy: The settings.
         history: The history's path; the last policy is kept beside it.
         say: Says a sentence to the user.
     """
@@ -86,7 +82,7 @@ def with_served(
         try:
             _first[outbox.url] = outbox.fetch(_SECONDS)
         except Unreachable as error:
-            say(f"The hub's policy is not known yet: {error}. The settings here hold alone.")
+            say(f"The hub's policy is not known yet: {error}. Only the settings here apply.")
     try:
         served = msgspec.convert(state.policy if known else _first[outbox.url], Served)
     except ValueError:  # no service sends that

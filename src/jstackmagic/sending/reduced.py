@@ -8,20 +8,20 @@ came from a file, a folder or a repository.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from ..history.lines import SCHEMA, decode
 from ..model.causes import cause_of
+from ..model.packages import Package
 from ..model.record import WHY
 from ..model.spec import MatchSpec, Spec, of_package
 from ..model.written import request_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..model.packages import Package
-
+MAX_LINE = 64 * 1024
+"""Bytes of a line that the service takes; one of 500 packages has half of it."""
 
 _OF_ALL = ("/opt/", "/usr", "/srv/")
 """The beginnings of prefixes that an image has for everybody."""
@@ -33,8 +33,9 @@ _OWN = re.compile(r"(?:file:)?/*(?:home|root|tmp|Users|mnt|media)/")
 def reduced(raw: bytes, salt: str, *, details: bool = False) -> dict[str, Any] | None:
     """Return what is sent of a line; None for one that is no record or says nothing.
 
+    An install of more packages than a line may hold goes without those that nobody asked for.
+
     Args:
-        raw: A line of the history.
         salt: Makes the marks of environments different for each person.
         details: Whether the names of environments and notebooks and the URLs of sources may go,
             which the administrator and the user both have to say.
@@ -46,8 +47,10 @@ def reduced(raw: bytes, salt: str, *, details: bool = False) -> dict[str, Any] |
     sent: dict[str, Any] = {"v": SCHEMA, "event": line.event, "id": line.id, "time": line.time}
     if line.outcome is not None:
         sent["outcome"] = _outcome(line.outcome)
+        if not _fits(sent):
+            sent["outcome"]["change"] = {}
     if line.event == "end":
-        return sent
+        return sent if _fits(sent) else None
     if line.event == "seen":
         return None
     request = request_of(line.request)
@@ -77,7 +80,11 @@ def reduced(raw: bytes, salt: str, *, details: bool = False) -> dict[str, Any] |
         sent["undoes"] = line.undoes
     if why := [note for note in line.notes if note.startswith(WHY)]:
         sent["notes"] = why
-    return sent
+    return sent if _fits(sent) else None
+
+
+def _fits(sent: dict[str, Any]) -> bool:
+    return len(json.dumps(sent)) <= MAX_LINE
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:

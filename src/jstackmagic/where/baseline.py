@@ -8,16 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ..io.files import write_file
 from ..io.runtime import own_runtime_folder, runtime_folder
+from ..model.environment import Environment
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
 from .packages import metadata_of, read_packages
-
-if TYPE_CHECKING:
-    from ..model.environment import Environment
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Packages that a new virtual environment may have."""
@@ -25,14 +23,11 @@ SEEDS = ("pip", "setuptools", "wheel")
 
 @dataclass(frozen=True)
 class Baseline:
-    """The packages that were there at the start.
+    """The packages that were there at the start."""
 
-    Attributes:
-        packages: The packages of the managers with evidence.
-        evidence: The evidence, a phrase for each of these managers.
-    """
-
+    #: the packages of the managers with evidence
     packages: PackageSet = field(default_factory=PackageSet)
+    #: the evidence, a phrase for each of these managers
     evidence: Mapping[ManagerName, str] = field(default_factory=dict)
 
 
@@ -50,8 +45,6 @@ def of(
 
     Args:
         environment: The environment; apt's packages are the system's.
-        here: The packages now.
-        managers: The managers whose packages to return.
         begun: The start of this container, in seconds since the epoch; None outside of one.
         image: Returns the evidence from its image; called only without a snapshot.
     """
@@ -83,13 +76,7 @@ class Witness(Protocol):
     def of(
         self, environment: Environment, manager: ManagerName, here: Sequence[Package]
     ) -> list[Package] | None:
-        """Return one manager's packages in the beginning; None if it did not see them.
-
-        Args:
-            environment: The environment; apt's packages are the system's.
-            manager: The manager.
-            here: That manager's packages as they are now.
-        """
+        """Return one manager's packages in the beginning; None if it did not see them."""
 
 
 def container_start() -> float | None:
@@ -118,19 +105,12 @@ def _start_of_first_process() -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The packages at a container's start, as its start-up hook saw them.
+    """The packages at a container's start, as its start-up hook saw them."""
 
-    Attributes:
-        machine: Its container, or the boot of its machine.
-        time: Its time, ISO 8601, local time.
-        prefixes: The conda and pip packages of each environment.
-        system: The Debian packages.
-    """
-
-    machine: str
-    time: str
-    prefixes: dict[str, tuple[Package, ...]]
-    system: tuple[Package, ...]
+    machine: str  #: its container, or the boot of its machine
+    time: str  #: its time, ISO 8601, local time
+    prefixes: dict[str, tuple[Package, ...]]  #: the conda and pip packages of each environment
+    system: tuple[Package, ...]  #: the Debian packages
 
     @property
     def words(self) -> str:
@@ -233,23 +213,23 @@ def _without_witness(
 
 
 @dataclass
-class _Revision:
+class _CondaRevision:
     time: float
     added: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
 
 
-def _revisions(prefix: str) -> list[_Revision]:
+def _revisions(prefix: str) -> list[_CondaRevision]:
     """Return the revisions of conda's history that changed packages, as NAME-VERSION-BUILD."""
     try:
         text = Path(prefix, "conda-meta", "history").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    found: list[_Revision] = []
+    found: list[_CondaRevision] = []
     for line in text.splitlines():
         head = re.match(r"==>\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s*<==", line)
         if head:
-            found.append(_Revision(time.mktime(time.strptime(head[1], "%Y-%m-%d %H:%M:%S"))))
+            found.append(_CondaRevision(time.mktime(time.strptime(head[1], "%Y-%m-%d %H:%M:%S"))))
         elif found and line[:1] in ("+", "-"):
             side = found[-1].added if line[0] == "+" else found[-1].removed
             side.add(line[1:].strip().rpartition("::")[2])
@@ -257,7 +237,7 @@ def _revisions(prefix: str) -> list[_Revision]:
 
 
 def _by_revisions(
-    mine: Iterable[Package], revisions: list[_Revision], begun: float | None
+    mine: Iterable[Package], revisions: list[_CondaRevision], begun: float | None
 ) -> tuple[list[Package], str]:
     """Return the packages of the first revision, or of the last before this container began."""
     ours = [revision for revision in revisions[1:] if begun is None or revision.time > begun]
@@ -267,12 +247,10 @@ def _by_revisions(
         stems = (stems - revision.removed) | revision.added
     there = {package.stem: package for package in mine}
     words = "conda's history before this container" if len(base) > 1 else "conda's first revision"
-    return [there.get(stem) or _package_of(stem) for stem in sorted(stems)], words
-
-
-def _package_of(stem: str) -> Package:
-    name, version, build = stem.rsplit("-", 2)
-    return Package("conda", name, version, build)
+    for stem in stems - there.keys():
+        name, version, build = stem.rsplit("-", 2)
+        there[stem] = Package("conda", name, version, build)
+    return [there[stem] for stem in sorted(stems)], words
 
 
 def time_of(package: Package, environment: Environment) -> float | None:

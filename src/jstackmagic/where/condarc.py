@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -27,7 +27,7 @@ DEFAULTS = "defaults"
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class CondaSetting:
     """A setting, and its file or variable."""
 
     name: str
@@ -39,20 +39,9 @@ class CondaConfig:
     """The configuration that conda uses for one environment.
 
     Names and meanings are conda's own; paths and URLs are expanded and hold their credentials.
-
-    Attributes:
-        channels: In priority order; empty if none is configured.
-        pkgs_dirs: Package caches, the preferred one first; by default conda's own.
-        envs_dirs: The folders of named environments, in conda's search order.
-        ssl_verify: Whether certificates are checked, or the path of a bundle of certificates, or
-            ``"truststore"`` for the system's.
-        proxy_servers: URL scheme, or scheme and host, to the proxy's URL.
-        files: The files that were read, the weakest first.
-        unhonoured: Settings that would change an install and have no field here: an engine
-            without conda does not honour them.
     """
 
-    channels: tuple[ConfiguredChannel, ...] = ()
+    channels: tuple[ConfiguredChannel, ...] = ()  #: in priority order; empty if none is configured
     default_channels: tuple[str, ...] = (
         "https://repo.anaconda.com/pkgs/main",
         "https://repo.anaconda.com/pkgs/r",
@@ -65,19 +54,25 @@ class CondaConfig:
     channel_priority: ChannelPriority = "flexible"
     pinned_packages: tuple[str, ...] = ()
     aggressive_update_packages: tuple[str, ...] = ("ca-certificates", "certifi", "openssl")
+    #: package caches, the preferred one first; by default conda's own
     pkgs_dirs: tuple[str, ...] = ()
-    envs_dirs: tuple[str, ...] = ()
+    envs_dirs: tuple[str, ...] = ()  #: the folders of named environments, in conda's search order
     offline: bool = False
+    #: whether certificates are checked, or the path of a bundle of certificates, or
+    #: ``"truststore"`` for the system's
     ssl_verify: bool | str = True
     client_ssl_cert: str | None = None
     client_ssl_cert_key: str | None = None
+    #: URL scheme, or scheme and host, to the proxy's URL
     proxy_servers: Mapping[str, str] = field(default_factory=dict)
     override_channels_enabled: bool = True
     add_anaconda_token: bool = True
     allowlist_channels: tuple[str, ...] = ()
     denylist_channels: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    unhonoured: tuple[Setting, ...] = ()
+    files: tuple[str, ...] = ()  #: the files that were read, the weakest first
+    #: settings that would change an install and have no field here: an engine without conda does
+    #: not honour them
+    unhonoured: tuple[CondaSetting, ...] = ()
 
 
 # Settings: their names, their shapes, and what is made of them
@@ -211,8 +206,6 @@ def search_path(
     Args:
         prefix: The target environment; it takes the place of the documentation's
             ``$CONDA_PREFIX``, which in a kernel is the server's environment.
-        root_prefix: The conda root's prefix; None without one.
-        environ: The environment variables.
         mamba: Whether mamba or micromamba governs.
     """
     variables = {**environ, "CONDA_PREFIX": prefix}
@@ -233,23 +226,24 @@ def load(
     environ: Mapping[str, str] = os.environ,
     *,
     mamba: bool = False,
+    but: Callable[[str], bool] | None = None,
 ) -> CondaConfig:
     """Read and merge the configuration of one environment.
 
     Args:
-        prefix: The target environment.
         root_prefix: The prefix of the conda root that governs it; None without one.
-        environ: The environment variables.
         mamba: Whether mamba or micromamba governs, which also read files of their own.
+        but: Returns true for a file or a variable that is to be left out.
 
     Raises:
         JStackMagicError: A file is not YAML, cannot be read, or has a setting of the wrong shape.
             (conda skips a file that is not YAML, with a warning in its log.)
     """
-    sources = [
-        Source(path, _settings_of_file(path, status.st_mtime_ns, status.st_size))
+    files = (
+        SettingsSource(path, _settings_of_file(path, status.st_mtime_ns, status.st_size))
         for path, status in _files(search_path(prefix, root_prefix, environ, mamba=mamba))
-    ]
+    )
+    sources = (*files, *_variables(environ, "MAMBA_" if mamba else "CONDA_"))
     local = tuple(
         f"file://{_percent_encoded(folder)}"
         for folder in _build_folders(root_prefix, environ)
@@ -257,7 +251,7 @@ def load(
     )
     writable = root_prefix is not None and os.access(f"{root_prefix}/conda-meta/history", os.W_OK)
     return merge(
-        [*sources, *_variables(environ)],
+        [each for each in sources if but is None or not but(each.name)],
         root_prefix=root_prefix,
         root_writable=writable,
         environ=environ,
@@ -330,7 +324,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SettingsSource:
     """The settings of one file or one variable."""
 
     name: str
@@ -339,10 +333,6 @@ class Source:
 
 def parse(text: str, source: str) -> Mapping[str, Value]:
     """Return the settings of a condarc file.
-
-    Args:
-        text: The file's text.
-        source: Its path, for errors.
 
     Raises:
         JStackMagicError: It is not YAML, or not a mapping.
@@ -444,10 +434,10 @@ def _broken(source: str, reason: str) -> JStackMagicError:
     )
 
 
-def _variables(environ: Mapping[str, str]) -> Iterator[Source]:
-    """Yield the ``CONDA_*`` variables that are settings."""
+def _variables(environ: Mapping[str, str], also: str) -> Iterator[SettingsSource]:
+    """Yield the variables that are settings: ``CONDA_*``, and mamba's own."""
     for variable in environ:
-        if not variable.startswith("CONDA_"):
+        if not variable.startswith(("CONDA_", also)):
             continue
         name = variable[len("CONDA_") :].lower()
         setting = _ALIASES.get(name, name)
@@ -455,18 +445,18 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Source]:
         if setting in _LISTS:
             parts = (part.strip() for part in environ[variable].split(_LISTS[setting]))
             value = Value(tuple(Value(part) for part in parts if part))
-        elif setting in _SCALARS or setting in _HARMLESS:
+        elif setting in _SCALARS or (setting in _HARMLESS and variable.startswith("CONDA_")):
             value = Value(text.strip(), "final" if important else "")
         else:
             continue
-        yield Source(variable, {name: value})
+        yield SettingsSource(variable, {name: value})
 
 
 # Merging
 
 
 def merge(
-    sources: Sequence[Source],
+    sources: Sequence[SettingsSource],
     *,
     root_prefix: str | None,
     root_writable: bool,
@@ -477,7 +467,6 @@ def merge(
 
     Args:
         sources: The sources, the weakest first.
-        root_prefix: The conda root's prefix; None without one.
         root_writable: Whether the root belongs to this user; it decides which folder is searched
             first.
         environ: For ``~``, ``$NAME`` and ``${NAME}`` in values.
@@ -509,12 +498,17 @@ def merge(
         ssl_verify=settings.ssl_verify(),
         proxy_servers=settings.texts("proxy_servers"),
         files=tuple(source.name for source in sources if "/" in source.name),
-        unhonoured=tuple(_unhonoured(sources)),
+        unhonoured=tuple(
+            CondaSetting(name, source.name)
+            for source in sources
+            for name, value in source.settings.items()
+            if name not in _HONOURED and not _is_harmless(value, _HARMLESS.get(name, frozenset()))
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _FileEntry:
     """One setting in one source."""
 
     name: str
@@ -522,7 +516,7 @@ class _Entry:
     source: str
 
 
-class _Line(NamedTuple):
+class _FileLine(NamedTuple):
     """One line of a list."""
 
     text: str
@@ -533,14 +527,14 @@ class _Line(NamedTuple):
 class _Settings:
     """The settings of all sources, merged one by one as they are requested."""
 
-    def __init__(self, sources: Sequence[Source], environ: Mapping[str, str]) -> None:
+    def __init__(self, sources: Sequence[SettingsSource], environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._entries: dict[str, list[_Entry]] = {}
+        self._entries: dict[str, list[_FileEntry]] = {}
         for source in sources:
             for written, value in source.settings.items():
                 name = _ALIASES.get(written, written)
                 if not value.is_null:
-                    entry = _Entry(written, value, source.name)
+                    entry = _FileEntry(written, value, source.name)
                     self._entries.setdefault(name, []).append(entry)
 
     def text(self, name: str) -> str | None:
@@ -601,23 +595,23 @@ class _Settings:
         grouped = self._grouped(name)
         return {key: self._texts_of(name, entries) for key, entries in grouped.items()}
 
-    def _strongest(self, name: str) -> _Entry | None:
+    def _strongest(self, name: str) -> _FileEntry | None:
         entries = self._entries.get(name)
         return _strongest(entries) if entries else None
 
-    def _grouped(self, name: str) -> dict[str, list[_Entry]]:
+    def _grouped(self, name: str) -> dict[str, list[_FileEntry]]:
         """Return the entries of a map by their key, the weakest first."""
-        grouped: dict[str, list[_Entry]] = {}
+        grouped: dict[str, list[_FileEntry]] = {}
         for entry in _up_to_final(self._entries.get(name, [])):
             if not isinstance(entry.value.content, dict):
                 raise _wrong(entry, "must be a map (NAME: VALUE)")
             for key, value in entry.value.content.items():
                 if not value.is_null:
-                    part = _Entry(f"{entry.name}.{key}", value, entry.source)
+                    part = _FileEntry(f"{entry.name}.{key}", value, entry.source)
                     grouped.setdefault(key, []).append(part)
         return grouped
 
-    def _texts_of(self, name: str, entries: list[_Entry]) -> tuple[str, ...]:
+    def _texts_of(self, name: str, entries: list[_FileEntry]) -> tuple[str, ...]:
         texts = (self._expanded(name, line.text) for line in _merged_list(entries))
         return tuple(dict.fromkeys(texts))
 
@@ -627,7 +621,7 @@ class _Settings:
         return text if name in _LITERAL else _expand_variables(text, self._environ)
 
 
-def _up_to_final(entries: list[_Entry]) -> list[_Entry]:
+def _up_to_final(entries: list[_FileEntry]) -> list[_FileEntry]:
     """Return the entries up to the first one flagged final: stronger ones do not count."""
     for index, entry in enumerate(entries):
         if entry.value.flag == "final":
@@ -635,11 +629,11 @@ def _up_to_final(entries: list[_Entry]) -> list[_Entry]:
     return entries
 
 
-def _strongest(entries: list[_Entry]) -> _Entry:
+def _strongest(entries: list[_FileEntry]) -> _FileEntry:
     return _up_to_final(entries)[-1]
 
 
-def _merged_list(entries: list[_Entry]) -> list[_Line]:
+def _merged_list(entries: list[_FileEntry]) -> list[_FileLine]:
     """Return the lines of lists, the strongest first; flags move lines to the top or bottom."""
     lines = [_lines(entry) for entry in _up_to_final(entries)]
     stacked = [line for each in lines for line in each if line.flag == "top"]
@@ -652,17 +646,17 @@ def _merged_list(entries: list[_Entry]) -> list[_Line]:
     return [first[text] for text in reversed(upwards)]
 
 
-def _lines(entry: _Entry) -> list[_Line]:
+def _lines(entry: _FileEntry) -> list[_FileLine]:
     if not isinstance(entry.value.content, tuple):
         raise _wrong(entry, "must be a list (a line «- VALUE» for each)")
     return [
-        _Line(_text(_Entry(entry.name, value, entry.source)), entry.source, value.flag)
+        _FileLine(_text(_FileEntry(entry.name, value, entry.source)), entry.source, value.flag)
         for value in entry.value.content
         if not value.is_null
     ]
 
 
-def _text(entry: _Entry) -> str:
+def _text(entry: _FileEntry) -> str:
     if not isinstance(entry.value.content, str):
         raise _wrong(entry, "must be a single value")
     return entry.value.content
@@ -675,19 +669,12 @@ def _boolean(text: str) -> bool | None:
     return False if lowered in {"false", "no", "off", "n", "0"} else None
 
 
-def _wrong(entry: _Entry, what: str) -> JStackMagicError:
+def _wrong(entry: _FileEntry, what: str) -> JStackMagicError:
     return JStackMagicError(
         f"conda's setting {entry.name} in {entry.source} {what}.",
         kept=NOTHING_CHANGED,
         advice="Fix it there.",
     )
-
-
-def _unhonoured(sources: Iterable[Source]) -> Iterator[Setting]:
-    for source in sources:
-        for name, value in source.settings.items():
-            if name not in _HONOURED and not _is_harmless(value, _HARMLESS.get(name, frozenset())):
-                yield Setting(name, source.name)
 
 
 def _is_harmless(value: Value, harmless: frozenset[str]) -> bool:

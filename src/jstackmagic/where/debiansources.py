@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..model.credentials import mask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
 class DebianSource:
-    """One file of apt's sources.
-
-    Attributes:
-        file: Its path.
-        places: Its URLs, with credentials masked.
-        keys: The files of the keys that it is signed by.
-        components: The components it turns on, such as ``contrib``.
-    """
+    """One file of apt's sources."""
 
     file: str
-    places: tuple[str, ...]
-    keys: tuple[str, ...] = ()
-    components: tuple[str, ...] = ()
+    places: tuple[str, ...]  #: its URLs, with credentials masked
+    keys: tuple[str, ...] = ()  #: the files of the keys that it is signed by
+    components: tuple[str, ...] = ()  #: the components it turns on, such as ``contrib``
 
     def __str__(self) -> str:
         parts = [self.file, f"({', '.join(self.places)}"]
@@ -41,7 +31,6 @@ def added_sources(root: Path = Path("/"), since: float | None = None) -> tuple[D
     """Return the files of sources that are newer than the container.
 
     Args:
-        root: The root folder.
         since: Seconds since 1970; by default the start of the first process.
     """
     if since is None:

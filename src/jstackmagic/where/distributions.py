@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..io.reading import own_bytes
 from ..model.packages import Package, normalise
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+_T = TypeVar("_T")
 
-_KINDS = (".dist-info", ".egg-info")
+METADATA = (".dist-info", ".egg-info")
 
 
-class Row(NamedTuple):
-    """A row of RECORD (PEP 376, PEP 627), as it is spelled there.
+class RecordRow(NamedTuple):
+    """A row of RECORD (PEP 376, PEP 627), as it is spelled there."""
 
-    Attributes:
-        path: Absolute, or relative to the folder of the packages.
-        digest: ``ALGORITHM=DIGEST``; empty for bytecode and for RECORD itself.
-        size: In bytes.
-    """
-
-    path: str
-    digest: str = ""
-    size: str = ""
+    path: str  #: absolute, or relative to the folder of the packages
+    digest: str = ""  #: ``ALGORITHM=DIGEST``; empty for bytecode and for RECORD itself
+    size: str = ""  #: in bytes
 
     def below(self, folder: str) -> str:
         """Return the file's path; the folder is that of the packages."""
         return os.path.normpath(os.path.join(folder, self.path))
 
 
-def record_rows(text: str) -> Iterator[Row]:
+def record_rows(text: str) -> Iterator[RecordRow]:
     """Yield the rows of a RECORD."""
     import csv
 
-    return (Row(*row[:3]) for row in csv.reader(text.splitlines()) if row)
+    return (RecordRow(*row[:3]) for row in csv.reader(text.splitlines()) if row)
 
 
 def header(metadata: str, field: str) -> str:
@@ -57,23 +54,14 @@ def headers(metadata: str, field: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Distribution:
-    """An installed distribution; what is big is read when it is first asked for.
+    """An installed distribution; what is big is read when it is first asked for."""
 
-    Attributes:
-        path: Its ``dist-info`` or ``egg-info``.
-        title: Its name, as its author writes it.
-        version: As its metadata gives it.
-        requires: Its own requirements.
-        extras: The extras that it offers.
-        by_conda: Whether conda installed it.
-    """
-
-    path: str
-    title: str
+    path: str  #: its ``dist-info`` or ``egg-info``
+    title: str  #: its name, as its author writes it
     version: str
     requires: tuple[str, ...]
-    extras: tuple[str, ...]
-    by_conda: bool
+    extras: tuple[str, ...]  #: the extras that it offers
+    by_conda: bool  #: whether conda installed it
 
     @classmethod
     def read(cls, path: str) -> Distribution | None:
@@ -105,13 +93,13 @@ class Distribution:
         """The folder of the packages, which files are relative to."""
         return os.path.dirname(self.path)
 
-    @property
+    @cached_property
     def is_uvs(self) -> bool:
         """Return whether uv installed it."""
         return self.text("INSTALLER").strip() == "uv"
 
     @cached_property
-    def record(self) -> tuple[Row, ...]:
+    def record(self) -> tuple[RecordRow, ...]:
         """The rows of its RECORD; empty without one."""
         return tuple(record_rows(self.text("RECORD")))
 
@@ -144,19 +132,20 @@ def metadata_in(folder: str, only: str = "") -> list[str]:
     """Return the paths of the distributions' metadata in a folder of packages.
 
     Args:
-        folder: The folder.
         only: The normalised name of the only distribution; all of them if empty.
     """
     try:
-        names = os.listdir(folder)
+        found = [each for listed in read_once([folder], _list) for each in listed]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
+    return [path for name, path in found if not only or name == only]
+
+
+def _list(folder: str) -> tuple[tuple[str, str], ...]:
+    """Return the names of a folder's distributions, each with the path of its metadata."""
     # a "~name" folder is what pip could not finish removing
-    found = [name for name in names if name.endswith(_KINDS) and not name.startswith("~")]
-    if only:
-        first = only[0]
-        found = [name for name in found if name[0].lower() == first and _name_in(name) == only]
-    return [os.path.join(folder, name) for name in found]
+    names = (name for name in os.listdir(folder) if not name.startswith("~"))
+    return tuple((_name_in(n), os.path.join(folder, n)) for n in names if n.endswith(METADATA))
 
 
 def _name_in(file: str) -> str:
@@ -186,8 +175,6 @@ def _direct_url(text: str) -> tuple[str, str, bool]:
     """Return the URL, sha256 and editable flag of PEP 610's ``direct_url.json``."""
     if not text:
         return "", "", False
-    import json
-
     try:
         data = json.loads(text)
     except ValueError:
@@ -203,3 +190,32 @@ def _direct_url(text: str) -> tuple[str, str, bool]:
     if not sha256 and str(archive.get("hash", "")).startswith("sha256="):
         sha256 = archive["hash"].removeprefix("sha256=")
     return url, sha256, bool((data.get("dir_info") or {}).get("editable"))
+
+
+# Reading is cached by path, modification time and size: the record of an installed package
+# never changes in place, so that one kernel reads each only once. One that was changed just now is
+# read again: within a tick of the clock it may have been half there, under the same time.
+
+_TICK = 50_000_000  # nanoseconds; the kernel's clock has 1 to 10 ms
+
+
+def read_once(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
+    """Return what is read from each path, unread where it was read before and has not changed."""
+    found = []
+    for path in paths:
+        try:
+            stat = os.stat(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
+            continue  # taken away between listing and reading, or a link to itself
+        if abs(time.time_ns() - stat.st_mtime_ns) < _TICK:
+            found.append(read(path))
+        else:
+            found.append(_read_at(read, path, stat.st_mtime_ns, stat.st_size))
+    return found
+
+
+@lru_cache(maxsize=20_000)
+def _read_at(read: Callable[[str], _T], path: str, _mtime: int, _size: int) -> _T:
+    return read(path)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..model.environment import CondaExecutable, Environment, Tool
-from ..model.errors import NOTHING_CHANGED, UnknownEnvironment, UsageError
+from ..io.reading import path_of
+from ..model.environment import TOOLS, CondaExecutable, ConfiguredChannel, Environment, Tool
+from ..model.errors import UnknownEnvironment, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from ..model.environment import ConfiguredChannel
-
-    # not at run time: whoever needs the noun alone shall not pay for reading condarc files
+    # whoever needs the noun alone shall not pay for reading condarc files
     from .condarc import CondaConfig
 
 
@@ -33,7 +32,10 @@ def detect(prefix: str | Path | None = None) -> Environment:
         UnknownEnvironment: There is no environment at that prefix.
         JStackMagicError: conda's configuration is broken.
     """
-    path = sys.prefix if prefix is None else os.path.abspath(os.path.expanduser(prefix))
+    try:
+        path = sys.prefix if prefix is None else os.path.abspath(path_of(prefix))
+    except UsageError as error:
+        raise UnknownEnvironment(error.problem) from None
     if _same(path, sys.prefix):
         path = sys.prefix
     if is_conda_prefix(path):
@@ -94,7 +96,6 @@ def _no_environment(path: str) -> UnknownEnvironment:
         problem = f"There is no folder {path}."
     return UnknownEnvironment(
         problem,
-        kept=NOTHING_CHANGED,
         advice="Say --prefix with the folder that holds the environment's bin, or --name.",
     )
 
@@ -106,7 +107,7 @@ def _detect_conda(prefix: str) -> Environment:
     from ..model.credentials import mask
     from . import condarc
 
-    records = _Records(prefix)
+    records = _CondaMeta(prefix)
     python = _python_of(prefix, records.python_version)
     executable = next(_executables(prefix, records), None)
     root = _root_of(prefix, executable, records)
@@ -114,6 +115,8 @@ def _detect_conda(prefix: str) -> Environment:
     kind, name = _kind_and_name(prefix, root, config)
     channels = config.channels or tuple(_channels_of_records(records, config))
     site_packages = python.site_packages if python else ()
+    pinned = (_read(f"{prefix}/conda-meta/pinned") or "").lstrip("\ufeff").splitlines()
+    pins = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in pinned)
     return Environment(
         kind=kind,
         name=name,
@@ -122,7 +125,7 @@ def _detect_conda(prefix: str) -> Environment:
         executable=python.executable if python else None,
         conda=executable,
         channels=tuple(replace(each, channel=mask(each.channel)) for each in channels),
-        pins=_pins(prefix),
+        pins=tuple(filter(None, pins)),
         writable=_all_writable(
             (prefix, f"{prefix}/conda-meta", records.history_file, *site_packages)
         ),
@@ -164,13 +167,14 @@ def _means(
     return _same(first, prefix)
 
 
-class _Records:
+class _CondaMeta:
     """Facts from ``conda-meta``, without reading all of it."""
 
     def __init__(self, prefix: str) -> None:
         self._folder = f"{prefix}/conda-meta"
         self._files = [name for name in _names_in(self._folder) if name.endswith(".json")]
-        self._python = next((name for name in self._files if _is_record_of("python", name)), None)
+        pythons = (name for name in self._files if name.rsplit("-", 2)[0] == "python")
+        self._python = next(pythons, None)
         self.history_file = f"{self._folder}/history"
         self.history = _read(self.history_file) or ""
 
@@ -193,8 +197,6 @@ class _Records:
         conda's history names the channel of every package; without it, as after rattler,
         a few records are read.
         """
-        from collections import Counter
-
         counts: Counter[str] = Counter()
         for sign, channel in re.findall(r"^([+-])(\S.*?)::", self.history, re.MULTILINE):
             counts[channel] += 1 if sign == "+" else -1
@@ -213,13 +215,7 @@ class _Records:
         return str(json.loads(match[1])) if match else None
 
 
-def _is_record_of(package: str, name: str) -> bool:
-    """Return whether a file of conda-meta (``NAME-VERSION-BUILD.json``) is that package's."""
-    return name.startswith(f"{package}-") and name.rsplit("-", 2)[0] == package
-
-
-def _channels_of_records(records: _Records, config: CondaConfig) -> Iterator[ConfiguredChannel]:
-    from ..model.environment import ConfiguredChannel
+def _channels_of_records(records: _CondaMeta, config: CondaConfig) -> Iterator[ConfiguredChannel]:
     from .condarc import DEFAULTS, channel_name
 
     names = dict.fromkeys(channel_name(channel, config) for channel in records.channels())
@@ -229,19 +225,13 @@ def _channels_of_records(records: _Records, config: CondaConfig) -> Iterator[Con
         yield ConfiguredChannel(DEFAULTS, "conda's built-in default")
 
 
-def _pins(prefix: str) -> tuple[str, ...]:
-    text = _read(f"{prefix}/conda-meta/pinned") or ""
-    lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in text.splitlines())
-    return tuple(line for line in lines if line)
-
-
 def _frozen(prefix: str) -> str | None:
     """Return the message of CEP 22's marker: JSON with a "message", or an empty file."""
+    import json
+
     text = _read(f"{prefix}/conda-meta/frozen")
     if not text:
         return text
-    import json
-
     try:
         content = json.loads(text)
     except ValueError:
@@ -251,19 +241,16 @@ def _frozen(prefix: str) -> str | None:
 
 # The executable that governs, and its root
 
-_TOOLS: tuple[Tool, ...] = ("conda", "mamba", "micromamba")
-"""conda first: it is the one that honours every setting and plugin."""
-
 
 def executable_of(environment: Environment, tool: Tool) -> CondaExecutable | None:
     """Return the nearest executable of that name that can change an environment, if any."""
     if environment.conda is not None and environment.conda.tool == tool:
         return environment.conda
-    found = _executables(environment.prefix, _Records(environment.prefix))
+    found = _executables(environment.prefix, _CondaMeta(environment.prefix))
     return next((executable for executable in found if executable.tool == tool), None)
 
 
-def _executables(prefix: str, records: _Records) -> Iterator[CondaExecutable]:
+def _executables(prefix: str, records: _CondaMeta) -> Iterator[CondaExecutable]:
     """Yield the executables that can change the environment, the one that governs it first."""
     yield from _executables_in(prefix, "in the environment itself")
     root = _root_by_location(prefix)
@@ -286,19 +273,19 @@ def _executables_elsewhere() -> Iterator[CondaExecutable]:
 
     for variable in ("CONDA_EXE", "MAMBA_EXE"):
         yield from _executable(os.environ.get(variable), f"${variable}")
-    for tool in _TOOLS:
+    for tool in TOOLS:
         yield from _executable(which(tool), "on the PATH")
 
 
 def _executables_in(root: str, found: str) -> Iterator[CondaExecutable]:
-    for tool in _TOOLS:
+    for tool in TOOLS:
         for folder in ("condabin", "bin"):
             yield from _executable(f"{root}/{folder}/{tool}", found)
 
 
 def _executable(path: str | None, found: str) -> Iterator[CondaExecutable]:
     if path and os.path.isfile(path) and os.access(path, os.X_OK):
-        for tool in _TOOLS:
+        for tool in TOOLS:
             if tool == os.path.basename(path):
                 yield CondaExecutable(tool, path, found)
 
@@ -315,7 +302,7 @@ def _root_by_location(prefix: str) -> str | None:
     return None
 
 
-def _root_of(prefix: str, executable: CondaExecutable | None, records: _Records) -> str | None:
+def _root_of(prefix: str, executable: CondaExecutable | None, records: _CondaMeta) -> str | None:
     root = _root_by_location(prefix)
     if root is not None:
         return root
@@ -371,7 +358,7 @@ def _running_root() -> tuple[str | None, bool]:
     """Return the conda root of the running environment, and whether mamba's files count."""
     for prefix in (sys.prefix, sys.base_prefix):
         if is_conda_prefix(prefix):
-            records = _Records(prefix)
+            records = _CondaMeta(prefix)
             executable = next(_executables(prefix, records), None)
             return _root_of(prefix, executable, records), _reads_mambarc(executable)
     for executable in _executables_elsewhere():
@@ -388,7 +375,6 @@ def _prefix_of_name(name: str) -> str:
     if found:
         raise UnknownEnvironment(
             f"More than one environment is called {name}.",
-            kept=NOTHING_CHANGED,
             advice=tuple(f"--prefix {prefix}" for prefix in found),
         )
     raise _unknown_name(name, (*named, *others))
@@ -402,16 +388,16 @@ def _unknown_name(name: str, known: Iterable[str]) -> UnknownEnvironment:
     advice = [f"Did you mean {nearest[0]}?"] if nearest else []
     advice.append(f"There are: {', '.join(names)}." if names else "No environment has a name here.")
     advice.append("Any other environment is asked for with --prefix PATH.")
-    return UnknownEnvironment(
-        f"No environment is called {name}.", kept=NOTHING_CHANGED, advice=tuple(advice)
-    )
+    return UnknownEnvironment(f"No environment is called {name}.", advice=tuple(advice))
 
 
 # Virtual environments
 
 
 def _detect_venv(prefix: str) -> Environment:
-    config = _pyvenv_cfg(prefix)
+    lines = (_read(f"{prefix}/pyvenv.cfg") or "").splitlines()  # as the standard library's site
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    config = {key.strip().lower(): value.strip() for key, _, value in pairs}
     version = config.get("version") or config.get("version_info") or ""
     # virtualenv and uv write sys.version_info: 3.12.4.final.0
     python = _python_of(prefix, ".".join(version.split(".")[:3]) or None)
@@ -427,13 +413,6 @@ def _detect_venv(prefix: str) -> Environment:
         site_packages=site_packages,
         base=base,
     )
-
-
-def _pyvenv_cfg(prefix: str) -> dict[str, str]:
-    """Return the settings of ``pyvenv.cfg``, read as the standard library's ``site`` reads them."""
-    lines = (_read(f"{prefix}/pyvenv.cfg") or "").splitlines()
-    pairs = (line.partition("=") for line in lines if "=" in line)
-    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def _base_of_venv(config: dict[str, str]) -> str | None:
@@ -466,12 +445,7 @@ class _Python:
 
 
 def _python_of(prefix: str, version: str | None = None) -> _Python | None:
-    """Return a prefix's Python: the running one's facts from itself, another's from files.
-
-    Args:
-        prefix: The environment's.
-        version: The version in its metadata, if any.
-    """
+    """Return a prefix's Python: the running one's facts from itself, another's from files."""
     if prefix == sys.prefix:
         version = sys.version.split()[0].rstrip("+")
         return _Python(

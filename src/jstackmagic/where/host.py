@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 Runtime = Literal["docker", "podman", "kubernetes", "containerd"]
 Answer = Literal["yes", "no", "unknown"]
@@ -18,47 +17,28 @@ Answer = Literal["yes", "no", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The machine or container that this process runs on.
+    """The machine or container that this process runs on."""
 
-    Attributes:
-        user: The name of the user it runs as; the number if there is no name.
-        uid: That user's number.
-        is_root: Whether that is root.
-        sudo: Whether ``sudo`` works without a password.
-        sudo_reason: The evidence, or the reason why not; a phrase.
-        runtime: The container's runtime; None outside of one, or if unknown.
-        container_id: 64 hexadecimal digits; None if unknown, never a guess.
-        image: The reference of the container's image; None if unknown.
-        image_source: The source of that; empty if unknown.
-        stacks: Whether the image is one of the Docker Stacks.
-        codespaces: Whether this is a GitHub codespace.
-        hub: Whether a JupyterHub started the server.
-        engine: The address of a container engine (``DOCKER_HOST``'s form); None if no
-            socket is available. The engine was not contacted.
-    """
-
-    user: str
-    uid: int
+    user: str  #: the name of the user it runs as; the number if there is no name
+    uid: int  #: that user's number
     is_root: bool
-    sudo: Answer
-    sudo_reason: str
-    runtime: Runtime | None = None
-    container_id: str | None = None
-    image: str | None = None
-    image_source: str = ""
-    stacks: bool = False
-    codespaces: bool = False
-    hub: bool = False
+    sudo: Answer  #: whether ``sudo`` works without a password
+    sudo_reason: str  #: the evidence, or the reason why not; a phrase
+    runtime: Runtime | None = None  #: the container's runtime; None outside of one, or if unknown
+    container_id: str | None = None  #: 64 hexadecimal digits; None if unknown, never a guess
+    image: str | None = None  #: the reference of the container's image; None if unknown
+    image_source: str = ""  #: the source of that; empty if unknown
+    stacks: bool = False  #: whether the image is one of the Docker Stacks
+    codespaces: bool = False  #: whether this is a GitHub codespace
+    hub: bool = False  #: whether a JupyterHub started the server
+    remote: str = ""  #: the machine's name, where another server than the notebook's has the kernel
+    #: the address of a container engine (``DOCKER_HOST``'s form); None if no socket is available.
+    #: The engine was not contacted.
     engine: str | None = None
 
 
 def look(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Host:
-    """Return this machine or container, without starting a process or asking a socket.
-
-    Args:
-        environ: The environment variables.
-        root: The root folder.
-    """
+    """Return this machine or container, without starting a process or asking a socket."""
     files = _Files(root)
     uid = os.geteuid()
     user = _user_name(uid)
@@ -79,8 +59,19 @@ def look(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Hos
         stacks=stacks,
         codespaces=environ.get("CODESPACES") == "true",
         hub="JUPYTERHUB_API_URL" in environ or "JUPYTERHUB_SERVICE_PREFIX" in environ,
+        remote=socket.gethostname() if _is_remote(environ) else "",
         engine=_engine(files, environ),
     )
+
+
+def _is_remote(environ: Mapping[str, str]) -> bool:
+    """Return whether a gateway started the kernel: it marks it, or passes on no notebook's path.
+
+    Source: jupyter_server's session manager sets JPY_SESSION_NAME, and its gateway client passes
+    on the variables alone that begin with ``KERNEL_``.
+    """
+    started = "JPY_PARENT_PID" in environ and "JPY_SESSION_NAME" not in environ
+    return started or "KERNEL_GATEWAY" in environ
 
 
 class _Files:
@@ -145,7 +136,9 @@ def _sudo(
     refusal = _why_no_sudo(files, environ)
     if refusal:
         return "no", refusal
-    if any(_grants(text, user) for text in _sudoers(files)):
+    texts = (files.read("/etc/sudoers"), *files.read_folder("/etc/sudoers.d"))
+    rule = rf"^(?:{re.escape(user)}|ALL)\s+ALL\s*=\s*(?:\([^)]*\)\s*)?NOPASSWD:\s*ALL\s*$"
+    if any(re.search(rule, text, re.MULTILINE) for text in texts):
         return "yes", "a sudoers file says so"
     if stacks and environ.get("GRANT_SUDO") in {"1", "yes"}:
         # start.sh heeds it where the container starts as root, and otherwise only warns.
@@ -166,18 +159,6 @@ def _why_no_sudo(files: _Files, environ: Mapping[str, str]) -> str:
     if re.search(r"^NoNewPrivs:\s*1$", files.read("/proc/self/status"), re.MULTILINE):
         return "the container forbids gaining privileges (no_new_privs)"
     return ""
-
-
-def _sudoers(files: _Files) -> Iterator[str]:
-    """Yield what of sudo's configuration can be read; usually only root can."""
-    yield files.read("/etc/sudoers")
-    yield from files.read_folder("/etc/sudoers.d")
-
-
-def _grants(sudoers: str, user: str) -> bool:
-    """Return whether a sudoers file lets a user run anything without a password."""
-    rule = rf"^(?:{re.escape(user)}|ALL)\s+ALL\s*=\s*(?:\([^)]*\)\s*)?NOPASSWD:\s*ALL\s*$"
-    return re.search(rule, sudoers, re.MULTILINE) is not None
 
 
 def _started_as_root(files: _Files, environ: Mapping[str, str]) -> bool:
@@ -222,14 +203,11 @@ def _runtime(files: _Files, environ: Mapping[str, str]) -> Runtime | None:
         return "containerd"
     if re.search(rf"/docker[/-]{_ID}", groups) or _ids(_MOUNT, mounted.split(" ")):
         return "docker"
-    # A virtual machine whose disk was made from an image has the file as well.
-    return "docker" if files.exists("/.dockerenv") and not _is_whole_disk(files) else None
-
-
-def _is_whole_disk(files: _Files) -> bool:
-    """Return whether the root folder is that of a disk, which no storage driver makes it."""
-    root_mount = r"^\d+ \d+ \S+ / / .* - \S+ /dev/"
-    return re.search(root_mount, files.read("/proc/self/mountinfo"), re.MULTILINE) is not None
+    # A virtual machine whose disk was made from an image has the file as well: its root folder is
+    # that of a disk, which no storage driver makes it.
+    disk = re.compile(r"^\d+ \d+ \S+ / / .* - \S+ /dev/", re.MULTILINE)
+    whole_disk = disk.search(files.read("/proc/self/mountinfo"))
+    return "docker" if files.exists("/.dockerenv") and not whole_disk else None
 
 
 def _container_id(files: _Files, runtime: Runtime | None) -> str | None:

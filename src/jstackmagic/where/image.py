@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+from ..model.environment import TOOLS
 
 _OWN_PREFIXES = ("NB_PYTHON_PREFIX", "KERNEL_PYTHON_PREFIX")
 """The environments that images of repo2docker's and Pangeo's making bring, by their variables."""
@@ -17,20 +17,14 @@ _OWN_PREFIXES = ("NB_PYTHON_PREFIX", "KERNEL_PYTHON_PREFIX")
 
 @dataclass(frozen=True, slots=True)
 class ImageLooks:
-    """The tools that a Dockerfile on top of this image can use.
+    """The tools that a Dockerfile on top of this image can use."""
 
-    Attributes:
-        kind: "stacks" if the tools of the Docker Stacks are there; "other" if variables of
-            theirs are set without the tools; empty without either.
-        user: The image's final ``USER``; empty if unknown.
-        prefixes: The environments that the image itself brings.
-        conda: The conda program there, quoted for the shell; empty if not found.
-    """
-
+    #: "stacks" if the tools of the Docker Stacks are there; "other" if variables of theirs are set
+    #: without the tools; empty without either
     kind: Literal["stacks", "other", ""] = ""
-    user: str = ""
-    prefixes: tuple[str, ...] = ()
-    conda: str = ""
+    user: str = ""  #: the image's final ``USER``; empty if unknown
+    prefixes: tuple[str, ...] = ()  #: the environments that the image itself brings
+    conda: str = ""  #: the conda program there, quoted for the shell; empty if not found
 
 
 def look_at_image(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> ImageLooks:
@@ -38,10 +32,6 @@ def look_at_image(environ: Mapping[str, str] = os.environ, root: Path = Path("/"
 
     ``fix-permissions`` and ``start.sh`` are in ``/usr/local/bin`` there, and ``mamba`` in the
     base environment; other images set the same variables (``CONDA_DIR``, ``NB_UID``) without them.
-
-    Args:
-        environ: The environment variables.
-        root: The root folder.
     """
 
     def there(path: str) -> bool:
@@ -65,7 +55,7 @@ def _programs(
 ) -> Iterator[tuple[str, str]]:
     """Yield the conda programs that can be reached, each with how the shell calls it."""
     folders = [folder for folder in environ.get("PATH", "").split(os.pathsep) if folder]
-    for tool in ("conda", "mamba", "micromamba"):
+    for tool in TOOLS:
         if any(there(f"{folder}/{tool}") for folder in folders):
             yield tool, tool
             continue

@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..io.reading import text_of
 from ..model.documents import parse_json
-from ..model.environment import prefix_of_name
-from ..model.errors import NOTHING_CHANGED, InvalidSpec, UnknownEnvironment
+from ..model.environment import Environment, prefix_of_name
+from ..model.errors import InvalidSpec, UnknownEnvironment
 from .environment import detect, find, is_conda_prefix
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..model.environment import Environment
 
 NATIVE = "python3"
 """The kernel that jupyter_client offers without a kernelspec: the server's own Python."""
@@ -33,24 +29,15 @@ NATIVE = "python3"
 
 @dataclass(frozen=True, slots=True)
 class Kernelspec:
-    """One kernelspec.
+    """One kernelspec."""
 
-    Attributes:
-        name: The name for ``--kernel``: the folder's name in lower case.
-        folder: The folder of its ``kernel.json``; empty for the native kernel without one.
-        argv: Its command line; nothing in it is expanded.
-        display_name: Its name in the launcher.
-        language: The kernel's language.
-        metadata: Its other metadata.
-        environ: The variables it is started with, in addition to the server's.
-    """
-
-    name: str
-    folder: str
-    argv: tuple[str, ...]
-    display_name: str = ""
+    name: str  #: the name for ``--kernel``: the folder's name in lower case
+    folder: str  #: the folder of its ``kernel.json``; empty for the native kernel without one
+    argv: tuple[str, ...]  #: its command line; nothing in it is expanded
+    display_name: str = ""  #: its name in the launcher
     language: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)  #: its other metadata
+    #: the variables it is started with, in addition to the server's
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -148,15 +135,21 @@ def _environment(spec: Kernelspec) -> Environment:
     environment = None
     if not reason:
         try:
-            environment = _by_metadata(spec) or _by_argv(spec)
+            prefix = spec.metadata.get("conda_env_path")  # of nb_conda_kernels
+            named = detect(prefix) if isinstance(prefix, str) and prefix else None
+            environment = named or _by_argv(spec)
             reason = "its command line does not say which."
         except UnknownEnvironment as error:
             reason = error.problem
     if environment is None:
+        from ..model.credentials import mask
+
         raise UnknownEnvironment(
             f"The kernelspec {spec.name} leads to no environment: {reason}",
-            kept=NOTHING_CHANGED,
-            advice=(f"It starts: {_shown(spec.argv)}", "Name its environment with --prefix PATH."),
+            advice=(
+                f"It starts: {mask(shlex.join(spec.argv))}",
+                "Name its environment with --prefix PATH.",
+            ),
         )
     return environment
 
@@ -186,17 +179,7 @@ def _unknown_kernel(name: str, known: Iterable[str]) -> UnknownEnvironment:
     nearest = get_close_matches(name.lower(), names, n=1)
     advice = [f"Did you mean {nearest[0]}?"] if nearest else []
     advice.append(f"There are: {', '.join(names)}.")
-    return UnknownEnvironment(
-        f"No kernelspec is called {name}.", kept=NOTHING_CHANGED, advice=tuple(advice)
-    )
-
-
-def _shown(argv: Sequence[str]) -> str:
-    import shlex
-
-    from ..model.credentials import mask
-
-    return mask(shlex.join(argv))
+    return UnknownEnvironment(f"No kernelspec is called {name}.", advice=tuple(advice))
 
 
 # Jupyter's data path
@@ -334,14 +317,9 @@ def _mapping(value: object) -> dict[str, Any]:
 # What a kernelspec says
 
 
-def _by_metadata(spec: Kernelspec) -> Environment | None:
-    """Return the environment that nb_conda_kernels writes into its kernels' metadata."""
-    prefix = spec.metadata.get("conda_env_path")
-    return detect(prefix) if isinstance(prefix, str) and prefix else None
-
-
 def _by_argv(spec: Kernelspec) -> Environment | None:
-    own = _own_prefix(spec)
+    own = spec.folder.partition("/share/jupyter/kernels/")[0]
+    own = own if _is_marked(own) else _server_prefix() or sys.prefix
     values = {"prefix": own, "resource_dir": spec.folder}
     argv = [
         re.sub(r"\{(prefix|resource_dir)\}", lambda match: values[match[1]], argument)
@@ -354,12 +332,6 @@ def _by_argv(spec: Kernelspec) -> Environment | None:
         return None if _starts_another(argv[1:]) else detect(own)
     path = spec.environ.get("PATH")
     return _by_command(argv, _Seen(own, None if path is None else os.path.expandvars(path)))
-
-
-def _own_prefix(spec: Kernelspec) -> str:
-    """Return the environment that the kernelspec is installed in, or else the server's."""
-    prefix = spec.folder.partition("/share/jupyter/kernels/")[0]
-    return prefix if _is_marked(prefix) else _server_prefix() or sys.prefix
 
 
 def _is_marked(folder: str) -> bool:
@@ -420,8 +392,8 @@ def _by_program(command: str, arguments: Sequence[str], seen: _Seen) -> Environm
     if not name or (_PYTHON.fullmatch(name) and _starts_another(arguments)):
         return None
     for location in links:
-        for folder in _parents(location):
-            if _is_marked(folder):
+        for folder in Path(location).parents:
+            if _is_marked(str(folder)):
                 return detect(folder)
     if _PYTHON.fullmatch(name):
         return detect(os.path.dirname(os.path.dirname(os.path.realpath(path))))
@@ -508,11 +480,6 @@ def _located(command: str, seen: _Seen) -> str:
     return path
 
 
-def _parents(path: str) -> Iterator[str]:
-    while path != (path := os.path.dirname(path)):
-        yield path
-
-
 def _by_conda_run(conda: str, arguments: Sequence[str], seen: _Seen) -> Environment | None:
     """Return the environment of ``conda run -n NAME ...`` and ``conda run -p PREFIX ...``."""
     rest = list(arguments)
@@ -578,31 +545,61 @@ def _by_commands(script: str, name: str, given: Sequence[str], seen: _Seen) -> E
     """
     active: Environment | None = None
     clear = True
+    arguments = list(given)
+    values: dict[str, str] = {}
     commands = _commands_of(script)
     replacing = [at for at, command in enumerate(commands) if command[0] == "exec"]
     end = replacing[0] if replacing else len(commands) - 1
     for command in commands[: max(end, 0)]:
+        command = [_filled(word, values, name, arguments) for word in command]
         activated = _activated(command)
-        path = _path_set(command)
-        if activated is not None:
+        words = command[1:] if command[0] == "export" else command[:1]
+        path = next((word[5:] for word in words if word.startswith("PATH=")), None)
+        if activated is not None and "$" in activated:
+            active, clear = None, False
+        elif activated is not None:
             active = detect(activated) if "/" in activated else find(name=activated)
             clear = True
+        elif command == ["shift"]:
+            del arguments[:1]
         elif path is not None:
             first = os.path.dirname(path.partition(":")[0])
             active = detect(first) if _is_marked(first) else None
             clear = active is not None
         elif not _is_harmless(command):
             clear = False
+            values.clear()  # it may be one branch of several that sets them
+        else:
+            pairs = (word.partition("=") for word in command if re.match(r"\w+=", word))
+            values.update({variable: value for variable, _, value in pairs})
     last = commands[end] if commands else []
     while last and (last[0] == "exec" or re.match(r"\w+=", last[0])):
         last = last[1:]
-    # "$0" and "$@" are what follows the script on the shell's own command line.
-    values = {"$0": [name] if name else [], "$@": list(given), "$*": list(given)}
-    argv = [each for word in last for each in values.get(word, [word])]
+    argv: list[str] = []
+    for word in last:
+        every = word in ("$@", "$*")
+        argv += arguments if every else [_filled(word, values, name, arguments)]
+    argv = [word for word in argv if word]
+    if argv and "$" in argv[0]:
+        return None
     if active is not None and clear:
         return _inside(active, argv, seen)
     bare = not argv or "/" not in argv[0]
     return None if bare and not clear else _by_command(argv, seen)
+
+
+def _filled(word: str, values: Mapping[str, str], name: str, given: Sequence[str]) -> str:
+    """Return a word with the variables and arguments that are known filled in.
+
+    >>> _filled("${1:-lab}/$A/$B", {"A": "x"}, "", [])
+    'lab/x/$B'
+    """
+    known = {**values, "0": name, **{str(at): each for at, each in enumerate(given, start=1)}}
+
+    def value(match: re.Match[str]) -> str:
+        return known.get(match[1] or match[3]) or match[2] or match[0]
+
+    return re.sub(r"\$(?:\{(\w+)(?::-([^}$]*))?\}|(\w+))", value, word)
 
 
 def _is_harmless(command: Sequence[str]) -> bool:
@@ -617,15 +614,13 @@ def _is_harmless(command: Sequence[str]) -> bool:
     return _HARMLESS.fullmatch(first) is not None
 
 
-def _path_set(command: Sequence[str]) -> str | None:
-    words = command[1:] if command[0] == "export" else command[:1]
-    return next((word[5:] for word in words if word.startswith("PATH=")), None)
+_DOCUMENT = re.compile(r"(?<!<)<<(?!<)-?[ \t]*(['\"]?)(\w+)\1([^\n]*)\n(?:.*\n)*?[ \t]*\2(?=\n|\Z)")
+"""A here-document: its delimiter, and the rest of the line that it begins on."""
 
 
 def _commands_of(script: str) -> list[list[str]]:
     """Return the words of each command of a shell script; a block's words begin commands, too."""
-    import shlex
-
+    script = _DOCUMENT.sub(r"\3", script)  # what a program is given is no command
     lexer = shlex.shlex(script, posix=True, punctuation_chars=";&|\n")
     lexer.whitespace = " \t\r"
     lexer.whitespace_split = True

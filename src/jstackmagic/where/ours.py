@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ..model.environment import Environment
 from ..model.packages import ManagerName, Package, PackageSet, normalise
+from ..model.recipe import Recipe
 from ..model.text import counted
+from .baseline import Witness
 from .packages import extras_of, of_uv, read_details, read_packages, read_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
     from packaging.requirements import Requirement
-
-    from ..model.environment import Environment
-    from ..model.recipe import Recipe
-    from .baseline import Witness
 
 Key = tuple[ManagerName, str]
 """A manager and a package's normalised name."""
@@ -58,8 +56,6 @@ def left_behind(
     """Return the pip packages that nothing needs once some others are gone.
 
     Args:
-        environment: The environment.
-        here: Its packages before.
         gone: The packages to remove.
         recipe: The recorded requests and their dependencies, which stay.
     """
@@ -84,8 +80,6 @@ def ours_in(
     """Return our own packages of an environment, jstackmagic first.
 
     Args:
-        environment: The environment.
-        here: Its packages.
         others: The packages that a record requested or the base image brought. Those that the
             user requested from pip are found by pip's marks (``REQUESTED``); uv marks everything.
     """
@@ -106,9 +100,6 @@ def ours_here(
     """Return our own packages of an environment: those that no record and no base image explains.
 
     Args:
-        environment: The environment.
-        here: Its packages.
-        recipe: The recorded requests.
         image: Returns the packages of this container's image; None if unknown.
     """
     from .baseline import container_start, of
@@ -137,7 +128,6 @@ def dependants(environment: Environment, managers: Collection[ManagerName]) -> d
     """Return the packages that need each, by the metadata of Python's distributions and conda's.
 
     Args:
-        environment: The environment.
         managers: The managers of the packages to look at; Debian's metadata is not read.
     """
     here = read_packages(environment, managers)

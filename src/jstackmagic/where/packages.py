@@ -5,25 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import re
-import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..io.reading import own_bytes
+from ..model.environment import Environment
 from ..model.managers import is_system, metadata_path, names, reader_of
 from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
-from .distributions import Distribution, metadata_in, text_in
+from .distributions import Distribution, metadata_in, read_once, text_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from packaging.requirements import Requirement
-
-    from ..model.environment import Environment
-
-_T = TypeVar("_T")
 
 
 def read_packages(
@@ -37,8 +32,6 @@ def read_packages(
     A Python distribution that conda installed is listed once, as conda's.
 
     Args:
-        environment: The environment whose conda records and distributions to read.
-        managers: The managers to read.
         root: The root of the Debian system, for another system's file tree.
     """
     found: list[Package] = []
@@ -64,12 +57,12 @@ def debian_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # n
 
 def read_conda(prefix: str | Path) -> tuple[Package, ...]:
     """Return the conda packages of a prefix, from the records in ``conda-meta``."""
-    return tuple(record.package for record in _cached(_conda_records(prefix), _read_conda_record))
+    return tuple(record.package for record in read_once(_conda_records(prefix), _read_conda_record))
 
 
 def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
     """Return further details from the records of a prefix, in order of their names."""
-    records = _cached(_conda_records(prefix), _read_conda_record)
+    records = read_once(_conda_records(prefix), _read_conda_record)
     return tuple(sorted((record.detail for record in records), key=lambda detail: detail.name))
 
 
@@ -112,11 +105,6 @@ def debian_owners(
     """Return the version and the Debian package of each distribution that dpkg owns.
 
     The source is dpkg's lists of files (``/var/lib/dpkg/info/*.list``): Debian's own have no mark.
-
-    Args:
-        names: Normalised names of distributions.
-        environment: The environment whose interpreter would import them.
-        root: The root folder.
     """
     wanted = set(names)
     paths = {
@@ -142,7 +130,9 @@ def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
     if package.manager == "pip":
         found = (item.path for item in distributions_of_package(package, environment))
         return tuple(
-            path for folder in found for path in (folder, *(each.path for each in _entries(folder)))
+            str(path)
+            for folder in map(Path, found)
+            for path in (folder, *(folder.iterdir() if folder.is_dir() else ()))
         )
     below = metadata_path(package.manager).format(name=package.name, stem=package.stem)
     paths = [os.path.join(environment.prefix, below)]
@@ -157,20 +147,14 @@ def distributions_of_package(package: Package, environment: Environment) -> list
     """Return the distributions of a package's name, those of its version alone if there are any."""
     name = f"{package.name.replace('-', '_')}-{package.version}.dist-info"
     paths = (os.path.join(folder, name) for folder in environment.site_packages)
-    exact = [item for item in _cached(paths, Distribution.read) if item is not None]
+    exact = [item for item in read_once(paths, Distribution.read) if item is not None]
     return exact or _named(package.name, environment)
-
-
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    if os.path.isdir(folder):
-        with os.scandir(folder) as entries:
-            yield from entries
 
 
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
     """Return the absolute paths that a conda or pip package owns; empty without a record."""
     if package.manager == "conda":
-        records = _cached(metadata_of(package, environment), _read_conda_record)
+        records = read_once(metadata_of(package, environment), _read_conda_record)
         return tuple(f"{environment.prefix}/{file}" for each in records for file in each.files)
     if package.manager == "pip":
         found = distributions_of_package(package, environment)
@@ -200,15 +184,12 @@ def read_requirements(
         extras: The extras to include, by the normalised name of the distribution.
         only: The one distribution to read, by its normalised name; all of them if empty.
     """
-    python = environment.python or ""
-    markers = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2])}
+    markers = python_markers(environment.python or "")
     for item in _named(only, environment):
-        name = item.name
-        wanted = ("", *(extras or {}).get(name, ()))
-        for requirement in filter(None, map(_requirement, item.requires)):
-            marker = requirement.marker
-            if marker is None or any(marker.evaluate({**markers, "extra": e}) for e in wanted):
-                yield name, requirement
+        wanted = ("", *(extras or {}).get(item.name, ()))
+        for text in item.requires:
+            if need := applying(text, wanted, **markers):
+                yield item.name, need
 
 
 def extras_of(name: str, environment: Environment) -> tuple[str, ...]:
@@ -217,7 +198,8 @@ def extras_of(name: str, environment: Environment) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=20_000)
-def _requirement(text: str) -> Requirement | None:
+def requirement(text: str) -> Requirement | None:
+    """Return a requirement (PEP 508); None where pip could not read it."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
@@ -226,32 +208,27 @@ def _requirement(text: str) -> Requirement | None:
         return None
 
 
-# Reading is cached by path, modification time and size: the record of an installed package
-# never changes in place, so that one kernel reads each only once. One that was changed just now is
-# read again: within a tick of the clock it may have been half there, under the same time.
-
-_TICK = 50_000_000  # nanoseconds; the kernel's clock has 1 to 10 ms
-
-
-def _cached(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
-    found = []
-    for path in paths:
-        try:
-            stat = os.stat(path)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ELOOP):
-                raise
-            continue  # taken away between listing and reading, or a link to itself
-        if abs(time.time_ns() - stat.st_mtime_ns) < _TICK:
-            found.append(read(path))
-        else:
-            found.append(_read_cached(read, path, stat.st_mtime_ns, stat.st_size))
-    return found
+def python_markers(version: str) -> dict[str, str]:
+    """Return the marker variables (PEP 508) that tell a Python's version, such as ``3.11.4``."""
+    return {
+        "python_full_version": version,
+        "python_version": ".".join(version.split(".")[:2]),
+    }
 
 
 @lru_cache(maxsize=20_000)
-def _read_cached(read: Callable[[str], _T], path: str, _mtime: int, _size: int) -> _T:
-    return read(path)
+def applying(text: str, extras: tuple[str, ...], **markers: str) -> Requirement | None:
+    """Return a requirement that applies to one of the extras; by its text, which hashes fast.
+
+    Args:
+        extras: With an empty one, which stands for what needs none.
+        markers: The marker variables (PEP 508) that are not those of this process.
+    """
+    need = requirement(text)
+    if need is None or not need.marker:
+        return need
+    applies = (need.marker.evaluate({**markers, "extra": extra}) for extra in extras)
+    return need if any(applies) else None
 
 
 def _conda_records(prefix: str | Path) -> list[str]:
@@ -279,39 +256,33 @@ class _CondaRecord:
                 yield head + found
 
 
-@dataclass
-class _PathsEntry:
-    size_in_bytes: int = 0
+@lru_cache(maxsize=1)
+def _prefix_record() -> Any:
+    """Return the class of what we read of a conda-meta record; the rest is skipped unparsed.
 
+    Python's collector does not follow its paths: thousands would have it look at all of a kernel.
+    """
+    import msgspec
 
-@dataclass
-class _PathsData:
-    paths: list[_PathsEntry] | None = None
-
-
-@dataclass
-class _PrefixRecord:
-    """The fields of a conda-meta record that we read; the rest is skipped unparsed."""
-
-    name: str
-    version: str
-    build: str = ""
-    channel: str | None = None
-    url: str | None = None
-    sha256: str | None = None
-    md5: str | None = None
-    requested_spec: str | None = None
-    requested_specs: list[str] | None = None
-    depends: list[str] | None = None
-    files: list[str] | None = None
-    paths_data: _PathsData | None = None
+    entry: Any = msgspec.defstruct("PathsEntry", [("size_in_bytes", int, 0)], gc=False)
+    paths: Any = msgspec.defstruct("PathsData", [("paths", list[entry] | None, None)])
+    texts = ("channel", "url", "sha256", "md5", "requested_spec")
+    lists = ("requested_specs", "depends", "files")
+    return msgspec.defstruct(
+        "PrefixRecord",
+        [
+            *(("name", str), ("version", str), ("build", str, "")),
+            *((name, str | None, None) for name in texts),
+            *((name, list[str] | None, None) for name in lists),
+            ("paths_data", paths | None, None),
+        ],
+    )
 
 
 def conda_package(content: bytes, stem: str) -> Package:
     """Return the package that a conda record describes.
 
     Args:
-        content: The record.
         stem: Its file's name, without its ending.
     """
     return _conda_record(content, stem).package
@@ -331,10 +302,10 @@ def _conda_record(content: bytes, stem: str) -> _CondaRecord:
     import msgspec
 
     try:
-        record = msgspec.json.decode(content, type=_PrefixRecord, strict=False)
+        record = msgspec.json.decode(content, type=_prefix_record(), strict=False)
     except msgspec.MsgspecError:  # half written or not conda's; its file name still identifies it
         name, version, build = stem.rsplit("-", 2)
-        record = _PrefixRecord(name=name, version=version, build=build)
+        record = _prefix_record()(name=name, version=version, build=build)
     url = record.url or ""
     # URL/SUBDIR/FILE; the channel field is spelled differently by conda and by rattler
     source = url.rsplit("/", 2)[0] if url.count("/") > 2 else record.channel or ""
@@ -360,13 +331,13 @@ def _conda_record(content: bytes, stem: str) -> _CondaRecord:
 def distributions(environment: Environment, only: str = "") -> list[Distribution]:
     """Return the distributions of an environment, conda's too; or those of one folder's name."""
     paths = [path for folder in environment.site_packages for path in metadata_in(folder, only)]
-    found = [item for item in _cached(paths, Distribution.read) if item is not None]
+    found = [item for item in read_once(paths, Distribution.read) if item is not None]
     if not environment.is_conda or not any(item.path.endswith(".egg-info") for item in found):
         return found
     # conda's egg-info has no INSTALLER file to name its owner
     owned = {
         os.path.join(environment.prefix, file)
-        for record in _cached(_conda_records(environment.prefix), _read_conda_record)
+        for record in read_once(_conda_records(environment.prefix), _read_conda_record)
         for file in record.egg_info
     }
     return [replace(item, by_conda=item.by_conda or item.path in owned) for item in found]

@@ -6,44 +6,48 @@ import os
 import sys
 import sysconfig
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..history.file import History
 from ..managers import get
 from ..managers.goal import Goal
 from ..model.environment import Environment
-from ..model.errors import NOTHING_CHANGED, CommandFailed, Stopped
+from ..model.errors import CommandFailed, Stopped
+from ..model.ledger import Ledger
 from ..model.packages import Package, PackageSet, normalise, same
-from ..model.policy import is_denied
+from ..model.policy import Policy, is_denied
 from ..where.ours import OWN, needs_of, reached
 from ..where.packages import read_details, read_packages
 from . import worker
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping  # noqa: TC004
-
-    from ..history.file import History  # noqa: TC004
-    from ..model.ledger import Ledger
-    from ..model.policy import Policy
+from .elsewhere import Elsewhere
+from .packing import archive_row, modules_wheel, own_modules, packed, repacked
 
 Key = tuple[str, str]
-
-FOLDER_MODULES = "jstackmagic-working-folder"
-"""The distribution in which modules of the working folder travel."""
 
 
 @dataclass(frozen=True)
 class Cargo:
-    """An order for workers, and a sentence for each thing that cannot be in it.
+    """An order for workers, and a sentence for each thing that cannot be in it."""
 
-    Attributes:
-        order: See `worker`.
-        left_out: The sentences.
-    """
+    order: dict[str, Any]  #: see `worker`
+    left_out: tuple[str, ...] = ()  #: the sentences
+    elsewhere: Elsewhere | None = None  #: knows what another Python or platform needs beside it
 
-    order: dict[str, Any]
-    left_out: tuple[str, ...] = ()
+    def fitted(self, answers: Iterable[Any]) -> Cargo:
+        """Return it with what the workers' own Pythons and platforms need.
+
+        Args:
+            answers: The results of `worker.look`; any other answer is passed over.
+        """
+        if self.elsewhere is None:
+            return self
+        order = {**self.order, "wheels": [*self.order["wheels"]], "lacks": []}
+        for where, row in self.elsewhere.every(each for each in answers if isinstance(each, dict)):
+            order[where].append(row)
+        return replace(self, order=order)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -64,6 +68,7 @@ def order(environment: Environment, **more: Any) -> dict[str, Any]:
         "place": worker.identity(environment.prefix),
         "wheels": [],
         "conda": [],
+        "lacks": [],
         "remove": [],
         "via": "cluster",
         "again": False,
@@ -77,9 +82,6 @@ def wanted(
     """Return the recorded packages with all that they need, and the keys of the recorded ones.
 
     Args:
-        ledger: The history's ledger.
-        environment: The kernel's environment.
-        here: Its packages now.
         own: The distributions of the cluster itself, which must not change while it runs.
     """
     place = os.path.normpath(environment.prefix)
@@ -118,10 +120,6 @@ def load(
     Wheels are made again from the installed files, so that no index is needed.
 
     Args:
-        history: The history that says what was installed.
-        environment: The kernel's environment.
-        policy: The administrator's policy here.
-        own: The distributions of the cluster itself.
         modules: Whether modules of the working folder that were imported go along.
         via: ``cluster``, or ``index`` where each worker asks its own.
 
@@ -135,8 +133,7 @@ def load(
     ]
     if denied:
         raise Stopped(
-            f"{', '.join(denied)} may not be here, and is sent nowhere.",
-            kept=NOTHING_CHANGED,
+            f"Not allowed here, and not sent: {', '.join(denied)}.",
             advice="The JStackMagic settings of IPython's configuration say so.",
         )
     found = _Loading(environment, history, recorded)
@@ -147,7 +144,9 @@ def load(
     if debian := sorted(key[2] for key in history.ledger().moves() if not key[0]):
         found.left_out.append(f"Debian packages are not sent to workers: {', '.join(debian)}.")
     made = order(environment, wheels=found.wheels, conda=found.conda, via=via)
-    return Cargo(made, tuple(found.left_out))
+    origins = history.ledger().origins()
+    elsewhere = Elsewhere(environment, packages, frozenset(own), origins, policy)
+    return Cargo(made, tuple(found.left_out), elsewhere)
 
 
 @dataclass
@@ -164,10 +163,9 @@ class _Loading:
         try:
             if package.manager == "conda":
                 self.conda.append({**self._conda(package, here), **asked})
-            elif package.editable:
-                self.wheels.append({**self._project(package), **asked})
             else:
-                self.wheels.append({**self._wheel(package), **asked})
+                row = self._project(package) if package.editable else self._wheel(package)
+                self.wheels.append({**row, **_minors(row.get("requires_python")), **asked})
         except (ValueError, OSError, CommandFailed) as error:
             reason = error.problem if isinstance(error, CommandFailed) else str(error)
             self.left_out.append(f"{package.name} is not sent: {reason.rstrip('.')}.")
@@ -198,7 +196,7 @@ class _Loading:
                 words = (*pip, *more, "--quiet", "--wheel-dir", folder, path)
                 made = process.capture(Command(words))
                 for wheel in Path(folder).glob("*.whl"):
-                    return repacked(wheel)
+                    return repacked(wheel)[0]
         raise CommandFailed(f"its project {path} cannot be built: {made.stderr.strip()[-300:]}")
 
     def _conda(self, package: Package, here: PackageSet) -> dict[str, Any]:
@@ -228,109 +226,18 @@ class _Loading:
 
     def add_modules(self) -> None:
         """Add what this kernel has imported from its working folder."""
-        if files := dict(_own_modules(os.getcwd())):
+        if files := dict(own_modules(os.getcwd())):
             self.wheels.append(modules_wheel(files))
 
 
-def packed(info: str) -> dict[str, Any]:
-    """Return the row of an installed distribution's wheel, made once.
+def _minors(requires: str | None) -> dict[str, list[str]]:
+    """Return the minor versions of Python that a wheel is for, where it says that."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    Raises:
-        ValueError: One of its files was changed, or it has no list of them.
-    """
-    import json
-
-    made = worker.fingerprint(worker.rows_of(info))
-    note = Path(worker.store(), "packed", f"{made}.json")
-    if made and note.exists():
-        row: dict[str, Any] = json.loads(note.read_bytes())
-        if worker.is_kept(row):
-            return row
-    row = worker.pack(info)
-    worker.write(str(note), json.dumps(row).encode())
-    return row
-
-
-def archive_row(path: Path) -> dict[str, Any]:
-    """Return the row of an archive, which is kept in this host's store."""
-    import hashlib
-
-    data = path.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    row = {"file": path.name, "sha256": digest, "size": len(data)}
-    if not worker.is_kept(row):
-        worker.keep(row, data)
-    return row
-
-
-def row_of(wheel: Path) -> dict[str, Any]:
-    """Return the row of a wheel on disk."""
-    import csv
-    import zipfile
-
-    from packaging.utils import parse_wheel_filename
-
-    name, version, _, tags = parse_wheel_filename(wheel.name)
-    with zipfile.ZipFile(wheel) as archive:
-        record = next(each for each in archive.namelist() if each.endswith(".dist-info/RECORD"))
-        rows = [row for row in csv.reader(archive.read(record).decode().splitlines()) if row]
-    return {
-        **archive_row(wheel),
-        "name": str(name),
-        "version": str(version),
-        "print": worker.fingerprint(rows),
-        "pure": all(tag.platform == "any" and tag.abi == "none" for tag in tags),
-    }
-
-
-def _own_modules(folder: str) -> Iterator[tuple[str, Path]]:
-    """Yield the files of the modules that were imported from a folder, by their place in it."""
-    root = Path(folder).resolve()
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not file or "." in name or name == "__main__":
-            continue
-        path = Path(file).resolve()
-        if path == root / f"{name}.py":
-            yield path.name, path
-        elif path == root / name / "__init__.py":
-            for each in sorted(path.parent.rglob("*")):
-                inside = each.relative_to(root)
-                hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
-                if each.is_file() and not hidden:
-                    yield inside.as_posix(), each
-
-
-def modules_wheel(files: Mapping[str, Path]) -> dict[str, Any]:
-    """Return the row of a wheel made of modules, whose version is the hash of their content."""
-    import hashlib
-
-    content = {name: path.read_bytes() for name, path in files.items()}
-    digest = hashlib.sha256()
-    for name, data in sorted(content.items()):
-        digest.update(f"{name}\0{len(data)}\0".encode() + data)
-    version = f"0+{digest.hexdigest()[:12]}"
-    stem = f"{FOLDER_MODULES.replace('-', '_')}-{version}"
-    metadata = f"Metadata-Version: 2.1\nName: {FOLDER_MODULES}\nVersion: {version}\n"
-    wheel = "Wheel-Version: 1.0\nGenerator: jstackmagic\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    content[f"{stem}.dist-info/METADATA"] = metadata.encode()
-    content[f"{stem}.dist-info/WHEEL"] = wheel.encode()
-    return _made(stem, content)
-
-
-def repacked(wheel: Path) -> dict[str, Any]:
-    """Return the row of a wheel with a whole list of its files, whatever its back end wrote."""
-    import zipfile
-
-    with zipfile.ZipFile(wheel) as archive:
-        names = [n for n in archive.namelist() if not n.endswith(("/", ".dist-info/RECORD"))]
-        content = {name: archive.read(name) for name in names}
-    info = next(name for name in names if name.endswith(".dist-info/WHEEL"))
-    return _made(info.partition(".dist-info/")[0], content)
-
-
-def _made(stem: str, content: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return the row of a wheel made of files."""
-    rows = [worker.record_row(name, data, "") for name, data in content.items()]
-    members = {name: (data, False) for name, data in content.items()}
-    return worker.archive(stem, members, worker.fingerprint(rows))
+    try:
+        those = SpecifierSet(requires or "")
+    except InvalidSpecifier:  # pip passes over it as well
+        return {}
+    minors = [f"3.{number}" for number in range(4, 40)]
+    fit = [each for each in minors if any(map(those.contains, (each, f"{each}.99")))]
+    return {"minors": fit} if fit != minors else {}

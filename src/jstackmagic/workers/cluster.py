@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from ..model.errors import CommandFailed, Interrupted, UsageError
 from . import worker
+from .cargo import Cargo
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Concatenate, ParamSpec, TypeVar
-
-    from .cargo import Cargo
-
-    P = ParamSpec("P")
-    T = TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 KINDS = {"distributed": "dask", "ipyparallel": "ipyparallel", "ray": "ray", "pyspark": "spark"}
 """A cluster's library, and the module of this package that knows it."""
@@ -27,27 +24,17 @@ KINDS = {"distributed": "dask", "ipyparallel": "ipyparallel", "ray": "ray", "pys
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The answer of a worker that gave none.
+    """The answer of a worker that gave none."""
 
-    Attributes:
-        words: What happened, a sentence without its full stop.
-    """
-
-    words: str
+    words: str  #: what happened, a sentence without its full stop
 
 
 class Cluster(Protocol):
-    """A connected cluster.
+    """A connected cluster."""
 
-    Attributes:
-        kind: Its kind, a name of `KINDS`.
-        name: Its address, for people and the history.
-        own: The distributions that the cluster itself runs on.
-    """
-
-    kind: str
-    name: str
-    own: frozenset[str]
+    kind: str  #: its kind, a name of `KINDS`
+    name: str  #: its address, for people and the history
+    own: frozenset[str]  #: the distributions that the cluster itself runs on
 
     def workers(self) -> Sequence[str]:
         """Return the workers that are there now."""
@@ -56,8 +43,6 @@ class Cluster(Protocol):
         """Call a function of `worker` on workers, all at once.
 
         Args:
-            function: Its name.
-            args: Its arguments, plain values.
             on: The workers; None for all.
 
         Returns:
@@ -86,7 +71,36 @@ def patience(function: str) -> float:
     return WORK if function in ("install", "keep") else ANSWER
 
 
-class Sent:
+def gathered(
+    asked: Mapping[str, T], get: Callable[[T, float], Any], function: str
+) -> dict[str, Any]:
+    """Return what workers answer that work at the same time; a `Lost` for each that does not.
+
+    Args:
+        asked: What stands for the answer, by worker.
+        get: Waits for an answer for so many seconds, and returns it.
+        function: The function of `worker` that they work on; all have its `patience` together.
+    """
+    seconds = patience(function)
+    end = time.monotonic() + seconds
+
+    def got(answer: T) -> Any:
+        try:
+            return get(answer, max(0.0, end - time.monotonic()))
+        except Exception as error:  # of the task, of its worker, or of the connection
+            kind, words = type(error).__name__, next(iter(str(error).splitlines()), "")[:200]
+            late = "Timeout" in kind  # each library has its own
+            return Lost(no_answer(seconds) if late else f"it went away ({kind}: {words})")
+
+    return {name: got(answer) for name, answer in asked.items()}
+
+
+def no_answer(seconds: float) -> str:
+    """Return what is said of a worker that was waited for."""
+    return f"it gave no answer in {seconds:.0f} seconds"
+
+
+class SentCode:
     """A function or an object of modules, pickled as their text: any minor Python can read it.
 
     Args:
@@ -126,9 +140,11 @@ def by_host(cluster: Cluster, cargo: Cargo, on: Sequence[str]) -> Mapping[str, A
             rows = hosts.setdefault(str(answer[0]), (name, {}))[1]
             rows |= {row["sha256"]: row for row in answer[1]}
     for name, rows in hosts.values():
-        for row in rows.values():
+        for row in filter(worker.is_kept, rows.values()):
             with open(worker.path_of(row), "rb") as file:
-                cluster.call("keep", row, file.read(), on=[name])
+                kept = cluster.call("keep", row, file.read(), on=[name])
+            if isinstance(kept.get(name), Lost):
+                break  # it hangs: the others are not made to wait for each archive
     return cluster.call("install", cargo.order, on=on)
 
 
@@ -137,7 +153,6 @@ def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
 
     Args:
         named: A variable of the notebook, ``ray``, or in a terminal an address; may be empty.
-        namespace: The notebook's variables.
 
     Raises:
         UsageError: There is no such cluster, or several are there and none is named.
@@ -148,12 +163,8 @@ def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
             return _at(named)
         found = _cluster_of(value)
         if found is None:
-            there = "There is no variable" if value is None else "This is no connected cluster:"
-            raise UsageError(
-                f"{there} {named}.",
-                kept="Nothing was sent.",
-                advice=_KNOWN,
-            )
+            there = "There is no variable" if value is None else "This is not a connected cluster:"
+            raise UsageError(f"{there} {named}.", kept="Nothing was sent.", advice=_KNOWN)
         return found
     # Ray is a module that is connected, imported under any name or by a library alone
     every = {**namespace, **{n: m for n, m in sys.modules.items() if n == "ray"}}
@@ -185,7 +196,6 @@ def connected_to(
 
     Args:
         name: The kind and the address, as in a record.
-        namespace: The notebook's variables.
         by_address: Connect to it, as for a terminal, if it is not there.
     """
     for value in (*namespace.values(), sys.modules.get("ray")):

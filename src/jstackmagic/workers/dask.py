@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..model.errors import UsageError
 from . import call, cluster, dask_worker, worker
-from .cluster import Lost, Sent
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from .cargo import Cargo
+from .cargo import Cargo
+from .cluster import Lost, SentCode
 
 SCHEMES = ("tcp", "tls", "ws", "wss", "inproc")
 _SECONDS = 60.0  # for the tasks of a worker that is to be restarted, and for its return
@@ -56,12 +53,12 @@ def at(address: str) -> Dask:
         ) from None
 
 
-class _Plugin(dask_worker.Plugin):
+class _SentPlugin(dask_worker.Plugin):
     """The worker's plugin, which travels as text."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         args = (self.source, self.order, self.known)
-        return Sent("Plugin", call, dask_worker, args=args).__reduce__()
+        return SentCode("Plugin", call, dask_worker, args=args).__reduce__()
 
 
 class Dask:
@@ -80,13 +77,15 @@ class Dask:
         return found
 
     def _on_scheduler(self, function: str, *args: Any) -> Any:
-        return self._client.run_on_scheduler(Sent(function, call, dask_worker), *args)
+        asked = SentCode(function, call, dask_worker)
+        seconds = cluster.patience("keep" if function == "serve" else function)
+        return self._client.run_on_scheduler(asked, *args, callback_timeout=seconds)
 
     def _run(self, function: str, *args: Any, on: Iterable[str] | None) -> Mapping[str, Any]:
         workers = list(self.workers() if on is None else on)
         if not workers:
             return {}
-        asked = Sent(function, call, dask_worker)
+        asked = SentCode(function, call, dask_worker)
         seconds = cluster.patience(args[1] if function == "look" else "install")
 
         async def one(name: str) -> Any:
@@ -96,7 +95,7 @@ class Dask:
             try:
                 return (await asyncio.wait_for(run, seconds))[name]
             except asyncio.TimeoutError:
-                return Lost(f"it gave no answer in {seconds:.0f} seconds")
+                return Lost(cluster.no_answer(seconds))
             except (KeyError, OSError) as error:
                 return error
 
@@ -116,16 +115,19 @@ class Dask:
     def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
         if cargo.order["via"] == "cluster":
             there = set(self._on_scheduler("serve", {}))
-            fresh = {r["sha256"]: r for r in cargo.rows if r["sha256"] not in there}
+            # what a host put aside itself, for an undo, may be there alone
+            lacks = (r for r in cargo.rows if r["sha256"] not in there and worker.is_kept(r))
+            fresh = {row["sha256"]: row for row in lacks}
             for sha256, row in fresh.items():  # one at a time: none is in memory twice
                 self._on_scheduler("serve", {sha256: Path(worker.path_of(row)).read_bytes()})
         return self._run("bring", self._source, cargo.order, on=on)
 
     def later(self, cargo: Cargo) -> str:
+        self._on_scheduler("forget", [row["sha256"] for row in cargo.rows])
         args = (self._source, cargo.order, list(self.workers()))
 
         async def register() -> None:  # it waits for the workers, of which one may hang
-            made = self._client.register_plugin(_Plugin(*args), name=_Plugin.name)
+            made = self._client.register_plugin(_SentPlugin(*args), name=_SentPlugin.name)
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(made, min(cluster.ANSWER, 10.0))
 

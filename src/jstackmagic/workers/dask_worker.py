@@ -5,10 +5,10 @@ It imports nothing of ours, since the workers may not have it; `call` is sent al
 
 from __future__ import annotations
 
+from typing import Any
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from .call import call  # noqa: TC004 - it is sent along
 
 
@@ -63,6 +63,13 @@ def serve(archives: Any, dask_scheduler: Any) -> Any:
     return list(kept)
 
 
+def forget(others: Any, dask_scheduler: Any) -> None:
+    """Have the scheduler drop the archives of orders that no later worker gets."""
+    kept = dask_scheduler.extensions.get("jstackmagic", {})
+    for sha256 in kept.keys() - set(others):
+        del kept[sha256]
+
+
 def counted(dask_scheduler: Any) -> Any:
     """Return the bytes of archives that the scheduler has sent to workers."""
     return dask_scheduler.extensions.get("jstackmagic-served", {"bytes": 0})["bytes"]
@@ -79,9 +86,16 @@ def busy(dask_scheduler: Any) -> Any:
 
 
 async def restart(dask_worker: Any) -> Any:
-    """Have a worker go, its data with the others, and its nanny start it again."""
+    """Have a worker go, its data with the others, and its nanny start it again.
+
+    A heartbeat after the scheduler has let it go closes a worker too, and by default its nanny
+    with it (distributed's Worker.heartbeat): then nothing would start it again.
+    """
+    from functools import partial
+
     if dask_worker.nanny is None:
         return "it has no nanny that would start it again"
+    dask_worker.close = partial(dask_worker.close, nanny=False)
     dask_worker.loop.call_later(0.1, dask_worker.close_gracefully, restart=True, reason="envsync")
     return ""
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ..model.errors import UsageError
 from . import call, worker
-from .cluster import Lost, Sent, by_host, patience
+from .cargo import Cargo
+from .cluster import SentCode, by_host, gathered
 from .keeper import keep
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from .cargo import Cargo
 
 SCHEMES = ("ipcontroller",)
 
 
-def of(value: Any) -> Engines | None:
+def of(value: Any) -> Ipyparallel | None:
     """Return a client, or a view of one, as a cluster."""
     client = getattr(value, "client", value)
-    return Engines(client) if hasattr(client, "direct_view") and not client._closed else None
+    return Ipyparallel(client) if hasattr(client, "direct_view") and not client._closed else None
 
 
-def at(address: str) -> Engines:
+def at(address: str) -> Ipyparallel:
     """Connect to a controller by its connection file: ``ipcontroller:///path/to/file.json``.
 
     Raises:
@@ -37,10 +34,10 @@ def at(address: str) -> Engines:
         raise UsageError(
             f"No controller answers at {address}: {error}", kept="Nothing was sent."
         ) from None
-    return Engines(client)
+    return Ipyparallel(client)
 
 
-class Engines:
+class Ipyparallel:
     """A client of ipyparallel."""
 
     kind = "ipyparallel"
@@ -48,7 +45,7 @@ class Engines:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._call = Sent("call", call)
+        self._call = SentCode("call", call)
         self._source = worker.source()
         self.name = str(client._config["registration"])
 
@@ -60,7 +57,7 @@ class Engines:
             each: self._client[int(each)].apply_async(self._call, self._source, function, args)
             for each in (self.workers() if on is None else on)
         }
-        return {each: _answer(result, patience(function)) for each, result in asked.items()}
+        return gathered(asked, lambda result, seconds: result.get(seconds), function)
 
     def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
         return by_host(self, cargo, list(on))
@@ -71,11 +68,3 @@ class Engines:
     def restart(self, workers: Iterable[str]) -> Mapping[str, str]:
         words = "ipyparallel restarts engines all together: cluster.restart_engines()"
         return dict.fromkeys(workers, words)
-
-
-def _answer(result: Any, seconds: float) -> Any:
-    """Return what an engine answered."""
-    try:
-        return result.get(seconds)
-    except Exception as error:  # of the engine, or of its connection
-        return Lost(f"it went away ({type(error).__name__}: {str(error).splitlines()[0]})")

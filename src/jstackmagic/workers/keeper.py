@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
 
-from .cluster import Lost
-
-if TYPE_CHECKING:
-    from .cargo import Cargo
-    from .cluster import Cluster
+from .cargo import Cargo
+from .cluster import Cluster, Lost
 
 _POLL = 1.0  # seconds
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ..model.errors import UsageError
 from . import call, worker
-from .cluster import Lost, by_host, patience, shipped
+from .cargo import Cargo
+from .cluster import Lost, by_host, gathered, shipped
 from .keeper import keep
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from .cargo import Cargo
 
 SCHEMES = ("ray",)
 
@@ -62,14 +59,7 @@ class Nodes:
             here = NodeAffinitySchedulingStrategy(node, soft=False)
             task = self._call.options(num_cpus=0, max_retries=0, scheduling_strategy=here)
             asked[node] = task.remote(self._source, function, args)
-        seconds = patience(function)
-        return {node: self._answer(reference, seconds) for node, reference in asked.items()}
-
-    def _answer(self, reference: Any, seconds: float) -> Any:
-        try:
-            return self._ray.get(reference, timeout=seconds)
-        except Exception as error:  # of the task, or of its node
-            return Lost(f"it gave no answer ({type(error).__name__}: {str(error).splitlines()[0]})")
+        return gathered(asked, lambda task, left: self._ray.get(task, timeout=left), function)
 
     def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
         found = dict(by_host(self, cargo, list(on)))

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import uuid
 import zipfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from ..model.errors import NOTHING_CHANGED, Stopped, UsageError
+from ..model.errors import Stopped, UsageError
 from . import call, worker
-from .cluster import Lost, shipped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from .cargo import Cargo
+from .cargo import Cargo
+from .cluster import Lost, gathered, shipped
 
 SCHEMES = ()
 _FOLDER = "jstackmagic-"
@@ -69,15 +68,33 @@ class Executors:
 
         tasks.__module__ = "__main__"  # sent by value
         found = self._context.parallelize(range(count), count).barrier().mapPartitions(tasks)
-        try:
-            answers = dict(found.collect())
-        except Exception as error:
-            words = (
-                f"it gave no answer ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
-            )
-            return {self.name: Lost(words)}
+        answers = gathered({self.name: found}, self._collected, function)[self.name]
+        if isinstance(answers, Lost):
+            return {self.name: answers}
         names = None if on is None else set(on)
         return {n: answer for n, answer in sorted(answers.items()) if names is None or n in names}
+
+    def _collected(self, tasks: Any, seconds: float) -> dict[str, Any]:
+        """Return the results of tasks, which are cancelled after so many seconds."""
+        tag, late = f"jstackmagic-{uuid.uuid4().hex}", threading.Event()
+
+        def cancel() -> None:
+            late.set()
+            self._context.cancelJobsWithTag(tag)
+
+        timer = threading.Timer(seconds, cancel)
+        timer.daemon = True
+        self._context.addJobTag(tag)  # the job group is the user's
+        timer.start()
+        try:
+            return dict(tasks.collect())
+        except Exception:
+            if late.is_set():
+                raise TimeoutError from None
+            raise
+        finally:
+            timer.cancel()
+            self._context.removeJobTag(tag)
 
     def bring(self, cargo: Cargo, on: Iterable[str]) -> Mapping[str, Any]:
         plans = self.call("planned", cargo.order, on=on)
@@ -92,25 +109,19 @@ class Executors:
                 del rows[name]
             raise Stopped(
                 f"The archives of {', '.join(gone)}, which were sent before, are no longer here.",
-                kept=NOTHING_CHANGED,
                 advice="To go on without what this environment lacks: %envsync",
             )
         broken = cargo.order["again"] and any(
             plan["facts"]["wrong"] for plan in plans.values() if not isinstance(plan, Lost)
         )
-        self._offer(rows, anew=bool(broken))
+        self._offer(rows, again=bool(broken))
         names = worker.named(cargo.order)
         after = self.call("look", names, names)
         return {name: _outcome(plan, after.get(name)) for name, plan in plans.items()}
 
-    def _offer(self, rows: Mapping[str, Any], *, anew: bool) -> None:
-        """Have the folder of these wheels on the path of every Python, in place of an earlier.
-
-        Args:
-            rows: The wheels, by their names.
-            anew: Whether to have it unpacked again, since files of it were changed.
-        """
-        times: int = self._context.__dict__.setdefault("_jstackmagic_times", 0) + anew
+    def _offer(self, rows: Mapping[str, Any], *, again: bool) -> None:
+        """Have the folder of these wheels on the path of every Python, in place of an earlier."""
+        times: int = self._context.__dict__.setdefault("_jstackmagic_times", 0) + again
         self._context.__dict__["_jstackmagic_times"] = times
         content = [str(times), *sorted(row["sha256"] for row in rows.values())]
         name = f"{_FOLDER}{hashlib.sha256(''.join(content).encode()).hexdigest()[:16]}"

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import size_text
+from ..display.console import Console
+from ..history.file import History
+from ..model.environment import EnvironmentRef
 from ..model.plan import OnWorker, Outcome, Swap
+from ..model.record import Context, Record
 from ..model.request import Request
 from ..model.text import counted
 from ..where.environment import detect
 from . import worker
 from .cargo import Cargo, order
-from .cluster import Lost, answering
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..display.console import Console
-    from ..history.file import History
-    from ..model.environment import EnvironmentRef
-    from ..model.record import Context, Record
-    from .cluster import Cluster
+from .cluster import Cluster, Lost, answering
 
 _RETURN = 30.0  # seconds in which a worker that went away may be started again
 _POLL = 0.1  # seconds
@@ -31,61 +26,40 @@ _INSTALLERS = {"pip", "setuptools", "uv", "wheel"}
 
 
 @dataclass(frozen=True)
-class Row:
-    """One worker, and how it went there.
+class WorkerRow:
+    """One worker, and how it went there."""
 
-    Attributes:
-        worker: Its address or number.
-        facts: The result of `worker.look`; empty if it gave no answer.
-        brought: The changes: name, version before, version after.
-        would: Likewise, in a dry run.
-        failed: What failed, a sentence; empty if nothing did.
-        words: Sentences on what else is to be known.
-    """
-
-    worker: str
+    worker: str  #: its address or number
+    #: the result of `worker.look`; empty if it gave no answer
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: the changes: name, version before, version after
     brought: tuple[tuple[str, str, str], ...] = ()
-    would: tuple[tuple[str, str, str], ...] = ()
-    failed: str = ""
-    words: tuple[str, ...] = ()
+    would: tuple[tuple[str, str, str], ...] = ()  #: likewise, in a dry run
+    failed: str = ""  #: what failed, a sentence; empty if nothing did
+    words: tuple[str, ...] = ()  #: sentences on what else is to be known
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One package that a worker has otherwise than the kernel.
-
-    Attributes:
-        worker: The worker.
-        name: The package, or ``Python`` or ``platform``.
-        here: What the kernel has.
-        there: What the worker has.
-        sent: Whether a sync would send it.
-    """
+class WorkerDifference:
+    """One package that a worker has otherwise than the kernel."""
 
     worker: str
-    name: str
-    here: str
-    there: str
+    name: str  #: the package, or ``Python`` or ``platform``
+    here: str  #: what the kernel has
+    there: str  #: what the worker has
     sent: bool = True
 
 
 @dataclass(frozen=True)
 class Synced:
-    """The outcome of a sync.
+    """The outcome of a sync."""
 
-    Attributes:
-        rows: The workers.
-        changes: The changes on their disks, for the record.
-        seconds: Its duration.
-    """
-
-    rows: tuple[Row, ...]
-    changes: tuple[OnWorker, ...] = ()
-    seconds: float = 0.0
+    rows: tuple[WorkerRow, ...]
+    changes: tuple[OnWorker, ...] = ()  #: the changes on their disks, for the record
+    seconds: float = 0.0  #: its duration
 
     @property
-    def failed(self) -> tuple[Row, ...]:
+    def failed(self) -> tuple[WorkerRow, ...]:
         """The workers where something failed."""
         return tuple(row for row in self.rows if row.failed)
 
@@ -103,20 +77,17 @@ def sync(
     """Bring every worker to an order, those that are started later included.
 
     Args:
-        cluster: The cluster.
-        cargo: The order and its archives.
-        console: Shows how far it is.
         dry_run: Only look, and say what would be done.
         on: The workers; None for all, and for later ones.
-        begin: Called before the first change.
     """
     begun = time.monotonic()
     names = worker.named(cargo.order)
     before = dict(cluster.call("look", (), names, on=on))
     for words in _foreign(cargo.order, before):
         console.say(words)
+    cargo = cargo.fitted(before.values())
     if dry_run:
-        return Synced(tuple(_foretold(name, cargo, facts) for name, facts in before.items()))
+        return Synced(tuple(_expected(name, cargo, facts) for name, facts in before.items()))
     later = cluster.later(cargo) if on is None else ""
     waiting = [name for name, facts in before.items() if _has_work(cargo, facts)]
     if waiting:
@@ -154,7 +125,8 @@ def _foreign(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> Iterable[s
     for python, platform in sorted(kinds - {(wanted["python"], wanted["platform"])}):
         yield (
             f"There are workers with Python {python} on {platform}, and Python here is "
-            f"{wanted['python']} on {wanted['platform']}: they get pure wheels alone."
+            f"{wanted['python']} on {wanted['platform']}: they get pure wheels alone, "
+            "and what those need there."
         )
 
 
@@ -175,34 +147,34 @@ def _follow(cluster: Cluster, cargo: Cargo, before: dict[str, Any], found: dict[
         time.sleep(_POLL * bool(lost))
 
 
-def _foretold(name: str, cargo: Cargo, facts: Any) -> Row:
+def _expected(name: str, cargo: Cargo, facts: Any) -> WorkerRow:
     if isinstance(facts, Lost):
-        return Row(name, failed=facts.words)
+        return WorkerRow(name, failed=facts.words)
     plan = worker.todo(cargo.order, facts)
     there = facts["packages"]
     rows = [*plan["wheels"], *plan["conda"]]
     would = [(r["name"], there.get(r["name"], {}).get("version", ""), r["version"]) for r in rows]
     would += [(gone, there[gone]["version"], "") for gone in plan["remove"]]
-    return Row(name, facts, would=tuple(would), words=_cannot(plan["cannot"]))
+    return WorkerRow(name, facts, would=tuple(would), words=_cannot(plan["cannot"]))
 
 
 def _cannot(pairs: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(f"{name}: {reason}" for name, reason in pairs)
 
 
-def _row(name: str, facts: Any, answer: Any) -> Row:
+def _row(name: str, facts: Any, answer: Any) -> WorkerRow:
     for each in (facts, answer):
         if isinstance(each, Lost):
-            return Row(name, {} if each is facts else facts, failed=each.words)
+            return WorkerRow(name, {} if each is facts else facts, failed=each.words)
     if answer is None:
-        return Row(name, facts)
+        return WorkerRow(name, facts)
     words = [f"waited for {answer['waited']}"] if answer["waited"] else []
     words += filter(None, [answer.get("words")])
     if answer["facts"]["folder"] and answer["done"]:
         words.append(f"its environment is read-only: in {answer['facts']['folder']}")
     failed = "; ".join((*filter(None, [answer["failed"]]), *_cannot(answer["cannot"])))
     brought = tuple((done[0], done[1], done[2]) for done in answer["done"])
-    return Row(name, answer["facts"], brought, (), failed, tuple(words))
+    return WorkerRow(name, answer["facts"], brought, (), failed, tuple(words))
 
 
 def _change(name: str, answer: Mapping[str, Any]) -> OnWorker:
@@ -219,8 +191,8 @@ def stale(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...
 
 
 def _restarted(
-    cluster: Cluster, before: Mapping[str, Any], found: Mapping[str, Any], rows: Sequence[Row]
-) -> list[Row]:
+    cluster: Cluster, before: Mapping[str, Any], found: Mapping[str, Any], rows: Sequence[WorkerRow]
+) -> list[WorkerRow]:
     """Restart the workers that have stale modules, and say so in their rows."""
     changed = {
         name: names
@@ -230,7 +202,7 @@ def _restarted(
     }
     why = cluster.restart(changed) if changed else {}
 
-    def noted(row: Row) -> Row:
+    def noted(row: WorkerRow) -> WorkerRow:
         if row.worker not in changed:
             return row
         reason = why.get(row.worker)
@@ -245,41 +217,45 @@ def _restarted(
 
 
 @answering
-def compare(cluster: Cluster, cargo: Cargo) -> tuple[Row, ...]:
+def compare(cluster: Cluster, cargo: Cargo) -> tuple[WorkerRow, ...]:
     """Look at every worker, hashing the files of what a sync sends; nothing is changed."""
     names = worker.named(cargo.order)
     found = cluster.call("look", names, names)
+    more = worker.named(cargo.fitted(found.values()).order)
+    if more != names:
+        found = cluster.call("look", more, more)
     return tuple(
-        Row(name, failed=facts.words) if isinstance(facts, Lost) else Row(name, facts)
+        WorkerRow(name, failed=facts.words) if isinstance(facts, Lost) else WorkerRow(name, facts)
         for name, facts in found.items()
     )
 
 
 def differences(
-    wanted: Mapping[str, Any], here: Mapping[str, Any], rows: Iterable[Row]
-) -> tuple[Difference, ...]:
+    wanted: Mapping[str, Any], here: Mapping[str, Any], rows: Iterable[WorkerRow]
+) -> tuple[WorkerDifference, ...]:
     """Return each package that a worker has otherwise than the kernel, and its Python.
 
     Args:
-        wanted: The order, which a sync sends.
         here: The result of `worker.look` in the kernel.
-        rows: The workers, as `compare` found them.
     """
     found = []
     for row in rows:
         if row.facts and row.facts["place"] != wanted["place"]:
-            found += [Difference(row.worker, *each) for each in _differing(wanted, here, row.facts)]
+            found += [
+                WorkerDifference(row.worker, *each)
+                for each in _differing(wanted, here, {**row.facts})
+            ]
     return tuple(found)
 
 
 def _differing(
-    wanted: Mapping[str, Any], here: Mapping[str, Any], facts: Mapping[str, Any]
+    wanted: Mapping[str, Any], here: Mapping[str, Any], facts: dict[str, Any]
 ) -> Iterator[tuple[str, str, str, bool]]:
     for what in ("python", "platform"):
         if facts[what] != wanted[what]:
             yield what, wanted[what], facts[what], False
     there = facts["packages"]
-    for row in wanted["wheels"]:
+    for row in worker.concerning(wanted["wheels"], facts):
         if words := _otherwise(row, there.get(row["name"]), facts["wrong"].get(row["name"], ())):
             yield row["name"], row["version"], words, True
     for row in wanted["conda"]:
@@ -287,6 +263,8 @@ def _differing(
         if record != [row["version"], row["build"]]:
             has = " ".join(record or ["not there"])
             yield row["name"], f"{row['version']} {row['build']}", has, True
+    for row in worker.concerning(wanted["lacks"], facts):
+        yield row["name"], "", f"not there: {row['why']}", True
     sent = {row["name"] for row in (*wanted["wheels"], *wanted["conda"])}
     for name in sorted((here["packages"].keys() & there.keys()) - sent - _INSTALLERS):
         versions = here["packages"][name]["version"], there[name]["version"]
@@ -321,13 +299,6 @@ def on_record(
     """Sync, with a record of it where there is anything to do; see `sync`.
 
     Args:
-        cluster: The cluster.
-        cargo: The order and its archives.
-        console: Shows how far it is.
-        history: The history.
-        context: Who asks.
-        ref: The kernel's environment.
-        command: The line that the user typed.
         transaction: The transaction that it belongs to; empty for one of its own.
     """
     begun: list[Record] = []
@@ -368,9 +339,6 @@ def take_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo) 
     """Bring workers back to what they had before a sync; return what cannot be, in sentences.
 
     Args:
-        cluster: The cluster.
-        record: The record of the sync.
-        console: Shows how far it is.
         cargo: What workers that are started later get, but for what the sync brought and is
             still here.
     """
@@ -396,7 +364,7 @@ def _taken_back(cluster: Cluster, record: Record, console: Console, cargo: Cargo
             continue
         lost = [swap.name for swap in change.swaps if swap.old and not swap.back]
         if lost:
-            yield f"{change.worker}: what it had of {', '.join(lost)} is not kept, and stays away."
+            yield f"{change.worker}: what it had of {', '.join(lost)} is not kept here."
         goes = [swap.name for swap in change.swaps if not swap.old]
         comes = [swap.back for swap in change.swaps if swap.back]
         words = {name: looked[on[0]][name] for name in ("python", "platform")}

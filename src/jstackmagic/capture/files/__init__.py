@@ -11,36 +11,32 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from ...model.errors import UsageError
+from ...model.request import Request
 from .. import Found
 
-if TYPE_CHECKING:
-    from ...model.request import Request
+__all__ = ["Found", "ListFormat", "Reading", "formats", "read", "reader"]
 
-__all__ = ["Format", "Found", "Reading", "formats", "read", "reader"]
+
+_CONSTRAINTS = re.compile(r"(?:.+[-_.])?constraints?(?:[-_.].+)?\.(?:txt|in|pip)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The requests of one file.
+    """The requests of one file."""
 
-    Attributes:
-        path: The file, or the folder.
-        found: In the order to carry them out. ``found.request`` is the request;
-            ``found.target.name`` is the environment that the file names; ``found.line`` is its
-            line, 0 if unknown. What cannot be done here is
-            included, with the reason and without a request.
-        notes: Notes for the reader that hold for the whole file.
-    """
-
-    path: Path
+    path: Path  #: the file, or the folder
+    #: in the order to carry them out. ``found.request`` is the request; ``found.target.name`` is
+    #: the environment that the file names; ``found.line`` is its line, 0 if unknown. What cannot be
+    #: done here is included, with the reason and without a request.
     found: tuple[Found, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  #: notes for the reader that hold for the whole file
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -53,7 +49,7 @@ class Reading:
         return tuple(found for found in self.found if found.request is None)
 
 
-class Format(Protocol):
+class ListFormat(Protocol):
     """A module of this package."""
 
     __doc__: str | None
@@ -70,17 +66,17 @@ class Format(Protocol):
         """
 
 
-def formats() -> dict[str, Format]:
+def formats() -> dict[str, ListFormat]:
     """Return the modules by their names, in alphabetical order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return {
-        name: cast("Format", import_module(f".{name}", __name__))
+        name: cast("ListFormat", import_module(f".{name}", __name__))
         for name in names
         if not name.startswith("_")
     }
 
 
-def reader(path: Path) -> Format | None:
+def reader(path: Path) -> ListFormat | None:
     """Return the format of a file or folder; None if no module recognises it."""
     if not os.path.exists(path):  # False, too, for a name that no file can have
         return None
@@ -98,16 +94,19 @@ def read(path: Path) -> Reading:
         missing = not os.path.exists(path)
         raise UsageError(
             f"There is no file {path}." if missing else f"{path} is not a list of packages.",
-            kept="Nothing was started.",
             advice=() if missing else ("These are read:", *map(_summary, formats().values())),
         )
+    if _CONSTRAINTS.fullmatch(path.name) and module is formats()["requirements"]:
+        note = (
+            "Its name says that it holds constraints, which bound what a list installs, and install"
+            f" nothing: %envinstall -r LIST --constraint {path}"
+        )
+        return Reading(path, (), (note,))
     try:
         return module.read(path)
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror or error}.", kept="Nothing was started."
-        ) from None
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _summary(module: Format) -> str:
+def _summary(module: ListFormat) -> str:
     return (module.__doc__ or "").strip().partition("\n")[0].rstrip(".")

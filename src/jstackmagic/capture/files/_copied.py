@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ...model.managers import is_system
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from .. import Found
+from .. import Found
+from ._image import below
 
 _PACKS = re.compile(r"conda[- ]pack\b|venv-pack|virtualenv-clone|\bcp -\w*[rRa]|\btar\b|\bmv\b")
 _PACKAGES = re.compile(r"/(?:site|dist)-packages/?$")
@@ -21,21 +18,13 @@ _SYSTEM = ("/", "/usr", "/usr/local", "/usr/local/lib")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A COPY --from of one path.
-
-    Attributes:
-        stage: The stage as it is shown.
-        source: The path in that stage.
-        target: The path that it gets.
-        home: The home in that stage.
-        line: The instruction's line.
-    """
+    """A COPY --from of one path."""
 
     stage: str
-    source: str
-    target: str
-    home: str
-    line: int
+    source: str  #: the path in that stage
+    target: str  #: the path that it gets
+    home: str  #: the home in that stage
+    line: int  #: the instruction's line
 
     def __str__(self) -> str:
         """Return it for a message."""
@@ -46,11 +35,6 @@ def carried(finds: Iterable[Found], copy: Copy, text: str) -> Iterator[Found]:
     """Yield the finds of a stage that a copy takes along, each where it comes to lie.
 
     One that may be among what is copied, and may not, is listed with that reason.
-
-    Args:
-        finds: The stage's finds.
-        copy: The copy.
-        text: What the stage runs.
     """
     seen = list(finds)
     moved = [_moved(find, copy) for find in seen]
@@ -72,11 +56,13 @@ def _moved(find: Found, copy: Copy) -> Found | None:
         return _listed(find, copy) if source in _SYSTEM[:2] else None
     if "--user" in request.options:
         local = posixpath.join(copy.home, ".local")
-        return find if _within(local, source) and local.endswith("/.local") else None
+        taken = below(local, source) is not None and local.endswith("/.local")
+        return find if taken else None
     if prefix:
-        if not _within(prefix, source):
+        rest = below(prefix, source)
+        if rest is None:
             return None
-        path = posixpath.normpath(copy.target + prefix[len(source.rstrip("/")) :])
+        path = posixpath.normpath(posixpath.join(copy.target, rest))
         return replace(find, target=replace(find.target, prefix=path, made=True))
     if find.target.name:
         name = f"/envs/{find.target.name}"
@@ -87,10 +73,6 @@ def _moved(find: Found, copy: Copy) -> Found | None:
         same = copy.target.rstrip("/") == source or _PACKAGES.search(copy.target)
         return find if same or source == "/" else _listed(find, copy)
     return None
-
-
-def _within(path: str, folder: str) -> bool:
-    return folder == "/" or path == folder or path.startswith(f"{folder}/")
 
 
 def _listed(find: Found, copy: Copy) -> Found:

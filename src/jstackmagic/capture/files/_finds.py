@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import platform
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from ...io.reading import beginning, text_of
 from ...model.errors import InvalidSpec
+from ...model.parsing import Asked
+from ...model.sources import Sources
 from .. import Found, Target
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from ...model.parsing import Asked
-
 __all__ = [
+    "archive_of",
     "beginning",
     "check_platform",
     "finds",
@@ -24,6 +22,7 @@ __all__ = [
     "has",
     "line_of",
     "masked",
+    "of_lock",
     "platform_here",
     "text_of",
 ]
@@ -73,7 +72,6 @@ def check_platform(path: Path, text: str, urls: Iterable[str] = ()) -> None:
     if others:
         raise InvalidSpec(
             f"{path} is of {', '.join(others)}, and this machine is {here}.",
-            kept="Nothing was started.",
             advice="Make it on such a machine, or from a list without builds: environment.yml",
         )
 
@@ -96,14 +94,30 @@ def masked(text: str) -> str:
 
 
 def finds(asked: Asked, *, line: int = 0) -> Iterator[Found]:
-    """Yield the requests of a text, one per manager, in the order in which they work.
-
-    Args:
-        asked: The request, with a manager for every spec.
-        line: Its first line.
-    """
-    target = Target(name=asked.name)
+    """Yield the requests of a text, one per manager, in the order in which they work."""
+    target = Target(name=asked.name, advised=True)
     for request in asked.requests():
         yield Found(command=" ".join(request.texts), line=line, request=request, target=target)
     for problem in asked.problems:
         yield Found(problem.text, problem.line, reason=problem.reason)
+
+
+def of_lock(
+    entries: Iterable[tuple[Asked, bool]], *, line: int = 0, sources: Sources | None = None
+) -> Iterator[Found]:
+    """Yield a lock's requests of pip: files that it can check by a hash, then the others.
+
+    Args:
+        entries: Each package, and whether it has a hash. A lock is whole: nothing is resolved.
+    """
+    parts = {True: Asked(), False: Asked()}
+    for asked, has_hash in entries:
+        parts[has_hash] += asked
+    whole = Asked(sources=sources or Sources(), pip_options=("--no-deps",))
+    for part in parts.values():
+        yield from finds(part + whole, line=line)
+
+
+def archive_of(url: str, sha256: str | None, md5: str | None) -> str:
+    """Return the URL of a conda archive with its hash, as an explicit list has it."""
+    return url + (f"#sha256:{sha256}" if sha256 else f"#{md5}" if md5 else "")

@@ -7,44 +7,48 @@ import json
 import os
 import posixpath
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from ...io.reading import text_of
+from ...io.reading import text_of, text_or_none
 from ...model.errors import InvalidSpec
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
+PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """The origin of a path in the image: one of the first three, or ``reason`` if it is unknown.
+class CopyOrigin:
+    """The origin of a path in the image: one of the first three, or ``reason`` if it is unknown."""
 
-    Attributes:
-        place: A path of the build context, on this machine.
-        text: The file's text, which the Dockerfile itself holds.
-        url: A file's URL, or a repository's as pip takes it (``git+https://…``).
-        reason: Why it is not followed.
+    place: str = ""  #: a path of the build context, on this machine
+    text: str | None = None  #: the file's text, which the Dockerfile itself holds
+    url: str = ""  #: a file's URL, or a repository's as pip takes it (``git+https://…``)
+    reason: str = ""  #: why it is not followed
+
+
+def below(path: str, folder: str) -> str | None:
+    """Return a path of the image relative to a folder that is it, or holds it; None elsewhere.
+
+    >>> below("/w/x", "/w"), below("/w", "/w/"), below("/w2", "/w"), below("/w", "/")
+    ('x', '', None, 'w')
     """
-
-    place: str = ""
-    text: str | None = None
-    url: str = ""
-    reason: str = ""
+    folder = folder.rstrip("/")
+    if folder and path.rstrip("/") != folder and not path.startswith(f"{folder}/"):
+        return None
+    return path[len(folder) :].lstrip("/")
 
 
 class ImageFiles:
     """Paths of the image and their origins; of two for one path, the later counts."""
 
-    def __init__(self, base: ImageFiles | None = None) -> None:
-        self._entries: list[tuple[str, Origin | tuple[ImageFiles, str]]] = []
+    def __init__(self, hidden: Callable[[str], bool], base: ImageFiles | None = None) -> None:
+        self._entries: list[tuple[str, CopyOrigin | tuple[ImageFiles, str]]] = []
+        self.hidden = hidden  #: whether a local path is left out of the build context
         if base is not None:
             self._entries += base._entries
 
-    def add(self, path: str, origin: Origin) -> None:
+    def add(self, path: str, origin: CopyOrigin) -> None:
         """Note the origin of a file or folder of the image."""
         self._entries.append((posixpath.normpath(path), origin))
 
@@ -52,14 +56,14 @@ class ImageFiles:
         """Note that a path is copied from another stage."""
         self._entries.append((posixpath.normpath(path), (stage, posixpath.normpath(source))))
 
-    def origin(self, path: str) -> Origin | None:
+    def origin(self, path: str) -> CopyOrigin | None:
         """Return a path's origin; None if the Dockerfile does not show it."""
         path = posixpath.normpath(path)
-        absent: Origin | None = None
+        absent: CopyOrigin | None = None
         for target, origin in reversed(self._entries):
-            if path != target and not path.startswith(f"{target.rstrip('/')}/"):
+            rest = below(path, target)
+            if rest is None:
                 continue
-            rest = path[len(target) :].lstrip("/")
             if isinstance(origin, tuple):
                 stage, source = origin
                 inner = stage.origin(posixpath.join(source, rest))
@@ -70,29 +74,31 @@ class ImageFiles:
             elif not rest or origin.reason:
                 return origin
             elif origin.url.startswith("git+"):
-                return Origin(url=f"{origin.url}#subdirectory={rest}")
+                return CopyOrigin(url=f"{origin.url}#subdirectory={rest}")
             elif origin.place:
                 place = os.path.join(origin.place, rest)
                 if os.path.isfile(origin.place):
                     if rest == os.path.basename(origin.place):
                         return origin  # the target is a folder of the base image
+                elif self.hidden(place):
+                    absent = absent or left_out(place)
                 elif os.path.exists(place):
-                    return Origin(place=place)
+                    return CopyOrigin(place=place)
                 else:
-                    absent = absent or Origin(place=place)
+                    absent = absent or CopyOrigin(place=place)
         return self._project(path) or absent
 
-    def _project(self, folder: str) -> Origin | None:
+    def _project(self, folder: str) -> CopyOrigin | None:
         """Return the project whose files were copied into a folder one by one."""
         for target, origin in reversed(self._entries):
             if (
-                isinstance(origin, Origin)
+                isinstance(origin, CopyOrigin)
                 and origin.place
                 and posixpath.dirname(target) == folder
-                and posixpath.basename(target) in _PROJECT
+                and posixpath.basename(target) in PROJECT
                 and os.path.basename(origin.place) == posixpath.basename(target)
             ):
-                return Origin(place=os.path.dirname(origin.place))
+                return CopyOrigin(place=os.path.dirname(origin.place))
         return None
 
 
@@ -119,3 +125,43 @@ def in_context(context: str, source: str) -> list[str]:
         names = sorted(glob.glob(inside, root_dir=context))
         return [os.path.join(context, name) for name in names]
     return [os.path.normpath(os.path.join(context, inside))]
+
+
+def left_out(place: str) -> CopyOrigin:
+    """Return the origin of what is not sent to the build."""
+    return CopyOrigin(reason=f".dockerignore leaves {place} out of what is copied.")
+
+
+def ignored(dockerfile: Path, context: str) -> Callable[[str], bool]:
+    """Return whether a local path is left out by ``.dockerignore``, its last rule for it.
+
+    A ``Dockerfile.dockerignore`` beside the Dockerfile counts instead of the context's. The rules:
+    https://docs.docker.com/build/concepts/context/#dockerignore-files
+    """
+    own = text_or_none(f"{dockerfile}.dockerignore")
+    text = text_or_none(os.path.join(context, ".dockerignore")) if own is None else own
+    rules: list[tuple[bool, re.Pattern[str]]] = []
+    for line in (text or "").splitlines():
+        rule = line.strip()
+        if rule and not rule.startswith("#"):
+            pattern = posixpath.normpath(rule.lstrip("!").strip().lstrip("/"))
+            rules.append((not rule.startswith("!"), re.compile(_rule(pattern))))
+
+    def hidden(place: str) -> bool:
+        path = os.path.relpath(place, context).replace(os.sep, "/")
+        out = next((out for out, rule in reversed(rules) if rule.fullmatch(path)), False)
+        return out and (not os.path.isdir(place) or all(out for out, _ in rules))
+
+    return hidden
+
+
+def _rule(pattern: str) -> str:
+    """Return a rule as a regular expression, which fits what is below a folder, too.
+
+    >>> [bool(re.fullmatch(_rule(rule), "d/a.txt")) for rule in ("**/*.txt", "*.txt", "d")]
+    [True, False, True]
+    """
+    said = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
+    each = (part if part[:1] == "[" else said.get(part) or re.escape(part) for part in parts)
+    return f"{''.join(each)}(?:/.*)?"

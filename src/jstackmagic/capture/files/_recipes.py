@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from ...model.environment import EnvironmentRef
+from ...model.recipe import Recipe
 from ...model.recipefile import requests_of
 from .. import Found, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...model.environment import EnvironmentRef
-    from ...model.recipe import Recipe
 
 
 def found_in(recipe: Recipe) -> Iterator[Found]:
@@ -30,4 +26,5 @@ def _target(environment: EnvironmentRef) -> Target:
         return Target(name="base")
     if environment.kind == "conda-named" and environment.name:
         return Target(name=environment.name, made=True)
-    return Target(prefix=environment.prefix, made=environment.kind == "conda-prefix")
+    made = environment.kind == "conda-prefix"
+    return Target(prefix=environment.prefix, made=made, advised=not made)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from ...model.errors import InvalidSpec, UsageError
 from ...model.listed import listed_requirement
 from ...model.packages import normalise
-from ...model.parsing import Asked, Problem, read_requirement
+from ...model.parsing import Asked, Problem, logical_lines, read_requirement
 from ...model.sources import Sources
 from ..argv import repository
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from ._finds import text_of
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?")
 _VERSION = r"\d+(?:\.\d+)*"
@@ -32,31 +31,31 @@ def table(data: Any, *keys: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def requirements(lines: Any, folder: str, path: Path, uv: Mapping[str, Any]) -> Asked:
+def requirements(
+    lines: Any,
+    folder: str,
+    path: Path,
+    uv: Mapping[str, Any],
+    poetry: Mapping[str, Any] | None = None,
+) -> Asked:
     """Read a list of requirements in a TOML file; an invalid one becomes a problem of its own.
 
     Args:
-        lines: The list.
-        folder: What relative paths are relative to.
-        path: The file, for errors.
         uv: The table ``[tool.uv]``, with the sources of single packages.
+        poetry: The table ``[tool.poetry]``, whose dependencies may have some, too.
 
     Raises:
         InvalidSpec: It is not a list of texts.
     """
     if isinstance(lines, str) or not isinstance(lines or [], list):
-        raise InvalidSpec(
-            f"The dependencies of {path} are not a list.", kept="Nothing was started."
-        )
-    places = {normalise(name): source for name, source in table(uv, "sources").items()}
-    names = index_names(uv.get("index"))
+        raise InvalidSpec(f"The dependencies of {path} are not a list.")
+    named = (("poetry", table(poetry, "dependencies")), ("[tool.uv.sources]", table(uv, "sources")))
+    places = {normalise(name): (by, of) for by, each in named for name, of in each.items()}
+    names = index_names(uv.get("index"), (poetry or {}).get("source"))
     asked = Asked()
     for line in lines or ():
         if not isinstance(line, str):
-            raise InvalidSpec(
-                f"The dependencies of {path} are not a list of texts: {line}",
-                kept="Nothing was started.",
-            )
+            raise InvalidSpec(f"The dependencies of {path} are not a list of texts: {line}")
         try:
             asked += _from_its_source(line.strip(), places, names, folder)
         except UsageError as error:
@@ -64,13 +63,27 @@ def requirements(lines: Any, folder: str, path: Path, uv: Mapping[str, Any]) -> 
     return asked
 
 
-def of_tools(data: dict[str, Any], folder: str) -> Asked:
-    """Return the indexes in the settings of uv, poetry and pdm, and notes on uv's other settings.
+def of_files(named: Any, folder: str) -> list[str]:
+    """Return the lines of the files that setuptools takes a list from.
 
-    Args:
-        data: A pyproject.toml, or the block of a script.
-        folder: What relative paths are relative to.
+    Raises:
+        InvalidSpec: One cannot be read.
     """
+    names = re.split(r"[,\s]+", named.strip()) if isinstance(named, str) else named
+    lines: list[str] = []
+    for name in names if isinstance(names, list) else ():
+        try:
+            text = text_of(Path(folder, str(name)))
+        except OSError as error:
+            raise InvalidSpec(
+                f"{Path(folder, str(name))} cannot be read: {error.strerror}.",
+            ) from None
+        lines += [line for _, line in logical_lines(text)]
+    return lines
+
+
+def of_tools(data: dict[str, Any], folder: str) -> Asked:
+    """Return the indexes in uv's, poetry's and pdm's settings, and notes on uv's other settings."""
     tool = table(data, "tool")
     uv = table(tool, "uv")
     asked = Asked()
@@ -87,7 +100,18 @@ def of_tools(data: dict[str, Any], folder: str) -> Asked:
         aside = (key for key in settings if key not in _UV_READ + _UV_OTHER)
         notes = tuple(_aside(f"{by} {key}", settings[key]) for key in aside)
         asked += Asked(sources=sources, pip_options=options, notes=notes)
-    asked += indexes(uv.get("index"), folder)
+    used = {
+        source.get("index")
+        for said in table(uv, "sources").values()
+        for source in (said if isinstance(said, list) else [said])
+        if isinstance(source, dict) and holds(source)
+    }
+    own = [
+        each
+        for each in uv.get("index") or ()
+        if isinstance(each, dict) and (not each.get("explicit") or each.get("name") in used)
+    ]
+    asked += indexes(own, folder)
     asked += indexes(table(tool, "pdm").get("source"), folder)
     return asked + indexes(table(tool, "poetry").get("source"), folder)
 
@@ -125,7 +149,7 @@ def indexes(listed: Any, folder: str) -> Asked:
     first = ("default",) if with_pypi else ("default", "primary")
     flat, default, extra = [], "", []
     for each in named:
-        place = _place_of(each["url"], folder)
+        place = _place_of(re.sub(r"\$(\w+)(?=[:@])", r"${\1}", each["url"]), folder)
         is_first = each.get("default") or each.get("priority") in first
         if each.get("format") == "flat":
             flat.append(place)
@@ -135,6 +159,11 @@ def indexes(listed: Any, folder: str) -> Asked:
             extra.append(place)
     sources = Sources(index_url=default, extra_index_urls=tuple(extra), find_links=tuple(flat))
     return Asked(sources=sources)
+
+
+def is_pypi(url: Any) -> bool:
+    """Return whether an index is PyPI, for which a site's mirror stands in."""
+    return "//pypi.org/" in str(url)
 
 
 def index_names(*tables: Any) -> frozenset[str]:
@@ -153,29 +182,30 @@ def _of_index(by: str, name: str, index: str, names: frozenset[str]) -> str:
 
 
 def _from_its_source(
-    line: str, places: Mapping[str, Any], names: frozenset[str], folder: str
+    line: str, places: Mapping[str, tuple[str, Any]], names: frozenset[str], folder: str
 ) -> Asked:
     match = _NAME.match(line)
-    source = places.get(normalise(match[1])) if match else None
-    if match is None or source is None:
+    by, said = places.get(normalise(match[1]), ("", None)) if match else ("", None)
+    if match is None or said is None:
         return _listed(line, folder)
     name = f"{match[1]}{match[2] or ''}"
     marker = line.partition(";")[2].strip()
-    if isinstance(source, list):
-        source = next((each for each in source if _holds(each)), None)
-        if source is None:
-            note = f"[tool.uv.sources] has {name} from other places, and from none on this machine."
-            return Asked(notes=(note,)) + _listed(line, folder)
-    if not isinstance(source, dict):
-        return _listed(line, folder)
-    if "index" in source:
-        note = _of_index("[tool.uv.sources]", name, str(source["index"]), names)
-        return Asked(notes=(note,)) + _listed(line, folder)
-    return _direct(name, source, marker, folder, "[tool.uv.sources]")
+    every = [each for each in (said if isinstance(said, list) else [said]) if _PLACES & set(each)]
+    source = next((each for each in every if holds(each)), None)
+    if source is None:
+        note = f"{by} has {name} from other places, and from none on this machine."
+        return Asked(notes=(note,) if every else ()) + _listed(line, folder)
+    if index := source.get("index") or source.get("source"):
+        return Asked(notes=(_of_index(by, name, str(index), names),)) + _listed(line, folder)
+    return _direct(name, source, marker, folder, by)
 
 
-def _holds(source: Any) -> bool:
-    """Return whether a source of a list of them is the one for this machine."""
+_PLACES = {"index", "source", "git", "hg", "svn", "bzr", "url", "path", "file", "workspace"}
+"""The keys of a table that say where one package comes from."""
+
+
+def holds(source: Any) -> bool:
+    """Return whether a source is for this machine."""
     from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 
     marker = source.get("marker") if isinstance(source, dict) else None
@@ -186,11 +216,11 @@ def _holds(source: Any) -> bool:
 
 
 def _listed(line: str, folder: str) -> Asked:
-    """Return one requirement of a list.
-
-    Raises:
-        UsageError: pip would refuse it.
-    """
+    """Return one requirement of a list."""
+    if line.startswith("-"):
+        raise UsageError("It is an option, and a project's dependency is a requirement.")
+    if template := re.search(r"\{[\w:]+\}|\$\{\w+\}", line):
+        raise UsageError(f"{template[0]} is filled in by the project's tool: -e . installs it.")
     asked, options = listed_requirement(line, folder=folder)
     if options:
         raise UsageError(f"It has options, which a requirement here cannot: {' '.join(options)}.")
@@ -198,16 +228,12 @@ def _listed(line: str, folder: str) -> Asked:
 
 
 def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: str) -> Asked:
-    """Return a package from the place in a table.
-
-    Raises:
-        UsageError: The table has no place that pip could use.
-    """
+    """Return a package from the place in a table."""
     place = _place(source)
     bare = name.partition("[")[0]
-    if "path" in source:
+    path = str(source.get("path") or ("" if place else source.get("file") or ""))
+    if path:
         flag = "-e " if source.get("editable") or source.get("develop") else ""
-        path = str(source["path"])
         local = path if path.startswith(("/", ".")) else f"./{path}"
         asked = read_requirement(f"{flag}{local}", folder=folder)
     elif place:
@@ -216,13 +242,13 @@ def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: 
     else:
         said = ", ".join(source)
         raise UsageError(f"{by} has {bare} by {said}, which pip has no word for.")
-    place = place or str(source["path"])
-    return asked + Asked(notes=(f"{by} has {bare} from {place}.",))
+    return asked + Asked(notes=(f"{by} has {bare} from {place or path}.",))
 
 
 def _place(source: Mapping[str, Any]) -> str:
-    if "url" in source:
-        return str(source["url"])
+    url = str(source.get("url") or source.get("file") or "")  # a Pipfile's word is file
+    if "://" in url:
+        return url
     if "git" not in source:
         return ""
     ref = next((str(source[key]) for key in ("rev", "ref", "tag", "branch") if source.get(key)), "")
@@ -238,12 +264,16 @@ def poetrys(tables: Mapping[str, Any], sources: Any, folder: str, *, by: str = "
     Args:
         tables: The packages, by name.
         sources: The list ``[[tool.poetry.source]]``.
-        folder: What relative paths are relative to.
         by: Whose list it is, for messages: a Pipfile's has the same form.
     """
     names = index_names(sources)
     asked = Asked()
-    for name, entry in tables.items():
+    each_one = (
+        (name, one)  # one of a list is for some environments
+        for name, entry in tables.items()
+        for one in (entry if isinstance(entry, list) else [entry])
+    )
+    for name, entry in each_one:
         if normalise(name) == "python":
             asked += Asked(notes=(f"It is for Python {entry}.",))
             continue
@@ -256,17 +286,18 @@ def poetrys(tables: Mapping[str, Any], sources: Any, folder: str, *, by: str = "
 
 def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str, by: str) -> Asked:
     if isinstance(entry, str):
-        return read_requirement(f"{name}{_pips(entry)}", folder=folder)
+        return _listed(f"{name}{_pips(entry)}", folder)
     if not isinstance(entry, dict):
-        raise UsageError(f"{by} has it in several versions, by environment; pip takes one.")
+        raise UsageError("It is neither a version nor a table.")
     if entry.get("optional"):
         return Asked(notes=(f"{name} is optional, and left aside.",))
     extras = entry.get("extras") or []
     whole = f"{name}[{','.join(map(str, extras))}]" if extras else name
     platform = f"sys_platform == '{entry['platform']}'" if entry.get("platform") else ""
-    said = (str(entry.get("markers") or ""), _pythons(entry), platform)
+    pipenvs = (f"{key} {entry[key]}" for key in _MARKERS if key in entry)
+    said = (str(entry.get("markers") or ""), _pythons(entry), platform, *pipenvs)
     marker = " and ".join(f"({each})" if " or " in each else each for each in said if each)
-    if not entry.keys().isdisjoint(("git", "url", "path")):
+    if entry.keys() & _PLACES - {"index", "source"}:
         return _direct(whole, entry, marker, folder, by)
     version = _pips(str(entry.get("version") or "*"))
     index = str(entry.get("source") or entry.get("index") or "")  # a Pipfile's word is index
@@ -274,7 +305,15 @@ def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str, by: 
     if entry.get("allow-prereleases"):
         notes += Asked(notes=(f"{by} takes pre-releases of {name}; pip does with --pre.",))
     text = f"{whole}{version} ; {marker}" if marker else f"{whole}{version}"
-    return notes + read_requirement(text, folder=folder)
+    return notes + _listed(text, folder)
+
+
+_MARKERS = (
+    *("os_name", "sys_platform", "platform_machine", "platform_system", "platform_version"),
+    *("platform_release", "platform_python_implementation", "python_version"),
+    *("python_full_version", "implementation_name", "implementation_version"),
+)
+"""The keys of a Pipfile that hold the rest of a marker: ``sys_platform = "== 'win32'"``."""
 
 
 def _pythons(entry: Mapping[str, Any]) -> str:
@@ -288,15 +327,12 @@ def _pips(constraint: str) -> str:
 
     >>> _pips("^1.16"), _pips("^0.2.3"), _pips("^0.0.3"), _pips("~1.2"), _pips("~1"), _pips("2.1")
     ('>=1.16,<2', '>=0.2.3,<0.3', '>=0.0.3,<0.0.4', '>=1.2,<1.3', '>=1,<2', '==2.1')
-    >>> _pips("*"), _pips("1.*"), _pips(">=1,<3")
-    ('', '==1.*', '>=1,<3')
-
-    Raises:
-        UsageError: pip has no word for it.
+    >>> _pips("*"), _pips("1.*"), _pips(">=1,<3"), _pips(">= 1 <3"), _pips("=1.0"), _pips("== 1.0")
+    ('', '==1.*', '>=1,<3', '>=1,<3', '==1.0', '==1.0')
     """
     if "||" in constraint or re.search(r"\d\s*\|", constraint):
         raise UsageError(f"pip has no word for either of {constraint!r}: write one of them.")
-    return ",".join(filter(None, map(_pips_one, constraint.split(","))))
+    return ",".join(filter(None, map(_pips_one, re.split(r",|\s+(?=[<>=!~^])", constraint))))
 
 
 def _pips_one(part: str) -> str:
@@ -305,7 +341,8 @@ def _pips_one(part: str) -> str:
         return ""
     bounded = re.fullmatch(rf"([\^~])\s*({_VERSION})(.*)", part)
     if bounded is None:
-        return part.replace(" ", "") if part[0] in "<>=!~" else f"=={part}"
+        part = part.replace(" ", "").removeprefix("=").removeprefix("=")
+        return part if part[0] in "<>!~" else f"=={part}"
     sign, version, rest = bounded.groups()
     numbers = [int(number) for number in version.split(".")]
     if sign == "~":

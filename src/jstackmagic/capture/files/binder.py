@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from .. import Found, Target
 from . import (
@@ -12,28 +13,15 @@ from . import (
     apt_txt,
     dockerfile,
     environment_yml,
+    other_tools,
     pipfile,
     requirements,
-    runtime_txt,
     shell_script,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _FOLDERS = ("binder", ".binder")
 _FILES = ("Dockerfile", "environment.yml", "environment.yaml", "requirements.txt", "apt.txt")
 _ALL_FILES = (*_FILES, "postBuild", "runtime.txt")
-_FOREIGN = {
-    "Pipfile.lock": "Its versions are not read; the Pipfile's are.",
-    "Project.toml": "Julia's packages cannot be asked for here.",
-    "REQUIRE": "Julia's packages cannot be asked for here.",
-    "install.R": "What an R script installs is not seen here.",
-    "DESCRIPTION": "R's packages cannot be asked for here.",
-    "default.nix": "Nix's packages cannot be asked for here.",
-    "requirements3.txt": "It is of the server's own environment where the kernel's Python is 2.",
-}
 _SERVER = re.compile(r"\$\{?(?:NB|KERNEL)_PYTHON_PREFIX\}?/?")
 """repo2docker's names for the environment that it installs into."""
 
@@ -54,12 +42,7 @@ def _folder(path: Path) -> Path | None:
 
 
 def read(path: Path) -> Reading:
-    """Read its files in repo2docker's order; a Dockerfile replaces all of them.
-
-    Raises:
-        InvalidSpec: A file is broken.
-        OSError: One cannot be read.
-    """
+    """Read its files in repo2docker's order; a Dockerfile replaces all of them."""
     folder = _folder(path)
     assert folder is not None
     if (folder / "Dockerfile").is_file():
@@ -70,11 +53,12 @@ def read(path: Path) -> Reading:
     found = [each for reading in readings for each in reading.found]
     notes = [note for reading in readings for note in reading.notes]
     found += _post_build(folder)
-    for name, reason in _FOREIGN.items():
-        if (folder / name).is_file():
-            found.append(Found(name, reason=reason))
+    found += other_tools.beside(folder)
+    if (folder / "requirements3.txt").is_file():
+        reason = "It is of the server's own environment where the kernel's Python is 2."
+        found.append(Found("requirements3.txt", reason=reason))
     if (folder / "runtime.txt").is_file():
-        notes += runtime_txt.read(folder / "runtime.txt").notes
+        notes += other_tools.read(folder / "runtime.txt").notes
     if (folder / "start").is_file():
         notes.append("What its start script does whenever a server starts is left out.")
     return Reading(path, tuple(found), tuple(notes))
@@ -88,14 +72,22 @@ def _readings(folder: Path) -> Iterator[Reading]:
             # its name means nothing: repo2docker updates its own environment
             reading = environment_yml.read(folder / name)
             own = (replace(f, target=replace(f.target, name="")) for f in reading.found)
-            yield replace(reading, found=tuple(own))
+            yield replace(reading, found=tuple(own), notes=(*reading.notes, *_unread(folder, name)))
             return
     if (folder / "Pipfile").is_file():
-        yield pipfile.read(folder / "Pipfile")
+        reading = pipfile.read(folder / "Pipfile")
+        yield replace(reading, notes=(*reading.notes, *_unread(folder, "Pipfile")))
     elif (folder / "requirements.txt").is_file():
         # repo2docker runs pip in the repository's folder
         root = str(folder.absolute().parent)
         yield requirements.read(folder / "requirements.txt", folder=root)
+
+
+def _unread(folder: Path, name: str) -> Iterator[str]:
+    """Yield a note if a list of pip's lies beside one that repo2docker reads in its place."""
+    for other in ("Pipfile", "requirements.txt"):
+        if other != name and (folder / other).is_file():
+            yield f"repo2docker reads {name}, and so not {other}."
 
 
 def _post_build(folder: Path) -> Iterator[Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ...model.cell import read_cell
 from ...model.errors import UsageError
@@ -12,11 +12,9 @@ from ...model.parsing import Asked, Problem, logical_lines
 from . import Reading
 from ._finds import beginning, check_platform, finds, folder_of, has, text_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _HEADING = r"\A# This file may be used to create an environment using:"
-_TABLE = re.compile(r"^# packages in environment at ", re.MULTILINE)
+_COLUMNS = r"(?:# )?Name +Version +Build\b.*"
+_TABLE = re.compile(rf"^# packages in environment at |^ *{_COLUMNS}", re.MULTILINE)
 _NAME = r"[A-Za-z0-9_][\w.-]*"
 _BUILT = re.compile(rf"({_NAME})=([^=\s<>]+)=([^=\s]+)")
 _PLAIN = re.compile(rf"({_NAME})=([^=\s<>]+)")
@@ -47,19 +45,15 @@ def is_one(text: str) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read it; packages that pip had installed (build ``pypi_0``) are pip's.
-
-    Raises:
-        InvalidSpec: It is not text, or of another platform.
-        OSError: It cannot be read.
-    """
+    """Read it; packages that pip had installed (build ``pypi_0``) are pip's."""
     text = text_of(path)
     check_platform(path, text)
     asked = Asked()
     is_table = _TABLE.search(text) is not None
     for number, line in logical_lines(text):
+        is_heading = line.startswith("@") or re.fullmatch(_COLUMNS, line)  # how to read a list
         line = "=".join(line.split()[:3]) if is_table else line
-        if line.startswith("@"):  # it says how to read a list
+        if is_heading:
             continue
         built = _BUILT.fullmatch(line)
         try:

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from ...model.documents import parse_yaml
 from ...model.errors import InvalidSpec
-from ...model.parsing import Asked, read_requirement, read_specs
+from ...model.parsing import read_requirement, read_specs
 from .. import Found
+from ..machine import host_of
 from . import Reading
-from ._finds import finds, folder_of, has, platform_here, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from ...model.packages import ManagerName
+from ._finds import archive_of, finds, folder_of, has, of_lock, platform_here, text_of
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is YAML with locked packages."""
     yaml = path.suffix in (".yml", ".yaml")
     return yaml and has(path, r"^package:") and has(path, r"^metadata:")
 
 
 def read(path: Path) -> Reading:
-    """Read its locks for this platform: archives for conda, then pip's files with hashes.
-
-    Raises:
-        InvalidSpec: It is not a lock file, or has nothing for this platform.
-        OSError: The file cannot be read.
-    """
+    """Read its locks for this platform: archives for conda, then pip's files with hashes."""
     here = platform_here()
     text = text_of(path)
     try:
@@ -40,11 +30,10 @@ def read(path: Path) -> Reading:
         platforms = [str(platform) for platform in data["metadata"]["platforms"]]
     except (TypeError, KeyError, ValueError) as error:
         problem = f"{path} is not a lock file: {error}"
-        raise InvalidSpec(problem, kept="Nothing was started.") from None
+        raise InvalidSpec(problem) from None
     if here not in platforms:
         raise InvalidSpec(
             f"{path} locks {', '.join(platforms)}, and this machine is {here}.",
-            kept="Nothing was started.",
             advice=f"Lock it for this machine too: conda-lock --platform {here}",
         )
     line = next(
@@ -68,31 +57,24 @@ def _file_host(package: dict[str, Any]) -> str:
     url = str(package.get("url") or "")
     if package.get("manager") != "pip" or package.get("source") or not package.get("version"):
         return ""
-    return "" if "+" in url.partition("://")[0] else urlsplit(url).hostname or ""
+    return "" if "+" in url.partition("://")[0] else host_of(url)
 
 
 def _found(packages: list[dict[str, Any]], folder: str, line: int) -> Iterator[Found]:
-    specs: dict[ManagerName, list[str]] = {"conda": [], "pip": []}
-    unhashed: list[str] = []
+    archives: list[str] = []
+    entries: list[tuple[str, bool]] = []
     for package in packages:
         name, url = str(package.get("name")), str(package.get("url") or "")
         digest = (package.get("hash") or {}).get("sha256") or ""
         if package.get("manager") == "conda" and url:
-            md5 = (package.get("hash") or {}).get("md5") or ""
-            suffix = f"#sha256:{digest}" if digest else f"#{md5}" if md5 else ""
-            specs["conda"].append(f"{url}{suffix}")
+            archives.append(archive_of(url, digest, (package.get("hash") or {}).get("md5")))
         elif package.get("manager") == "pip" and package.get("version"):
             direct = package.get("source") or "+" in url.partition("://")[0]
             spec = f"{name} @ {url}" if direct else f"{name}=={package['version']}"
-            if digest and "+" not in url.partition("://")[0]:
-                specs["pip"].append(f"{spec} --hash=sha256:{digest}")
-            else:
-                unhashed.append(spec)
+            has_hash = bool(digest) and "+" not in url.partition("://")[0]
+            entries.append((f"{spec} --hash=sha256:{digest}" if has_hash else spec, has_hash))
         else:
             yield Found(name, line, reason="The lock does not say where it comes from.")
-    yield from finds(read_specs(specs["conda"], manager="conda", folder=folder), line=line)
-    for lines in (specs["pip"], unhashed):
-        asked = Asked(pip_options=("--no-deps",))  # a lock is whole
-        for each in lines:
-            asked += read_requirement(each, folder=folder)
-        yield from finds(asked, line=line)
+    yield from finds(read_specs(archives, manager="conda", folder=folder), line=line)
+    read = ((read_requirement(text, folder=folder), has_hash) for text, has_hash in entries)
+    yield from of_lock(read, line=line)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from ...io.reading import text_or_none
 from ...model.documents import parse_json
+from .. import Found
 from ..lines import recognise, recognise_argv
 from ..shell import Word
-from ..state import State
+from ..state import State, word_of
 from . import Reading
 from ._finds import line_of, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .. import Found
 
 _COMMANDS = (
     *("onCreateCommand", "updateContentCommand", "postCreateCommand"),
@@ -29,17 +26,11 @@ _ASIDE = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is called so."""
     return path.name in ("devcontainer.json", ".devcontainer.json") and path.is_file()
 
 
 def read(path: Path) -> Reading:
-    """Read the installs of its commands; the image and its features are only named.
-
-    Raises:
-        InvalidSpec: It is not JSON, apart from comments and commas at an end.
-        OSError: It cannot be read.
-    """
+    """Read the installs of its commands; the image and its features are only named."""
     text = text_of(path)
     bare = _ASIDE.sub(lambda match: match[1] or " ", text)
     bare = _ASIDE.sub(lambda match: match[1] or " ", bare)  # a comma before a comment
@@ -52,7 +43,8 @@ def read(path: Path) -> Reading:
     for name in ("containerWorkspaceFolder", "localWorkspaceFolder"):
         state.define(name, Word(str(folder)))
     for name, value in {**_table(data, "containerEnv"), **_table(data, "remoteEnv")}.items():
-        state.define(name, Word(str(value), holes=(str(value),) if "${" in str(value) else ()))
+        said = re.sub(r"\$\{(?:container|local)Env:(\w+)(?::[^}]*)?\}", r"${\1}", str(value))
+        state.define(name, state.value(word_of(said)))
     found = tuple(
         each
         for name in _COMMANDS
@@ -85,6 +77,8 @@ def _notes(data: dict[str, Any]) -> Iterator[str]:
         yield f"Its image is built by {built}: capture that file as well."
     if data.get("image"):
         yield f"It is built on {data['image']}, which is not read here."
+    if data.get("initializeCommand"):
+        yield "Its initializeCommand runs on the machine around the container, and is left out."
     features = ", ".join(_table(data, "features"))
     if features:
         yield f"What its features install is not read here: {features}."

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import posixpath
 import re
 import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ...io.reading import text_or_none
-from ...model.spec import Constraint, RequirementsFile
+from ...model.managers import is_system
+from ...model.request import Request
+from ...model.sources import Sources
+from ...model.spec import Constraint, RequirementsFile, Spec
 from ...model.spec import read as read_spec
-from .. import Found
-from ..argv import repository
+from .. import Found, Target
+from ..argv import listed, repository
 from ..lines import recognise, recognise_argv
-from ..lists import listed_in, local_path
+from ..lists import at_url, listed_in, local_path
 from ..machine import changes_apt, is_setting, origin_of, unknown_value
 from ..python_tools import UV_SYSTEM
-from ..shell import Command, Word, parse
+from ..shell import ShellCommand, Word, parse
 from ..state import State, word_of
+from ..wheels import taken
 from . import Reading
 from ._copied import Copy, carried
 from ._finds import has, text_of
-from ._image import ImageFiles, Origin, context_of, in_context
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ...model.request import Request
-    from ...model.sources import Sources
-    from ...model.spec import Spec
-    from .. import Target
+from ._image import CopyOrigin, ImageFiles, below, context_of, ignored, in_context, left_out
 
 _NAME = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\.[\w.-]+)?|[\w.-]+\.(?:dockerfile|containerfile)",
     re.IGNORECASE,
 )
-_INSTRUCTION = re.compile(r"\s*(?P<name>[A-Za-z]+)\s+(?P<rest>.*)", re.DOTALL)
+_INSTRUCTION = re.compile(r"\s*(?P<name>\S+)\s*(?P<rest>.*)", re.DOTALL)
 _FLAG = re.compile(r"(?:\s|\\\n)*--[a-z-]+(?:=\S+)?(?=\s|\\\n|$)")
-_DIRECTIVE = re.compile(r"#\s*escape\s*=\s*(\S)", re.IGNORECASE)
+_ESCAPE = re.compile(r"(?:\s*#\s*(?!escape)\w+\s*=.*\n)*\s*#\s*escape\s*=\s*(\S)", re.IGNORECASE)
 _HEREDOC = re.compile(r"<<(?P<dash>-?)(?P<quote>['\"]?)(?P<word>[A-Za-z_]\w*)(?P=quote)")
 _CONDA_DIR = re.compile(r"\$\{?CONDA_DIR\}?(?:/envs/(?P<name>[^/$]+))?/?")
+_BASES = re.compile(
+    r"base|root|/usr(?:/local)?|/(?:opt|root|srv|home/\w+)/\.?\w*(?:conda|forge)\d?"
+)
 _ARCHIVE = re.compile(r"\.(?:tar|tgz|tbz2|txz)$|\.tar\.\w+$")
+_PYTHON = re.compile(r"(?:^|/)(?:python|pypy):(\d\.\d+)")
+_DISTRIBUTION = re.compile(
+    r"(?:^|(?<=/))(?:debian|ubuntu):[\w.-]+|(?:ubuntu|debian)-?\d+(?:\.\d+)?"
+    r"|\b(?:focal|jammy|noble|bionic|buster|bullseye|bookworm|trixie)\b"
+)
+_WINDOWS = re.compile(r"windows|nanoserver", re.IGNORECASE)
+_WINDOWS_SHELL = re.compile(r"(?:(powershell|pwsh)|cmd)(?:\.exe)?$", re.IGNORECASE)
+_PLAIN = re.compile(r"[^$(){}@|%,`']*")
+"""A line that is to cmd what it is to a shell; to PowerShell, a line in single quotes is, too."""
+_PLAIN_QUOTED = re.compile(r"[^$(){}@|%,`]*")
 _STACKS = re.compile(r"(?:^|/)jupyter/[\w-]+|-notebook(?::|$)|docker-stacks-foundation")
 _SHELL = ("/bin/sh", "-c")
 _JOVYAN = "/home/jovyan"  # the home and the working folder in the Docker Stacks
@@ -55,12 +64,23 @@ _OPTION = r"(?:-r|-c|-e|--requirement|--constraint|--editable)"
 _ABSOLUTE = re.compile(
     rf"^(?:[ \t]*(?:- )?(?:{_OPTION}[ \t=]*)?(?:file:)?/|[^#\n]*@[ \t]*file:).*", re.MULTILINE
 )
+_RELATIVE = re.compile(
+    r"^[ \t]*(?:- )?"
+    r"(?:(?P<option>-r|-c|--requirement|--constraint)[ \t=]*|(?:-e|--editable)[ \t=]*)?"
+    r"(?P<path>(?(option)(?!\w+:)[^\s#]+|\.{1,2}(?:/[^\s#\[;]*)?(?=[\s\[;]|$)))",
+    re.MULTILINE,
+)
+_KEPT_IN = re.compile(r"\.?docker\w*|\.?containers?|\.?devcontainer|build|ci|deploy\w*|images?")
+"""Names of folders in which projects keep Dockerfiles whose context is above."""
 _LATER = ("HEALTHCHECK", "ENTRYPOINT", "CMD")
+_KNOWN = listed(
+    "ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL"
+    " STOPSIGNAL USER VOLUME WORKDIR"
+)
 _ASIDE = ("ADD", "COPY", "VOLUME", "STOPSIGNAL", *_LATER)
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it has the name, and a FROM."""
     return _NAME.fullmatch(path.name) is not None and has(path, r"(?i)^\s*FROM\s+\S")
 
 
@@ -69,18 +89,15 @@ def read(path: Path) -> Reading:
 
     A path of the image is looked up in COPY, ADD, mounts and clones, and is never a path
     of this machine.
-
-    Raises:
-        InvalidSpec: It is not text.
-        OSError: It cannot be read.
     """
     stages = list(_stages(list(_instructions(text_of(path)))))
     wanted = _wanted(stages)
     found: list[Found] = []
-    notes: list[str] = []
-    runners: dict[str, _Runner] = {}
+    context, notes = _context(path, stages)
+    runners: dict[str, _StageRunner] = {}
+    hidden = ignored(path, context)
     for stage in stages:
-        runner = _Runner(context_of(path), stage, runners)
+        runner = _StageRunner(context, ImageFiles(hidden), stage, runners)
         runner.found = list(runner.run(stage.instructions))
         finds = [*runner.carried(), *runner.found]
         finds += runner.for_children() if stage is stages[-1] else ()
@@ -88,20 +105,84 @@ def read(path: Path) -> Reading:
         if stage not in wanted:
             continue
         if stage.base and not any(stage.base.lower() == other.name for other in stages):
-            notes.append(f"It is built on {stage.base}, which is not read here.")
-        found += finds
+            notes.append(_built_on(stage.base))
+            system = _DISTRIBUTION.search(stage.base)
+            if system and any(f.request and is_system(f.request.manager) for f in finds):
+                notes.append(f"Its Debian packages are of {system[0]}, in names and in versions.")
+        python = _PYTHON.search(runner.image)
+        found += [_by_python(each, python[1]) for each in finds] if python else finds
         aside = dict.fromkeys(i.name for i in stage.instructions if i.name in _ASIDE)
         if aside:
             notes.append(f"Only installs are read; left out: {', '.join(aside)}.")
     notes += _left_out(stages, wanted, runners)
-    return Reading(path, tuple(found), tuple(dict.fromkeys(notes)))
+    return Reading(path, tuple(map(_of_the_base, found)), tuple(dict.fromkeys(notes)))
+
+
+def _built_on(base: str) -> str:
+    if base.lower() == "scratch":
+        return "It begins empty, with no Python: what it runs and holds is copied into it."
+    windows = " It is an image of Windows, with builds of its own." if _WINDOWS.search(base) else ""
+    return f"It is built on {base}, which is not read here.{windows}"
+
+
+def _by_python(found: Found, version: str) -> Found:
+    """Return a find by the Python of an image whose name has its version."""
+    target = found.target
+    plain = not (target.name or target.prefix) and target.interpreter in ("pip", "python", "uv")
+    return (
+        replace(found, target=replace(target, interpreter=f"python{version}")) if plain else found
+    )
+
+
+def _of_the_base(found: Found) -> Found:
+    """Return a find of the image's own environment as one that the target may stand in for."""
+    own = _BASES.fullmatch(found.target.name or found.target.prefix)
+    return replace(found, target=replace(found.target, advised=True)) if own else found
+
+
+def _context(path: Path, stages: list[_Stage]) -> tuple[str, list[str]]:
+    """Return the folder that COPY takes from, and a note on one that is not the usual.
+
+    A build may be given any folder (``docker build -f docker/Dockerfile .``): of the usual one and
+    the two above, as far as they are of one project, the one with most of what is copied is meant.
+    """
+    usual = context_of(path)
+    above = [
+        str(folder.parent)
+        for folder in (Path(usual), Path(usual).parent)
+        if _KEPT_IN.fullmatch(folder.name) or (folder.parent / ".git").exists()
+    ]
+    named = [
+        source
+        for stage in stages
+        for instruction in stage.instructions
+        if instruction.name in ("COPY", "ADD") and "--from=" not in instruction.text
+        for source in _arguments(instruction)[:-1]
+        if not re.search(r"[$<:]|\.\.", source)
+    ]
+    held = {
+        folder: sum(any(map(os.path.exists, in_context(folder, each))) for each in named)
+        for folder in (usual, *above)
+    }
+    context = max(held, key=lambda folder: held[folder])
+    if context == usual:
+        return usual, []
+    return context, [f"What it copies lies in {context}, which is taken for its context."]
+
+
+def _arguments(instruction: _Instruction) -> list[str]:
+    """Return the sources and the target of COPY or ADD."""
+    text = instruction.text.replace("\\\n", " ")
+    flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
+    assert flags is not None
+    return _strings(text[flags.end() :]) or text[flags.end() :].split()
 
 
 def _left_out(
-    stages: list[_Stage], wanted: list[_Stage], runners: dict[str, _Runner]
+    stages: list[_Stage], wanted: list[_Stage], runners: dict[str, _StageRunner]
 ) -> Iterator[str]:
     """Yield a note on each stage that the image does not stand on."""
-    copies = [copy for stage in stages for copy in runners[str(stage.number)].copies]
+    copies = [copy for stage in stages for _, copy in runners[str(stage.number)].copies]
     for stage in stages:
         paths = [copy.source for copy in copies if copy.stage == stage.shown]
         if stage in wanted:
@@ -118,27 +199,22 @@ def _left_out(
 
 @dataclass(frozen=True, slots=True)
 class _Instruction:
-    """One instruction.
+    """One instruction."""
 
-    Attributes:
-        name: Its name, in capitals.
-        text: The text after it, with its line continuations.
-        line: Its first line.
-        body: Its here-documents, with the lines that end them.
-        documents: Their texts, by the words that end them.
-    """
-
-    name: str
-    text: str
-    line: int
-    body: str = ""
+    name: str  #: its name, in capitals
+    text: str  #: the text after it, with its line continuations
+    line: int  #: its first line
+    body: str = ""  #: its here-documents, with the lines that end them
+    #: their texts, by the words that end them
     documents: dict[str, str] = field(default_factory=dict)
 
 
 def _instructions(text: str) -> Iterator[_Instruction]:
-    lines = text.splitlines()
-    directive = _DIRECTIVE.match(lines[0]) if lines else None
+    directive = _ESCAPE.match(text)
     escape = directive[1] if directive else "\\"
+    if escape == "`":  # for paths of Windows, where / does as well and C: is the root
+        text = re.sub(r"\b[Cc]:(?=/)", "", text.replace("\\", "/"))
+    lines = text.splitlines()
     at = 0
     while at < len(lines):
         start = at
@@ -172,21 +248,14 @@ def _instructions(text: str) -> Iterator[_Instruction]:
 
 @dataclass(frozen=True)
 class _Stage:
-    """One FROM and the instructions after it.
+    """One FROM and the instructions after it."""
 
-    Attributes:
-        base: The image or the stage that it is built on.
-        name: Its own name; empty without one.
-        number: Its number among the stages.
-        given: The values of ARGs before the first FROM, which an ARG after it takes up.
-        instructions: The instructions, in order.
-    """
-
-    base: str
-    name: str
-    number: int
+    base: str  #: the image or the stage that it is built on
+    name: str  #: its own name; empty without one
+    number: int  #: its number among the stages
+    #: the values of ARGs before the first FROM, which an ARG after it takes up
     given: dict[str, Word]
-    instructions: list[_Instruction] = field(default_factory=list)
+    instructions: list[_Instruction] = field(default_factory=list)  #: the instructions, in order
 
     @property
     def shown(self) -> str:
@@ -233,7 +302,8 @@ def _assignments(instruction: _Instruction, state: State) -> Iterator[tuple[str,
     text = instruction.text.replace("\\\n", " ").strip()
     if instruction.name == "ENV" and "=" not in text.split(maxsplit=1)[0]:
         name, _, value = text.partition(" ")
-        yield name, state.value(word_of(value.strip()))
+        value = re.sub(r"([\"'])((?:\\.|(?!\1).)*)\1", r"\2", value.strip())
+        yield name, state.value(word_of(value))
         return
     for word in _words(text):
         name, equals, _ = word.text.partition("=")
@@ -244,7 +314,7 @@ def _assignments(instruction: _Instruction, state: State) -> Iterator[tuple[str,
 def _words(text: str) -> list[Word]:
     """Split as a shell does, but keep its operators as text."""
     items = parse(text)
-    if len(items) == 1 and isinstance(items[0], Command) and not items[0].redirections:
+    if len(items) == 1 and isinstance(items[0], ShellCommand) and not items[0].redirections:
         return list(items[0].words)
     try:
         return [word_of(word) for word in shlex.split(text)]
@@ -255,29 +325,25 @@ def _words(text: str) -> list[Word]:
 # Running them
 
 
-class _Runner:
-    """Run one stage's instructions, and keep what they set.
+class _StageRunner:
+    """Run one stage's instructions, and keep what they set."""
 
-    Args:
-        context: The folder that COPY takes from.
-        stage: The stage.
-        stages: The previous stages, by their names and numbers.
-    """
-
-    def __init__(self, context: str, stage: _Stage, stages: dict[str, _Runner]) -> None:
+    def __init__(
+        self, context: str, files: ImageFiles, stage: _Stage, stages: dict[str, _StageRunner]
+    ) -> None:
         self.context = context
         self.given = stage.given
         self.stages = stages
-        self.files: ImageFiles
         self.state: State
         base = stages.get(stage.base.lower())
-        self.files = ImageFiles(base.files if base else None)
+        self.files: ImageFiles = ImageFiles(files.hidden, base.files) if base else files
         self.shell: list[str] = list(base.shell) if base else []
         self.triggers: list[_Instruction] = []
         self.base = base
         self.stage = stage
         self.found: list[Found] = []
-        self.copies: list[Copy] = []
+        self.copies: list[tuple[_StageRunner, Copy]] = []
+        self.wheels: dict[str, tuple[Found, ...]] = dict(base.wheels) if base else {}
         self.mounted: list[str] = []
         self.secrets: dict[str, Word | None] = {}
         self.inherited = base.triggers if base else []
@@ -328,9 +394,17 @@ class _Runner:
                     yield Found(f"{instruction.name} {text}", instruction.line, reason=reason)
             elif instruction.name in _LATER:
                 yield from self._in_a_container(instruction)
+            elif instruction.name not in _KNOWN:
+                reason = f"Docker has no instruction {instruction.name}: its build stops there."
+                yield Found(f"{instruction.name.lower()} {text}", instruction.line, reason=reason)
             elif instruction.name == "ONBUILD" and (match := _INSTRUCTION.match(text)):
                 name = match["name"].upper()
                 self.triggers.append(replace(instruction, name=name, text=match["rest"]))
+
+    @property
+    def image(self) -> str:
+        """Return the image that the stage, or those below it, begins with."""
+        return self.base.image if self.base else self.stage.base
 
     def everything(self) -> list[Found]:
         """Return what the stage has, with what it stands on and what it copied."""
@@ -339,8 +413,7 @@ class _Runner:
 
     def carried(self) -> Iterator[Found]:
         """Yield the finds of other stages that are copied into this one."""
-        for copy in self.copies:
-            other = self.stages[copy.stage]
+        for other, copy in self.copies:
             text = "\n".join(each.text for each in other.stage.instructions)
             yield from carried(other.everything(), copy, text)
 
@@ -354,11 +427,15 @@ class _Runner:
                 yield replace(found, request=None, reason=reason)
 
     def _run(self, instruction: _Instruction) -> Iterator[Found]:
-        lasting, machine = ImageFiles(self.files), self.state.machine
+        lasting, machine = ImageFiles(self.files.hidden, self.files), self.state.machine
+        wheels = dict(self.wheels)
         before = machine.copy()
         for found in self._found(instruction):
             yield from self._resolved(found)
         self.files = lasting  # a mount is there for its RUN alone
+        for folder in self.wheels.keys() - wheels:
+            machine.wheels.pop(folder, None)
+        self.wheels = wheels
         for path in self.mounted:
             machine.files.pop(path, None)
             if path in before.files:
@@ -401,7 +478,7 @@ class _Runner:
         flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
         assert flags is not None
         stage = re.search(r"--from=(\S+)", self._filled(flags[0]))
-        words = _strings(text[flags.end() :]) or text[flags.end() :].split()
+        words = _arguments(instruction)
         words = [word if word.startswith("<<") else self._filled(word) for word in words]
         if len(words) < 2 or self.state.folder is None:
             return ""
@@ -418,19 +495,21 @@ class _Runner:
                 path = posixpath.join(target, mark["word"]) if into else target
                 body = instruction.documents[mark["word"]]
                 body = body if mark["quote"] else self._filled(body)
-                self._add(path, Origin(text=body))
+                self._add(path, CopyOrigin(text=body))
                 if is_setting(path):
                     self.state.machine.wrote(path, body, by=by)
             elif instruction.name == "ADD" and _is_git(source):
                 url, _, ref = source.partition("#")
                 ref, _, below = ref.partition(":")
-                self._add(target, Origin(url=repository(url, ref, below)))
+                self._add(target, CopyOrigin(url=repository(url, ref, below)))
             elif "://" in source:
-                name = posixpath.basename(urlsplit(source).path)
-                self._add(posixpath.join(target, name) if into else target, Origin(url=source))
+                name = posixpath.basename(re.split(r"[?#]", source, maxsplit=1)[0])
+                self._add(posixpath.join(target, name) if into else target, CopyOrigin(url=source))
             else:
                 parents = "--parents" in flags[0]
                 self._copy_local(instruction, source, target, into, parents=parents)
+                for rule in re.findall(r"--exclude=(\S+)", flags[0]):
+                    self._exclude(rule, source, target)
         return changes_apt(f"{target}/" if into else target)
 
     def _copy_local(
@@ -440,14 +519,25 @@ class _Runner:
         for place in places:
             if instruction.name == "ADD" and _ARCHIVE.search(place):
                 reason = f"ADD unpacks {source} there (line {instruction.line})."
-                self._add(target, Origin(reason=reason))
+                self._add(target, CopyOrigin(reason=reason))
                 continue
             inside = (into or len(places) > 1) and not os.path.isdir(place)
             path = posixpath.join(target, os.path.basename(place)) if inside else target
             if parents:
                 path = posixpath.join(target, os.path.relpath(place, self.context))
-            self._add(path, Origin(place=place))
+            self._add(path, self._of_context(place))
             self._wrote(path, place, instruction)
+
+    def _exclude(self, rule: str, source: str, target: str) -> None:
+        """Note what COPY --exclude leaves out; a rule is relative to the source."""
+        inside = posixpath.normpath(f"/{rule}").lstrip("/")
+        for place in in_context(self.context, source):
+            for name in glob.iglob(inside, root_dir=place, recursive=True):
+                reason = f"COPY leaves it out by --exclude={rule}."
+                self._add(posixpath.join(target, name), CopyOrigin(reason=reason))
+
+    def _of_context(self, place: str) -> CopyOrigin:
+        return left_out(place) if self.files.hidden(place) else CopyOrigin(place=place)
 
     def _copy_from(self, stage: str, source: str, target: str, into: bool) -> None:
         other = self.stages.get(stage.lower())
@@ -457,17 +547,43 @@ class _Runner:
             paths.append(posixpath.join(target, posixpath.basename(source)))
         for path in paths:
             if other is None:
-                self._add(path, Origin(reason=f"It comes from the image {stage}."))
+                self._add(path, CopyOrigin(reason=f"It comes from the image {stage}."))
             else:
                 self.files.add_from(path, other.files, source)
+                self._copy_made(other, posixpath.normpath(source), path)
+
+    def _copy_made(self, other: _StageRunner, source: str, target: str) -> None:
+        """Note what lines of another stage made: wheels, and the texts of files."""
+        machine = other.state.machine
+        for folder, finds in machine.wheels.items():
+            if posixpath.dirname(source) == folder:  # some of its files
+                rest: str | None = "" if re.search(r"[*?\[]", source) else ".."
+            else:
+                rest = below(folder, source)
+            if rest is None:
+                continue
+            path = posixpath.normpath(posixpath.join(target, rest))
+            made = [*other.wheels.get(folder, ()), *(e for f in finds for e in other._resolved(f))]
+            self.wheels[path] = tuple(made)
+            self.state.machine.wheels[path] = ()
+        for file in machine.files:
+            if (rest := below(file, source)) is not None:
+                by = f"{machine.writers.get(file) or 'A line,'} in the stage {other.stage.shown}"
+                path = posixpath.normpath(posixpath.join(target, rest))
+                text = machine.files[file]
+                self._add(
+                    path,
+                    CopyOrigin(text=text, reason="" if text is not None else f"{by} writes it."),
+                )
 
     def _took(self, stage: str, source: str, target: str, line: int) -> None:
         other = self.stages.get(stage.lower())
         if other is not None:
             source = posixpath.normpath(posixpath.join("/", source))
-            self.copies.append(Copy(other.stage.shown, source, target, other.state.home, line))
+            copy = Copy(other.stage.shown, source, target, other.state.home, line)
+            self.copies.append((other, copy))
 
-    def _add(self, path: str, origin: Origin) -> None:
+    def _add(self, path: str, origin: CopyOrigin) -> None:
         self.files.add(path, origin)
         self.state.machine.files.pop(path, None)
 
@@ -481,7 +597,8 @@ class _Runner:
                 name = keys["env"]
                 self.secrets[name] = self.state.variables.get(name)
                 self.state.define(name, unknown_value(name))
-            if kind not in ("bind", "secret") or not target:
+            filled = kind == "cache" and "from" in keys  # a cache that begins with a stage's files
+            if not (kind in ("bind", "secret") or filled) or not target:
                 continue
             target = posixpath.join(self.state.folder or "/", target)
             self.mounted.append(target)
@@ -495,13 +612,15 @@ class _Runner:
                 self._copy_from(keys["from"], source, target, False)
             else:
                 for place in in_context(self.context, source):
-                    self.files.add(target, Origin(place=place))
+                    self.files.add(target, self._of_context(place))
                     if is_setting(target):
                         self.state.machine.wrote(target, text_or_none(place), by="RUN --mount")
 
     def _wrote(self, path: str, place: str, instruction: _Instruction) -> None:
         """Apply a file that is copied, and a folder's: settings of pip's and conda's count."""
         here = Path(place)
+        if self.files.hidden(place):
+            return
         if here.is_dir():
             for file in sorted(here.iterdir()):
                 if file.is_file():
@@ -530,7 +649,10 @@ class _Runner:
                 text, line = "\n".join(instruction.body.split("\n")[:-1]), line + 1
             else:
                 text = f"{text}\n{instruction.body}"
-        yield from recognise(text, state=self.state, shell=self.shell or _SHELL, line=line)
+        windows = _WINDOWS_SHELL.search("".join(self.shell[:1]))
+        as_here = windows and (_PLAIN_QUOTED if windows[1] else _PLAIN).fullmatch(text)
+        shell = [*map(Word, _SHELL if as_here else self.shell or _SHELL)]
+        yield from recognise(text, state=self.state, shell=shell, line=line)
 
     # -- what the image has, in terms of this machine
 
@@ -541,6 +663,11 @@ class _Runner:
         if request is None:
             yield replace(found, reason=self._advice(found.reason))
             return
+        left, done = taken(found, lambda folder: self._made_of(folder, found))
+        yield from done
+        if left is None or left.request is None:
+            return
+        found, request = left, left.request
         kept: list[Spec] = []
         lists: list[tuple[str, str]] = []
         lost: list[str] = []
@@ -556,7 +683,7 @@ class _Runner:
                 lost.append(f"{path} is only in the image. {origin.reason}")
             elif origin.place and path not in str(spec):
                 lost.append(f"{path} is only in the image, as {spec} writes it.")
-            elif origin.place and is_list and (line := _absolute(origin.place)):
+            elif origin.place and is_list and (line := self._elsewhere(path, origin.place)):
                 lost.append(f"{path} names a path of the image, which is never one here: {line}")
             elif origin.place:
                 kept.append(read_spec(request.manager, str(spec).replace(path, origin.place, 1)))
@@ -566,8 +693,7 @@ class _Runner:
             ):
                 lost.append(f"{path} is only in the image: it comes from {origin.url}.")
             elif origin.url:
-                flag = f"{str(spec).split(maxsplit=1)[0]} " if is_list else ""
-                kept.append(read_spec(request.manager, flag + origin.url))
+                kept.append(at_url(spec, request.manager, origin.url))
             elif isinstance(spec, RequirementsFile) and depth < 5:
                 lists.append((path, origin.text or ""))
             else:
@@ -585,6 +711,28 @@ class _Runner:
         if lost:
             yield replace(found, request=None, reason=" ".join(lost))
 
+    def _made_of(self, folder: str, found: Found) -> list[Found]:
+        """Return what the wheels in a folder of the image are of, in terms of this machine."""
+        own = dict(found.wheels).get(folder, ())
+        return [*self.wheels.get(folder, ()), *(e for each in own for e in self._resolved(each))]
+
+    def _elsewhere(self, path: str, place: str) -> str:
+        """Return a list's line with a path that the image has not as it is here; empty without one.
+
+        An option's path is relative to the list, a requirement's to the working folder.
+        """
+        text = text_or_none(place) or ""
+        if match := _ABSOLUTE.search(text):
+            return match[0].strip()
+        for match in _RELATIVE.finditer(text):
+            folder = posixpath.dirname(path) if match["option"] else self.state.folder or "/"
+            inside = posixpath.normpath(posixpath.join(folder, match["path"]))
+            here = os.path.normpath(os.path.join(os.path.dirname(place), match["path"]))
+            origin = self.files.origin(inside)
+            if origin is None or os.path.normpath(origin.place) != here:
+                return match[0].strip()
+        return ""
+
     def _sources(self, request: Request, found: Found) -> tuple[Sources, list[str]]:
         """Return the sources with the folders of links as they are here, and what that loses."""
         links: list[str] = []
@@ -592,7 +740,7 @@ class _Runner:
         for place in request.sources.find_links:
             path = place.removeprefix("file://") if place.startswith(("/", "file:")) else ""
             origin = self._origin(path, found) if path else None
-            if origin is not None and origin.place:
+            if origin is not None and os.path.exists(origin.place):
                 links.append(origin.place)
             elif path:
                 notes.append(f"pip looks into {path} there, which is only in the image.")
@@ -613,26 +761,20 @@ class _Runner:
             return f"{reason[: match.start()]} {match['path']} is only in the image."
         return f"{reason[: match.start('path')]}{origin.place}{reason[match.end('path') :]}"
 
-    def _origin(self, path: str, found: Found | None = None) -> Origin | None:
+    def _origin(self, path: str, found: Found | None = None) -> CopyOrigin | None:
         """Return the origin of a path of the image: a line's text, a clone, the context."""
         written = self.state.machine.files
         if path in written:
             text = written[path]
-            return Origin(text=text, reason="" if text is not None else "A line writes it.")
+            return CopyOrigin(text=text, reason="" if text is not None else "A line writes it.")
         fetched = origin_of(path, dict(found.fetched) if found else {})
         if fetched is None:
             return self.files.origin(path)
         origin, below = fetched
         if origin.revision is None:
-            return Origin(reason=f"Which {origin.url} is there is known only when it runs.")
+            return CopyOrigin(reason=f"Which {origin.url} is there is known only when it runs.")
         url = origin.url if origin.is_file else repository(origin.url, origin.revision, below)
-        return Origin(url=url)
-
-
-def _absolute(place: str) -> str:
-    """Return a list's line that names an absolute path; empty without one."""
-    match = _ABSOLUTE.search(text_or_none(place) or "")
-    return match[0].strip() if match else ""
+        return CopyOrigin(url=url)
 
 
 def _is_git(source: str) -> bool:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, logical_lines, read_specs
 from . import Reading
 from ._finds import check_platform, finds, folder_of, has, masked, text_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _ARCHIVE = re.compile(
     r"(?P<url>\S+\.(?:conda|tar\.bz2))(?:#(?:sha256:|md5:)?(?P<hash>[0-9a-f]{64}|[0-9a-f]{32}))?"
@@ -19,17 +16,11 @@ _ARCHIVE = re.compile(
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it has the line that says so."""
     return path.is_file() and path.suffix != ".py" and has(path, r"^@EXPLICIT\s*$")
 
 
 def read(path: Path) -> Reading:
-    """Read it as one request, each archive with its hash.
-
-    Raises:
-        InvalidSpec: It is not text, or a line names no archive.
-        OSError: It cannot be read.
-    """
+    """Read it as one request, each archive with its hash."""
     specs: list[str] = []
     text, first = text_of(path), 0
     for number, line in logical_lines(text):
@@ -37,10 +28,7 @@ def read(path: Path) -> Reading:
             continue
         archive = _ARCHIVE.fullmatch(line)
         if archive is None:
-            raise InvalidSpec(
-                f"Line {number} of {path} names no conda archive: {line}",
-                kept="Nothing was started.",
-            )
+            raise InvalidSpec(f"Line {number} of {path} names no conda archive: {line}")
         first = first or number
         url = archive["url"]
         if ":" not in url:
@@ -50,7 +38,6 @@ def read(path: Path) -> Reading:
             raise InvalidSpec(
                 f"Line {number} of {path} has {placeholder} where conda masked a token: no download"
                 " can work.",
-                kept="Nothing was started.",
                 advice="Put the token in its place, or a channel that needs none.",
             )
         specs.append(f"{url}{_fragment(archive['hash'])}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ...io.reading import MAX_NOTEBOOK, bytes_of
 from ...model.documents import parse_toml
@@ -13,15 +14,11 @@ from . import Reading
 from ._finds import finds, folder_of, text_of
 from ._sources import of_tools, requirements, table
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 # the regular expression that the standard itself gives
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is Python with such a block."""
     if path.suffix != ".py" or not path.is_file():
         return False
     try:
@@ -31,12 +28,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read the script's dependencies, and the index set for uv.
-
-    Raises:
-        InvalidSpec: There is more than one block, or one that is not TOML.
-        OSError: The file cannot be read.
-    """
+    """Read the script's dependencies, and the index set for uv."""
     text = text_of(path) + "\n"
     asked, line, notes = block(text, path)
     return Reading(path, tuple(finds(asked, line=line)), notes)
@@ -50,10 +42,7 @@ def block(text: str, path: Path) -> tuple[Asked, int, tuple[str, ...]]:
     """
     blocks = [match for match in _BLOCK.finditer(text) if match["type"] == "script"]
     if len(blocks) > 1:
-        raise InvalidSpec(
-            f"{path} has {len(blocks)} script blocks, and one is allowed.",
-            kept="Nothing was started.",
-        )
+        raise InvalidSpec(f"{path} has {len(blocks)} script blocks, and one is allowed.")
     if not blocks:
         return Asked(), 0, ()
     (found,) = blocks

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ...io.reading import MAX_NOTEBOOK, bytes_of, decoded
 from ...model.documents import parse_json
@@ -13,15 +14,12 @@ from ...model.errors import InvalidSpec, UsageError
 from ...model.listed import listed_requirement
 from ...model.parsing import Asked, Problem
 from ...model.sources import Sources
+from .. import Found
+from ..source import code_cells
 from . import Reading
 from ._finds import finds, folder_of
 from ._sources import poetrys, table
 from .inline_script import block, of_table
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from .. import Found
 
 _SIGNS = (b"# /// script", b'"dependencies"', b'"requirements"')
 """One of them is in every such notebook; most have none, and are not parsed."""
@@ -41,21 +39,15 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read the block, then the metadata that juv, uv, nteract, Thoth and Databricks write.
-
-    Raises:
-        InvalidSpec: It is not a notebook, or its dependencies are not a list.
-        OSError: It cannot be read.
-    """
+    """Read the block, then the metadata that juv, uv, nteract, Thoth and Databricks write."""
     notebook = _notebook(bytes_of(path, limit=MAX_NOTEBOOK), path)
-    cells = notebook.get("cells")
     found: list[Found] = []
     notes: list[str] = []
     try:
-        sources = ["".join(cell["source"]) for cell in cells or () if cell["cell_type"] == "code"]
+        sources = code_cells(notebook)
     except (KeyError, TypeError) as error:
         problem = f"{path} is not a notebook: {error}"
-        raise InvalidSpec(problem, kept="Nothing was started.") from None
+        raise InvalidSpec(problem) from None
     text = next((f"{source}\n" for source in sources if _SIGNS[0].decode() in source), "")
     asked, line, said = block(text, path)
     found += finds(asked, line=line)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ...history.file import History
 from ...model.ledger import fold
+from ...model.text import counted
 from . import Reading
 from ._finds import beginning
 from ._recipes import found_in
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def recognises(path: Path) -> bool:
-    """Return whether its first line is a line of a history."""
     if path.suffix != ".jsonl":
         return False
     try:
@@ -27,13 +24,9 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Reading:
-    """Read its net, without requests that were undone, removed or replaced.
-
-    Raises:
-        HistoryError: It cannot be read.
-    """
+    """Read its net, without requests that were undone, removed or replaced."""
     records = History(path).records()
     recipe = fold(records)
     gone = len(records) - sum(len(step.install) for step in recipe.steps)
-    notes = (f"It has {len(records)} records; what is left of them is asked for.",)
+    notes = (f"It has {counted(len(records), 'record')}; what is left of them is asked for.",)
     return Reading(path, tuple(found_in(recipe)), notes if gone else ())

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ...model.documents import parse_toml
 from ...model.parsing import Asked
 from . import Reading
 from ._finds import finds, folder_of, line_of, text_of
-from ._sources import indexes, poetrys, table
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ._sources import indexes, is_pypi, poetrys, table
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is called so."""
     return path.name == "Pipfile" and path.is_file()
 
 
 def read(path: Path) -> Reading:
-    """Read its packages, from its sources; those for development are noted.
-
-    Raises:
-        InvalidSpec: It is not TOML.
-        OSError: It cannot be read.
-    """
+    """Read its packages, from its sources; those for development are noted."""
     text = text_of(path)
     data = parse_toml(text, str(path))
     sources = [each for each in data.get("source") or () if isinstance(each, dict)]
     if sources:  # pipenv asks the first where no package names another
-        sources[0] = {**sources[0], "default": "//pypi.org/" not in str(sources[0].get("url"))}
-    others = [each for each in sources if "//pypi.org/" not in str(each.get("url"))]
+        sources[0] = {**sources[0], "default": not is_pypi(sources[0].get("url"))}
+    others = [each for each in sources if not is_pypi(each.get("url"))]
     asked = poetrys(table(data, "packages"), sources, folder_of(path), by="Pipfile")
     asked += indexes(others, folder_of(path))
     notes = [f"Its dev-packages are left aside: {', '.join(table(data, 'dev-packages'))}."]

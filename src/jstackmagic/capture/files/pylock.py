@@ -12,7 +12,7 @@ from ...model.parsing import Asked, read_requirement
 from ...model.sources import Sources
 from .. import Found
 from . import Reading
-from ._finds import finds, folder_of, text_of
+from ._finds import folder_of, of_lock, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,6 @@ _NAME = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is called as the standard demands."""
     return path.is_file() and _NAME.fullmatch(path.name) is not None
 
 
@@ -34,17 +33,12 @@ def read(path: Path) -> Reading:
     A lock is complete, so nothing is resolved (``--no-deps``). A package keeps its marker;
     one that depends on extras or groups counts as by default. The index of a package is asked;
     that of all of them is the only one, unless some name none.
-
-    Raises:
-        InvalidSpec: It is not a lock file.
-        OSError: The file cannot be read.
     """
     try:
         from packaging.pylock import Pylock, PylockValidationError
     except ImportError:
         raise InvalidSpec(
             f"{path} is read with packaging 26 or newer, which is not here.",
-            kept="Nothing was started.",
             advice="%envinstall 'packaging>=26'",
         ) from None
     text = text_of(path)
@@ -52,13 +46,13 @@ def read(path: Path) -> Reading:
         lock = Pylock.from_dict(parse_toml(text, str(path)))
     except (PylockValidationError, ValueError) as error:
         problem = f"{path} is not a lock file: {error}"
-        raise InvalidSpec(problem, kept="Nothing was started.") from None
+        raise InvalidSpec(problem) from None
     starts = [
         n for n, line in enumerate(text.splitlines(), start=1) if line.strip() == "[[packages]]"
     ]
     lines = dict(zip(map(id, lock.packages), starts, strict=False))
     groups = frozenset(lock.default_groups or ())
-    hashed, unhashed = Asked(), Asked()
+    entries: list[tuple[Asked, bool]] = []
     indexes: dict[str, None] = {}
     unnamed: list[str] = []
     problems: list[Found] = []
@@ -79,13 +73,12 @@ def read(path: Path) -> Reading:
             indexes[package.index] = None
         elif package.wheels or package.sdist:
             unnamed.append(str(package.name))
-        hashed, unhashed = (hashed + asked, unhashed) if hashes else (hashed, unhashed + asked)
+        entries.append((asked, bool(hashes)))
     first = starts[0] if starts else 0
     urls = tuple(indexes)
     default = urls[0] if urls and not unnamed else ""
     sources = Sources(index_url=default, extra_index_urls=urls[1:] if default else urls)
-    locked = Asked(sources=sources, pip_options=("--no-deps",))
-    found = [*finds(hashed + locked, line=first), *finds(unhashed + locked, line=first)]
+    found = of_lock(entries, line=first, sources=sources)
     return Reading(path, (*found, *problems), tuple(_notes(lock)))
 
 

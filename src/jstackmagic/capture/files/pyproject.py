@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ...io.reading import path_of
 from ...model.documents import parse_toml
@@ -11,15 +13,10 @@ from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
 from . import Reading
 from ._finds import finds, folder_of, line_of, text_of
-from ._sources import of_tools, poetrys, requirements, table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from ._sources import of_files, of_tools, poetrys, requirements, table
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is called so."""
     return path.name == "pyproject.toml" and path.is_file()
 
 
@@ -27,18 +24,18 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     """Read the dependencies of the project itself; its groups and other extras are noted.
 
     Args:
-        path: The file.
         extras: The extras to include; ``*`` is all of them.
-
-    Raises:
-        InvalidSpec: It is not TOML, or its dependencies are not a list.
-        OSError: The file cannot be read.
     """
     text = text_of(path)
     data = parse_toml(text, str(path))
     project, poetry = table(data, "project"), table(data, "tool", "poetry")
     uv = table(data, "tool", "uv")
-    asked = requirements(project.get("dependencies"), folder_of(path), path, uv)
+    dynamic = "dependencies" in (project.get("dynamic") or ())
+    made = table(data, "tool", "setuptools", "dynamic", "dependencies").get("file")
+    made = made if dynamic else None
+    listed = of_files(made, folder_of(path)) if made else project.get("dependencies")
+    listed = listed or table(data, "tool", "flit", "metadata").get("requires")
+    asked = requirements(listed, folder_of(path), path, uv, poetry)
     offered = table(project, "optional-dependencies")
     wanted = list(offered) if "*" in extras else list(map(normalise, extras))
     notes: list[str] = []
@@ -58,7 +55,7 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
         notes += [f"poetry's group {name} is left aside." for name in _poetry_groups(poetry)]
     asked += of_tools(data, folder_of(path))
     notes += [f"Its group {name} is left aside: --group {name}" for name in _groups(data)]
-    if "dependencies" in (project.get("dynamic") or ()):
+    if dynamic and not asked.specs:
         notes.append("Its dependencies are worked out by its build: -e . installs them.")
     notes += [f"[{place}] is left aside: {names}." for place, names in _of_others(data)]
     if "requires-python" in project:
@@ -88,8 +85,6 @@ def _of_others(data: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 def _why_empty(data: dict[str, Any]) -> str:
     """Return why a pyproject.toml lists nothing that is read: never an empty success."""
-    if table(data, "tool", "flit", "metadata").get("requires"):
-        return "Its dependencies are flit's, which are not read."
     if not table(data, "project"):
         return "It has no [project], and names no package."
     return "Its [project] has no dependencies."
@@ -112,7 +107,6 @@ def read_group(said: str) -> Reading:
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror or error}.",
-            kept="Nothing was started.",
             advice="Name the file: --group path/to/pyproject.toml:NAME",
         ) from None
     data = parse_toml(text, str(path))
@@ -129,11 +123,7 @@ def _groups(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resolve(groups: dict[str, Any], name: str, path: Path) -> list[str]:
-    """Return the requirements of a group, by the standard's own implementation.
-
-    Raises:
-        InvalidSpec: There is no such group, one includes itself, or it is not a list.
-    """
+    """Return the requirements of a group, by the standard's own implementation."""
     from dependency_groups import CyclicDependencyError, resolve
 
     try:
@@ -143,13 +133,11 @@ def _resolve(groups: dict[str, Any], name: str, path: Path) -> list[str]:
         raise InvalidSpec(
             f"In {path} the group {name} includes itself: {' → '.join(dict.fromkeys(circle))}"
             f" → {error.include_group}",
-            kept="Nothing was started.",
         ) from None
     except LookupError:
         raise InvalidSpec(
             f"{path} has no dependency group {name}.",
-            kept="Nothing was started.",
             advice=f"It has: {', '.join(groups)}" if groups else (),
         ) from None
     except (ValueError, TypeError) as error:
-        raise InvalidSpec(f"{path}: {error}", kept="Nothing was started.") from None
+        raise InvalidSpec(f"{path}: {error}") from None

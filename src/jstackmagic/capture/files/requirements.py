@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ...model.errors import UsageError
-from ...model.listed import listed_requirement
-from ...model.parsing import Asked, Problem, logical_lines
-from . import Reading, conda_list
+from ...model.errors import InvalidSpec, UsageError
+from ...model.listed import NOTHING_READ, listed_requirement, pips_meaning
+from ...model.parsing import Asked, Problem, logical_lines, split_words
+from . import Reading, conda_list, environment_yml
 from ._finds import beginning, finds, folder_of, masked, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from ._image import PROJECT
 
 _SUFFIXES = (".txt", ".in", ".pip")
 _OTHERS = ("apt.txt", "runtime.txt")
+_PROSE = 5  # lines: below it, what is wrong with each says more
 _EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
 _HEADING = re.compile(r"\A# This file may be used to create an environment")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(?P<path>(?!\w+://)\S.*)")
@@ -28,7 +27,9 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _SECRET = re.compile(r"://[^/\s]*\$\{([A-Z0-9_]+)\}[^/\s]*@")
 """A variable that pip fills in from the process environment, only in a file."""
 
-_CONDA_BUILD = re.compile(r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/conda-bld/")
+_CONDA_BUILD = re.compile(
+    r"/(?:[^/]+_\d{8,}|[^/]*croot)/|/feedstock_root/|/conda-bld/|/[A-Z]:/(?:b|bld|ci)/"
+)
 """A folder that conda-build made for one build: ``…/babel_1607110387436/work``."""
 
 
@@ -37,7 +38,8 @@ def recognises(path: Path) -> bool:
     if path.suffix not in _SUFFIXES or path.name in _OTHERS or not path.is_file():
         return False
     text = beginning(path)
-    return not (_EXPLICIT.search(text) or _HEADING.search(text) or conda_list.is_one(text))
+    others = _EXPLICIT.search(text) or _HEADING.search(text) or conda_list.is_one(text)
+    return not (others or environment_yml.recognises(path))
 
 
 def read(path: Path, *, folder: str = "") -> Reading:
@@ -48,15 +50,10 @@ def read(path: Path, *, folder: str = "") -> Reading:
     here, the request is the file as a whole, which pip reads.
 
     Args:
-        path: The file.
         folder: The folder that local requirements are relative to; by default this one.
-
-    Raises:
-        InvalidSpec: The file is not text.
-        OSError: It cannot be read.
     """
     base = folder or os.getcwd()
-    lines = list(_lines(path, ()))
+    lines = list(_of_no_conflict(list(_lines(path, ()))))
     first = next((each.number for each in lines if each.file == path), 0)
     asked, alone = Asked(), []
     for each in lines:
@@ -71,16 +68,28 @@ def read(path: Path, *, folder: str = "") -> Reading:
                 raise UsageError(each.reason)
             read, own = _read(each, base)
         except UsageError as error:
-            asked += Asked(problems=(_problem(each, error, path),))
+            asked += Asked(problems=(_problem(each, error),))
             continue
         if own:
-            alone.append(replace(read, pip_options=own))
+            alone.append((each.at or each.number, replace(read, pip_options=own)))
         else:
             asked += read
+    unread = [
+        each
+        for each in asked.problems
+        if each.reason == NOTHING_READ or (len(each.text.split()) > 3 and "==" not in each.text)
+    ]
+    if not (asked.specs or alone) and len(unread) * 2 > len(lines) > _PROSE:
+        raise InvalidSpec(
+            f"{path} is no list of packages: pip reads no requirement in {len(unread)} of its"
+            f" {len(lines)} lines, as in line {unread[0].line}: {unread[0].text[:60]}",
+            advice="A list has a package a line: six==1.17.0",
+        )
     found = [*finds(asked, line=first)]
-    for one in alone:
+    for number, one in alone:
         sources = replace(one, sources=asked.sources, pip_options=asked.pip_options)
-        found += finds(replace(sources, pip_options=(*asked.pip_options, *one.pip_options)))
+        options = (*asked.pip_options, *one.pip_options)
+        found += finds(replace(sources, pip_options=options), line=number)
         asked = replace(asked, notes=(*asked.notes, *one.notes))
     return Reading(path, tuple(found), tuple(dict.fromkeys(asked.notes)))
 
@@ -101,34 +110,43 @@ def _as_it_is(path: Path, why: str) -> Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A logical line.
+class _LogicalLine:
+    """A logical line."""
 
-    Attributes:
-        number: Its number in the file, from 1.
-        text: Its text without comments.
-        file: Its file.
-        reason: Why it requests nothing; empty if it may.
-    """
-
-    number: int
-    text: str
+    number: int  #: its number in the file, from 1
+    text: str  #: its text without comments
     file: Path
-    reason: str = ""
+    reason: str = ""  #: why it requests nothing; empty if it may
+    at: int = 0  #: the number of the line in the first file by which it is included; 0 in that file
 
 
-def _read(line: _Line, base: str) -> tuple[Asked, tuple[str, ...]]:
-    """Return a line's request, and the options for its requirement alone.
-
-    Raises:
-        UsageError: pip would refuse it, or could not do it here.
-    """
+def _read(line: _LogicalLine, base: str) -> tuple[Asked, tuple[str, ...]]:
+    """Return a line's request, and the options for its requirement alone."""
     text = line.text
     if reason := _cannot_work(text):
         raise UsageError(reason)
     # pip's rule: options name files from the list's own folder, requirements from here
     here = bool(_EDITABLE.match(text)) or not text.startswith("-")
-    return listed_requirement(text, folder=base if here else folder_of(line.file))
+    own = folder_of(line.file)
+    read = listed_requirement(text, folder=base if here else own)
+    places = [spec.path for spec in read[0].of("pip") if spec.path]
+    if here and places and own != os.path.abspath(base):
+        beside = listed_requirement(text, folder=own)
+        if all(_is_installable(spec.path) for spec in beside[0].of("pip")):
+            if not all(map(_is_installable, places)):
+                note = f"{text} is relative to the list: pip finds it from {own} alone."
+                return replace(beside[0], notes=(*beside[0].notes, note)), beside[1]
+            if beside[0].specs != read[0].specs:
+                note = f"{text} is {places[0]} to pip, which runs there, and not what is in {own}."
+                return replace(read[0], notes=(*read[0].notes, note)), read[1]
+    for place in places:
+        if not os.path.exists(place):
+            raise UsageError(pips_meaning(text) or f"There is no {place} here.")
+    return read
+
+
+def _is_installable(path: str) -> bool:
+    return os.path.isfile(path) or any(os.path.exists(os.path.join(path, p)) for p in PROJECT)
 
 
 def _cannot_work(text: str) -> str:
@@ -156,30 +174,43 @@ def _cannot_work(text: str) -> str:
     return f"There is no {place} here: write {name}, with the version that it had."
 
 
-def _problem(line: _Line, error: UsageError, path: Path) -> Problem:
+def _problem(line: _LogicalLine, error: UsageError) -> Problem:
     reason = error.problem
-    if line.file != path:
-        reason = f"In {line.file.name}: {reason}"
-    return Problem(line.text, reason, line.number)
+    if line.at:
+        reason = f"In {line.file.name}, line {line.number}: {reason}"
+    return Problem(line.text, reason, line.at or line.number)
 
 
-def _lines(path: Path, includers: tuple[Path, ...]) -> Iterator[_Line]:
+def _of_no_conflict(lines: list[_LogicalLine]) -> Iterator[_LogicalLine]:
+    """Yield the lines with a reason for those between the marks of a merge conflict."""
+    last = max((n for n, line in enumerate(lines) if line.text.startswith(">>>>>>>")), default=0)
+    inside = False
+    for number, line in enumerate(lines):
+        is_mark = re.match("<{7}|={7}|>{7}", line.text)
+        inside = line.text[:7] != ">>>>>>>" if is_mark and number < last else inside and not is_mark
+        one_side = "It is one side of a merge conflict: choose one."
+        yield replace(line, reason=one_side if inside and not is_mark else line.reason)
+
+
+def _lines(path: Path, includers: tuple[str, ...], at: int = 0) -> Iterator[_LogicalLine]:
     """Yield the lines of a file, with included files in place of ``-r`` lines."""
-    if path.resolve() in includers:
+    if os.path.realpath(path) in includers:
         return
     for number, line in logical_lines(text_of(path)):
         included = _INCLUDE.fullmatch(line)
         if not included or _VARIABLE.search(line):
-            yield _Line(number, line, path)
+            yield _LogicalLine(number, line, path, at=at)
             continue
-        named, _, rest = included["path"].partition(" ")
-        other = Path(folder_of(path), named.strip("'\""))
+        rest: list[str] = []
+        other = Path(included["path"])
         try:
-            yield from _lines(other, (*includers, path.resolve()))
-        except (OSError, UsageError) as error:
+            named, *rest = split_words(included["path"])
+            other = Path(folder_of(path), named)
+            yield from _lines(other, (*includers, os.path.realpath(path)), at or number)
+        except (OSError, UsageError, ValueError) as error:  # a name that no file can have
             said = getattr(error, "strerror", None) or getattr(error, "problem", error)
             reason = f"It includes {other}, which cannot be read: {str(said).rstrip('.')}."
-            yield _Line(number, line, path, reason)
-        if rest.strip():
-            reason = f"pip includes it everywhere: it reads over {rest.strip()!r}."
-            yield _Line(number, line, path, reason)
+            yield _LogicalLine(number, line, path, reason, at)
+        if rest:
+            reason = f"pip includes it everywhere: it reads over {' '.join(rest)!r}."
+            yield _LogicalLine(number, line, path, reason, at)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from configparser import ConfigParser, Error
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ...model.errors import InvalidSpec
 from ...model.packages import normalise
 from ...model.parsing import logical_lines
 from . import Reading
 from ._finds import finds, folder_of, has, line_of, text_of
-from ._sources import requirements
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ._sources import of_files, requirements
 
 
 def recognises(path: Path) -> bool:
@@ -25,12 +22,7 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     """Read what the project requires; its other extras are noted.
 
     Args:
-        path: The file.
         extras: The extras to include; ``*`` is all of them.
-
-    Raises:
-        InvalidSpec: It is not a setup.cfg.
-        OSError: The file cannot be read.
     """
     text = text_of(path)
     parser = ConfigParser(interpolation=None)
@@ -38,14 +30,15 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
         parser.read_string(text)
     except Error as error:
         reason = " ".join(str(error).split())
-        raise InvalidSpec(f"{path} is broken: {reason}", kept="Nothing was started.") from None
+        raise InvalidSpec(f"{path} is broken: {reason}") from None
     section = "options.extras_require"
     offered = dict(parser.items(section)) if parser.has_section(section) else {}
     wanted = {normalise(name) for name in (offered if "*" in extras else extras)}
     lists = [parser.get("options", "install_requires", fallback="")]
     lists += [listed for name, listed in offered.items() if normalise(name) in wanted]
     # setuptools' list-semi: on one line they are apart by semicolons
-    texts = [text if "\n" in text else text.replace(";", "\n") for text in lists]
+    texts = ["\n".join(of_files(t[5:], folder_of(path))) if t[:5] == "file:" else t for t in lists]
+    texts = [text if "\n" in text else text.replace(";", "\n") for text in texts]
     lines = [line for listed in texts for _, line in logical_lines(listed)]
     asked = requirements(lines, folder_of(path), path, {})
     notes = [

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ..calls import parse
 from . import Reading
 from ._finds import finds, folder_of, has, text_of
 from ._sources import requirements
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def recognises(path: Path) -> bool:
-    """Return whether it is called so, and calls ``setup``."""
     return path.name == "setup.py" and has(path, r"\bsetup\(")
 
 
 def read(path: Path) -> Reading:
-    """Read the list ``install_requires``; one that is worked out is noted.
-
-    Raises:
-        InvalidSpec: It is not text.
-        OSError: It cannot be read.
-    """
+    """Read the list ``install_requires``; one that is worked out is noted."""
     tree = parse(text_of(path))
     nodes = list(ast.walk(tree)) if tree else []
     values = {

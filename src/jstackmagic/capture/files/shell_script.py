@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ...io.reading import text_or_none
 from .. import Found
@@ -12,9 +12,6 @@ from ..shell import Word
 from ..state import State
 from . import Reading
 from ._finds import beginning, text_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SUFFIXES = (".sh", ".bash", ".zsh")
 
@@ -30,12 +27,7 @@ def read(path: Path, *, folder: str = "") -> Reading:
     """Read its commands.
 
     Args:
-        path: The script.
         folder: The folder it runs in; by default its own.
-
-    Raises:
-        InvalidSpec: It is not text.
-        OSError: It cannot be read.
     """
     text = text_of(path)
     program = shell_of(text) or "sh"
@@ -46,4 +38,4 @@ def read(path: Path, *, folder: str = "") -> Reading:
     for name in ("0", "BASH_SOURCE"):
         state.define(name, Word(str(path.absolute())))
     state.machine.look = text_or_none
-    return Reading(path, tuple(recognise(text, state=state)))
+    return Reading(path, tuple(recognise(text, state=state, shell=(Word(program),))))  # noqa: S604 - read, not run

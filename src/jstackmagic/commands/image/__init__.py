@@ -17,20 +17,17 @@ Examples:
 
 from __future__ import annotations
 
+import argparse
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...display import Result
+from ...session import Session
 from .._options import declare, typed
-
-if TYPE_CHECKING:
-    import argparse
-
-    from ...display import Result
-    from ...session import Session
 
 _ACTIONS = {
     **{name: name for name in ("build", "push", "rebase", "prove", "commit")},
@@ -46,7 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     for name in _ACTIONS:
         module = _module(name)
         description = (module.__doc__ or "").strip()
-        one = verbs.add_parser(name, help=module.HELP, description=description)
+        summary = description.partition("\n")[0].rstrip(".").replace("%", "%%")
+        one = verbs.add_parser(name, help=summary, description=description)
         if hasattr(module, "arguments"):
             module.arguments(one)
         else:

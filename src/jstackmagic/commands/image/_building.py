@@ -13,9 +13,9 @@ from ...model.errors import ExportError, JStackMagicError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...image.context import Context, Rendering
+    from ...image.context import BuildContext, Rendering
     from ...image.engine.build import Built
-    from ...image.engine.client import Engine
+    from ...image.engine.client import ContainerEngine
     from ...model.reference import Reference
     from ...session import Session
     from ._how import How
@@ -25,8 +25,8 @@ FOLDER = "jstackmagic-image"
 
 
 def context_of(
-    how: How, engine: Engine, session: Session
-) -> contextlib.AbstractContextManager[Context]:
+    how: How, engine: ContainerEngine, session: Session
+) -> contextlib.AbstractContextManager[BuildContext]:
     """Return what to build: the Dockerfile that the user has, or the recipe's."""
     from ...image.context import given, rendered
 
@@ -50,19 +50,23 @@ def rendering(how: How, session: Session) -> Rendering:
 
 
 def build_context(
-    how: How, session: Session, engine: Engine, context: Context, tag: Reference | None
+    how: How,
+    session: Session,
+    engine: ContainerEngine,
+    context: BuildContext,
+    tag: Reference | None,
 ) -> Built:
     """Build a context.
 
     Raises:
         BuildFailed: The build failed; the error says what to change if the recipe is the cause.
     """
-    from ...image.engine.build import Asked, BuildFailed, blame, build, fetch
+    from ...image.engine.build import BuildFailed, BuildOptions, blame, build, fetch
     from ...image.secrets import completed, pairs, read
 
     if context.base and not how.platform:
         fetch(engine, context.base, console=session.console)
-    asked = Asked(
+    asked = BuildOptions(
         tag=tag or context.default_tag,
         dockerfile=context.dockerfile,
         builder=how.builder,
@@ -79,7 +83,7 @@ def build_context(
 
 
 @contextlib.contextmanager
-def build_engine(session: Session, how: How, tag: str | None) -> Iterator[Engine]:
+def build_engine(session: Session, how: How, tag: str | None) -> Iterator[ContainerEngine]:
     """Yield the engine; if none is available, write the folder to build elsewhere instead."""
     from ...image.engine.client import NoEngine, connect
 
@@ -108,11 +112,6 @@ def _without_engine(
     except ExportError as reason:
         kept = f"The folder to build elsewhere was not written: {reason.problem}"
         return NoEngine(error.problem, kept=kept, advice=(*reason.advice, *error.advice))
-    return NoEngine(
-        error.problem,
-        kept=f"All that a build needs was written to {Path(FOLDER).resolve()}.",
-        advice=(
-            f"Take that folder to where an engine is: docker build --tag {tag} {FOLDER}",
-            *error.advice,
-        ),
-    )
+    kept = f"All that a build needs was written to {Path(FOLDER).resolve()}."
+    elsewhere = f"Take that folder to where an engine is: docker build --tag {tag} {FOLDER}"
+    return NoEngine(error.problem, kept=kept, advice=(elsewhere, *error.advice))

@@ -14,18 +14,11 @@ from ...image.engine.build import Built
 
 @dataclass(frozen=True, repr=False)
 class BuiltImage(Result):
-    """An image that was built.
-
-    Attributes:
-        built: The image.
-        base: Its base image; empty for a given Dockerfile.
-        digest: Its digest in the registry, if it was pushed.
-        notes: Sentences the user should read.
-    """
+    """An image that was built."""
 
     built: Built
-    base: str = ""
-    digest: str = ""
+    base: str = ""  #: its base image; empty for a given Dockerfile
+    digest: str = ""  #: its digest in the registry, if it was pushed
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:

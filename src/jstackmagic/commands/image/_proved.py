@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from ...display import Part, Result, Table, Text, channel_text
 from ...image.prove.coverage import COVERAGE
 from ...image.prove.proof import HERE, Proof
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...model.packages import Package
+from ...model.packages import Package
+from ...model.text import counted
 
 _MOST_FILES = 50
 
@@ -53,7 +51,9 @@ class Proved(Result):
 
     def parts(self) -> Sequence[Part]:
         proof = self.proof
-        compared = ", ".join(f"{name} ({count} packages)" for name, count in proof.compared)
+        compared = ", ".join(
+            f"{name} ({counted(count, 'package')})" for name, count in proof.compared
+        )
         parts: list[Part] = [
             Text(f"{self.summary()}.", "good" if proof.equal else "warning"),
             Text(f"Compared: {compared}.", "quiet"),
@@ -63,7 +63,7 @@ class Proved(Result):
         if proof.differences:
             parts.append(self._difference_table())
         if proof.facts:
-            rows = tuple((f.where, f.kind, f.name, f.here, f.image, f.mend) for f in proof.facts)
+            rows = tuple((f.where, f.kind, f.name, f.here, f.image, f.fix) for f in proof.facts)
             columns = ("Where", "What", "Name", self._side, "In the image", "How to fix it")
             parts.append(Table(columns, rows))
         if proof.files:
@@ -71,7 +71,7 @@ class Proved(Result):
                 Table(
                     ("Where", "Package", "File", "", "How to fix it"),
                     tuple(
-                        (file.where, file.package or "none", file.path, file.state, file.mend)
+                        (file.where, file.package or "none", file.path, file.state, file.fix)
                         for file in proof.files[:_MOST_FILES]
                     ),
                     "Files that are not the same",
@@ -93,7 +93,7 @@ class Proved(Result):
                 f"{difference.package.manager}:{difference.package.name}",
                 _version(difference.here, difference.image),
                 _version(difference.image, difference.here),
-                difference.mend,
+                difference.fix,
             )
             for difference in self.proof.differences
         )

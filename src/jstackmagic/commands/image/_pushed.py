@@ -14,25 +14,15 @@ _MOST = 12  # packages that are named
 
 @dataclass(frozen=True, repr=False)
 class Pushed(Result):
-    """An image that was made from the record.
-
-    Attributes:
-        tag: Its name.
-        prepared: Its parts.
-        unrecorded: What is here and in no layer, a word each.
-        digest: Its digest; empty if nothing was sent.
-        size: Bytes that were sent or written.
-        how: The number of layers sent, in words.
-        output: The layout that was written; empty if it went to a registry.
-    """
+    """An image that was made from the record."""
 
     tag: str
     prepared: Prepared
-    unrecorded: tuple[str, ...] = ()
-    digest: str = ""
-    size: int = 0
-    how: str = ""
-    output: str = ""
+    unrecorded: tuple[str, ...] = ()  #: what is here and in no layer, a word each
+    digest: str = ""  #: its digest; empty if nothing was sent
+    size: int = 0  #: bytes that were sent or written
+    how: str = ""  #: the number of layers sent, in words
+    output: str = ""  #: the layout that was written; empty if it went to a registry
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]

@@ -12,16 +12,10 @@ from ...image.engine.serve import Server
 
 @dataclass(frozen=True, repr=False)
 class Running(Result):
-    """A server that answers.
-
-    Attributes:
-        server: The server.
-        work: The folder of the engine's host that is mounted in it; empty for none.
-        notes: Sentences the user should read.
-    """
+    """A server that answers."""
 
     server: Server
-    work: str = ""
+    work: str = ""  #: the folder of the engine's host that is mounted in it; empty for none
     notes: tuple[str, ...] = ()
 
     @property

@@ -33,11 +33,7 @@ class Options(How):
     )
 
 
-HELP = "build the recipe"
-
-
 def run(options: Options, session: Session) -> BuiltImage | Pushed:
-    """Do it."""
     from ...history.built import note_image
     from ...image.engine.build import push
     from ._built import BuiltImage
@@ -75,24 +71,19 @@ def _layered(options: Options, session: Session) -> Pushed:
 
 
 def _is_layered(how: Options) -> bool:
-    """Return whether a build makes layers: on request, or if there is no engine.
-
-    Raises:
-        UsageError: It was requested with options that only an engine can serve.
-    """
-    if how.way == "engine" or how.builder:
-        return False
-    only_engine = how.file or how.secrets or how.platform or how.no_cache or how.with_jstackmagic
+    """Return whether a build makes layers: on request, or if there is no engine."""
+    words = (how.builder, how.file, how.secrets, how.platform, how.no_cache, how.with_jstackmagic)
+    engine = how.way == "engine" or any(words)
     named = bool(how.tag) and (bool(how.output) or bool(parse(str(how.tag)).registry))
-    if how.way == "layers":
-        if only_engine or not named:
-            raise UsageError(
-                "Layers are made of what is here: without --file, --secret, --platform, --no-cache"
-                " and --with-jstackmagic, and for REGISTRY/NAME:TAG or --output.",
-                kept="Nothing was built.",
-            )
-        return True
-    return named and not only_engine and (bool(how.output) or not _has_engine())
+    asked = how.way == "layers" or bool(how.output)
+    if asked and (engine or not named):
+        raise UsageError(
+            "Layers, as --output has them, are made of what is here: without --file, --secret,"
+            " --platform, --no-cache, --with-jstackmagic and another --builder, and with a TAG,"
+            " which names a registry or has --output.",
+            kept="Nothing was built.",
+        )
+    return asked or (named and not engine and not _has_engine())
 
 
 def _has_engine() -> bool:

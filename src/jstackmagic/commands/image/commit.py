@@ -26,14 +26,10 @@ class Options:
     clean: bool = flag("--clean", help="empty the managers' caches first")
 
 
-HELP = "make an image of this container"
-
-
 def run(options: Options, session: Session) -> CommittedImage:
-    """Do it."""
     from ...image.engine.commit import commit
     from ...image.engine.container import base_of, this_container
-    from ...image.engine.labels import labels_now
+    from ...image.engine.labels import labels
     from ...image.prove.sides import everything_here
     from ...model.reference import parse_tag
     from ...where.host import look
@@ -44,8 +40,7 @@ def run(options: Options, session: Session) -> CommittedImage:
         container = this_container(engine, look())
         if container is None:
             raise UsageError(
-                "This is no container of the engine's, so that there is nothing to commit.",
-                kept="Nothing was started.",
+                "This is not a container of the engine, so there is nothing to commit.",
                 advice=f"Build an image instead: %envimage build {tag}",
             )
         base = base_of(engine, container)
@@ -56,7 +51,7 @@ def run(options: Options, session: Session) -> CommittedImage:
             container,
             tag,
             prefixes=lambda: [each.prefix for each in everything_here().environments],
-            labels=lambda: labels_now("", history.records(), base.reference, base.digest),
+            labels=lambda: labels("", history.records(), base.reference, base.digest),
             history=history.content(),
             clean=options.clean,
         )

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 from ...model.errors import UsageError
 from ...model.reference import parse, parse_tag
 from .._options import flag, option
-from .._shared import Target
+from .._shared import TargetOptions
 from ._building import build_context, build_engine, context_of
 from ._how import How
 
 if TYPE_CHECKING:
-    from ...image.engine.client import Engine
-    from ...image.prove.sides import Here
+    from ...image.engine.client import ContainerEngine
+    from ...image.prove.sides import ThisSide
     from ...session import Session
     from ._proved import Explained, Proved
 
 
 @dataclass(frozen=True)
-class Options(Target, How):
+class Options(TargetOptions, How):
     """The image to compare, and what with."""
 
     tag: str | None = option(nargs="?", metavar="TAG", help="the image (default: this history's)")
@@ -46,12 +46,7 @@ class Options(Target, How):
     )
 
 
-HELP = "compare an image with what is here"
-
-
 def run(options: Options, session: Session) -> Proved | Explained:
-    """Do it."""
-    from ...image.prove.brought import brought_here
     from ...image.prove.compare import prove
     from ...image.prove.sides import from_registry, is_in_registry, target_of
     from ._proved import Explained, Proved
@@ -75,7 +70,7 @@ def run(options: Options, session: Session) -> Proved | Explained:
         here = _here(options, engine)
         image = _image(options, engine, session)
         target = target_of(engine, image, base=here.started_from)
-        return Proved(compared(target, here, brought=brought_here))
+        return Proved(compared(target, here))
 
 
 def _recorded(options: Options, session: Session, file: str) -> Proved:
@@ -93,18 +88,18 @@ def _recorded(options: Options, session: Session, file: str) -> Proved:
     return Proved(prove_recorded(target, base, records_of(target, file), deep=options.deep))
 
 
-def _here(options: Options, engine: Engine | None = None) -> Here:
+def _here(options: Options, engine: ContainerEngine | None = None) -> ThisSide:
     from ...image.engine.container import named_container
-    from ...image.prove.sides import Here, everything_here, in_container, seen_by
+    from ...image.prove.sides import ThisSide, everything_here, in_container, seen_by
 
     if engine and options.container:
         return in_container(engine, named_container(engine, options.container))
     if options.is_said:
-        return Here(options.environments(), whole=False)
+        return ThisSide(options.environments(), whole=False)
     return seen_by(engine, everything_here()) if engine else everything_here()
 
 
-def _image(options: Options, engine: Engine, session: Session) -> str:
+def _image(options: Options, engine: ContainerEngine, session: Session) -> str:
     """Return the image to compare with: the one that was named, or one that is built now."""
     from ...image.engine.build import built_before, named_image
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...io.reading import path_of
 from ...model.errors import JStackMagicError, UsageError
+from ...model.text import counted
 from .._options import flag, option
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Options:
     """The image to send."""
 
-    tag: str = option(metavar="REGISTRY/NAME:TAG", help="where to, and what to call it")
+    tag: str = option(metavar="REGISTRY/NAME:TAG", help="the name to push it under")
     base_image: str | None = option("--from", metavar="IMAGE", help="the base image")
     output: str | None = option(
         "--output", metavar="FILE.tar|FOLDER", help="write it as a layout of OCI's instead"
@@ -43,11 +44,7 @@ class Options:
     )
 
 
-HELP = "send an image to a registry, without an engine"
-
-
 def run(options: Options, session: Session) -> Pushed:
-    """Do it."""
     from ...history.built import note_image
     from ...image.layers.making import made, prepared, send_to, sending
     from ...image.layers.send import write_layout
@@ -85,22 +82,22 @@ def run(options: Options, session: Session) -> Pushed:
             return Pushed(str(tag), found, unrecorded, image.image.digest, size, output=str(path))
         sent = send_to(tag, found.base, image, console, share=options.share)
         note_image(f"{tag.name}@{sent.digest}", session.history)
-        how = f"{sent.layers} layers sent, {sent.mounted} taken from other repositories"
-        told = Outbox(session.history.path, session.policy.hub_url).push(str(tag))
-        if told:
-            console.say(told)
+        how = f"{counted(sent.layers, 'layer')} sent, {sent.mounted} taken from other repositories"
+        answer = Outbox(session.history.path, session.policy.hub_url).push(str(tag))
+        if answer:
+            console.say(answer)
         return Pushed(str(tag), found, unrecorded, sent.digest, sent.size, how)
 
 
 def _unrecorded(ledger: Ledger, base: Base) -> tuple[str, ...]:
     """Return what is here and in no layer, since no record has it."""
-    from ...image.layers.base import Witness
+    from ...image.packages import ImageWitness
     from ...model.managers import of_environment, of_system
     from ...restore.drift import drift_of
     from ...where.environment import detect
     from ...where.host import look
 
-    witness, own = Witness(base), detect()
+    witness, own = ImageWitness(base.root, f"the image {base.image.name}"), detect()
     environments = {own.prefix: own}
     for prefix in set(filter(None, ledger.places())) - {own.prefix}:
         with contextlib.suppress(JStackMagicError):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...display import Part, Result, Text
 from ...model.errors import UsageError
-from .._options import option
+from ...model.text import counted
+from .._options import flag, option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +25,10 @@ class Options:
     """The files to restore."""
 
     paths: tuple[str, ...] = option(nargs="+", metavar="PATH", help="absolute")
-
-
-HELP = "put files back as the image has them"
+    alone: bool = flag("--alone", help="of folders, the mode and the owner alone")
 
 
 def run(options: Options, session: Session) -> Restored:  # noqa: ARG001
-    """Do it."""
     from ...image.engine.client import connect
     from ...image.engine.container import this_container
     from ...image.engine.restore import restore
@@ -43,7 +41,7 @@ def run(options: Options, session: Session) -> Restored:  # noqa: ARG001
                 "This is not a container of the engine's: no image says how the files were.",
                 kept="Nothing was changed.",
             )
-        restore(engine, container, options.paths)
+        restore(engine, container, options.paths, alone=options.alone)
         return Restored(options.paths, container.image)
 
 
@@ -55,7 +53,7 @@ class Restored(Result):
     image: str
 
     def summary(self) -> str:
-        return f"{len(self.paths)} paths are as {self.image} has them"
+        return f"{counted(len(self.paths), 'path')} restored from {self.image}"
 
     def parts(self) -> Sequence[Part]:
         return (Text(f"As {self.image} has it: {', '.join(self.paths)}", "good"),)

@@ -15,7 +15,7 @@ from ._building import build_engine
 from ._how import How
 
 if TYPE_CHECKING:
-    from ...image.engine.client import Engine
+    from ...image.engine.client import ContainerEngine
     from ...session import Session
     from ._running import Running
 
@@ -43,28 +43,28 @@ class Options:
     public: bool = flag("--public", help="let other machines reach it")
 
 
-HELP = "start a server"
 SERVER_SECONDS = 90.0
 """Seconds that a server may take to answer; JupyterLab's first start in a container is slow."""
 
 
 def run(options: Options, session: Session) -> Running:
-    """Do it."""
     from ...history.built import history_id
-    from ...image.engine.serve import Wanted, start, wait
-    from ...image.engine.words import mount, on_host, port
+    from ...image.engine.build import named_image
+    from ...image.engine.mounts import mount, on_host, port
+    from ...image.engine.serve import ServerOptions, start, wait
     from ...model.reference import parse
     from ._running import Running
 
     if options.tag:
         parse(options.tag)
     with build_engine(session, How(), options.tag) as engine:
-        image = options.tag or _own_image(engine, session)
+        tag = options.tag
+        image = named_image(engine, tag, "run") if tag else _own_image(engine, session)
         folder, target, read_only = mount(options.work)
         ports = tuple(map(port, options.ports))
         work, notes = ("", []) if options.no_work else on_host(engine, folder)
         session.console.say(f"Starting {image} …")
-        wanted = Wanted(
+        wanted = ServerOptions(
             image,
             work=work,
             target=target,
@@ -83,7 +83,7 @@ def run(options: Options, session: Session) -> Running:
     return Running(server=server, work=work, notes=tuple(notes))
 
 
-def _own_image(engine: Engine, session: Session) -> str:
+def _own_image(engine: ContainerEngine, session: Session) -> str:
     """Return the latest image that was made from this history."""
     from ...history.built import history_id
     from ...image.engine.serve import images

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...display import Part, Result, Text
+from ...model.text import counted
 from .._options import flag, option
 
 if TYPE_CHECKING:
@@ -22,31 +23,27 @@ class Options:
     names: tuple[str, ...] = option(
         nargs="*", metavar="NAME", help="which (default: this history's)"
     )
-    all: bool = flag("--all", help="those of other histories as well")
+    all: bool = flag("--all", help="also those of other histories")
 
 
-HELP = "stop servers"
-
-
-def run(options: Options, session: Session) -> Stopped:
-    """Do it."""
+def run(options: Options, session: Session) -> StoppedServers:
     from ...history.built import history_id
     from ...image.engine.client import connect
     from ...image.engine.serve import stop
 
     with contextlib.closing(connect()) as engine:
         own = None if options.all else history_id(session.history.records())
-        return Stopped(stop(engine, options.names, history=own, console=session.console))
+        return StoppedServers(stop(engine, options.names, history=own, console=session.console))
 
 
 @dataclass(frozen=True, repr=False)
-class Stopped(Result):
+class StoppedServers(Result):
     """The servers that were stopped, by name."""
 
     names: tuple[str, ...]
 
     def summary(self) -> str:
-        return f"{len(self.names)} servers stopped"
+        return f"{counted(len(self.names), 'server')} stopped"
 
     def parts(self) -> Sequence[Part]:
         return (Text(f"Stopped: {', '.join(self.names)}" if self.names else "No server runs."),)

@@ -15,7 +15,7 @@ from ...model.credentials import mask
 from ...model.errors import Interrupted, JStackMagicError, UsageError
 from ...model.reference import Reference
 from . import Builder
-from .buildlog import Log, Step
+from .buildlog import BuildLog, BuildStep
 from .client import EngineError, speaking
 from .labels import RECIPE
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ...model.recipe import Recipe
-    from .client import Engine
+    from .client import ContainerEngine
 
     Events = Generator[Mapping[str, Any], None, None]
 
@@ -45,70 +45,46 @@ _LONGEST_SECRET = 60_000  # bytes, which fit into one window of HTTP/2
 
 
 class BuildFailed(JStackMagicError):
-    """A build ended with an error; the problem carries its last lines.
+    """A build ended with an error; the problem carries its last lines."""
 
-    Attributes:
-        step: The instruction that failed; None if the build did not get that far.
-    """
-
-    step: Step | None = None
+    step: BuildStep | None = (
+        None  #: the instruction that failed; None if the build did not get that far
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of a build.
-
-    Attributes:
-        tag: The image's name.
-        dockerfile: The Dockerfile's name in its folder.
-        builder: None for BuildKit if the engine offers it.
-        platform: ``linux/arm64``, say; empty for the engine's own.
-        no_cache: Take nothing from earlier builds.
-        labels: The labels of the image.
-        secrets: Build secrets, by id; they reach the instructions that mount them and no layer.
-    """
+class BuildOptions:
+    """The options of a build."""
 
     tag: Reference
-    dockerfile: str = "Dockerfile"
-    builder: Builder | None = None
-    platform: str = ""
-    no_cache: bool = False
+    dockerfile: str = "Dockerfile"  #: the Dockerfile's name in its folder
+    builder: Builder | None = None  #: None for BuildKit if the engine offers it
+    platform: str = ""  #: ``linux/arm64``, say; empty for the engine's own
+    no_cache: bool = False  #: take nothing from earlier builds
     labels: Mapping[str, str] = field(default_factory=dict)
+    #: build secrets, by id; they reach the instructions that mount them and no layer
     secrets: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An image that was built.
-
-    Attributes:
-        tag: Its name.
-        image_id: Its id.
-        size: Bytes, its base included.
-        seconds: The duration.
-        builder: Its builder; None if it had been built before.
-        steps: The number of instructions.
-        cached: The number of those from an earlier build.
-    """
+    """An image that was built."""
 
     tag: str
     image_id: str
-    size: int
-    seconds: float
-    builder: Builder | None
-    steps: int
-    cached: int
+    size: int  #: bytes, its base included
+    seconds: float  #: the duration
+    builder: Builder | None  #: its builder; None if it had been built before
+    steps: int  #: the number of instructions
+    cached: int  #: the number of those from an earlier build
 
 
-def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Built:
+def build(engine: ContainerEngine, folder: Path, asked: BuildOptions, *, console: Console) -> Built:
     """Build a folder's Dockerfile, and show its progress.
 
     Args:
-        engine: The engine that builds.
         folder: The context: the Dockerfile and all that it copies, without what its
             ``.dockerignore`` names.
-        asked: The options of the build.
-        console: Shows the progress.
 
     Raises:
         BuildFailed: An instruction failed.
@@ -120,7 +96,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Bu
     _check(asked, builder)
     started = time.monotonic()
     console.say(f"Building {asked.tag} …")
-    log, progress = Log(), StepLines(console)
+    log, progress = BuildLog(), StepLines(console)
     kept = f"No image was made; {asked.tag} is what it was."
     try:
         with speaking(f"{asked.tag} could not be built", kept=kept):
@@ -148,7 +124,7 @@ def build(engine: Engine, folder: Path, asked: Asked, *, console: Console) -> Bu
     )
 
 
-def exists(engine: Engine, image: str) -> bool:
+def exists(engine: ContainerEngine, image: str) -> bool:
     """Return whether the engine has an image of a name.
 
     Raises:
@@ -164,7 +140,7 @@ def exists(engine: Engine, image: str) -> bool:
     return True
 
 
-def named_image(engine: Engine, image: str) -> str:
+def named_image(engine: ContainerEngine, image: str, action: str = "prove") -> str:
     """Return the name of an image that the engine has.
 
     Raises:
@@ -180,15 +156,17 @@ def named_image(engine: Engine, image: str) -> str:
     near = get_close_matches(image, tags, n=3, cutoff=0.8)
     raise UsageError(
         f"There is no image {image}.",
-        kept="Nothing was built.",
+        kept="Nothing was started.",
         advice=(
-            *(f"Did you mean: %envimage prove {name}" for name in near),
+            *(f"Did you mean: %envimage {action} {name}" for name in near),
             f"Build it first: %envimage build {image}",
         ),
     )
 
 
-def built_before(engine: Engine, tag: Reference, labels: Mapping[str, str]) -> Built | None:
+def built_before(
+    engine: ContainerEngine, tag: Reference, labels: Mapping[str, str]
+) -> Built | None:
     """Return the image of a name if it was built from the same recipe; None without one.
 
     Raises:
@@ -203,7 +181,7 @@ def built_before(engine: Engine, tag: Reference, labels: Mapping[str, str]) -> B
     return Built(str(tag), image["Id"], image["Size"], 0.0, None, 0, 0)
 
 
-def fetch(engine: Engine, image: str, *, console: Console) -> None:
+def fetch(engine: ContainerEngine, image: str, *, console: Console) -> None:
     """Have the engine pull an image that it does not have.
 
     Raises:
@@ -217,7 +195,7 @@ def fetch(engine: Engine, image: str, *, console: Console) -> None:
             _raise_error(event)
 
 
-def push(engine: Engine, tag: Reference, *, console: Console) -> str:
+def push(engine: ContainerEngine, tag: Reference, *, console: Console) -> str:
     """Push an image to its registry with the stored login; return its digest.
 
     Raises:
@@ -245,7 +223,7 @@ def _raise_error(event: Mapping[str, Any]) -> None:
         raise DockerException(str(event["error"]))
 
 
-def blame(recipe: Recipe, step: Step | None) -> str:
+def blame(recipe: Recipe, step: BuildStep | None) -> str:
     """Return a sentence on the specs that a failed instruction failed at; empty if none.
 
     They are those in its last lines, or if there are none, all that the instruction installs.
@@ -288,7 +266,7 @@ def _names(text: str, name: str) -> bool:
 # The two builders
 
 
-def builder_of(engine: Engine, asked: Builder | None) -> Builder:
+def builder_of(engine: ContainerEngine, asked: Builder | None) -> Builder:
     """Return the requested builder, or BuildKit if the engine offers it.
 
     Raises:
@@ -303,7 +281,7 @@ def builder_of(engine: Engine, asked: Builder | None) -> Builder:
     return asked or ("buildkit" if engine.offers_buildkit else "classic")
 
 
-def _check(asked: Asked, builder: Builder) -> None:
+def _check(asked: BuildOptions, builder: Builder) -> None:
     kept = "Nothing was built."
     if asked.platform and not _PLATFORM.fullmatch(asked.platform):
         raise UsageError(
@@ -325,7 +303,7 @@ def _check(asked: Asked, builder: Builder) -> None:
         raise UsageError(f"The secret {long[0]} is longer than 60,000 bytes.", kept=kept)
 
 
-def _classic(engine: Engine, folder: Path, asked: Asked) -> Events:
+def _classic(engine: ContainerEngine, folder: Path, asked: BuildOptions) -> Events:
     with _context(folder, asked) as context:
         yield from engine.client.api.build(
             fileobj=context,
@@ -342,9 +320,9 @@ def _classic(engine: Engine, folder: Path, asked: Asked) -> Events:
         )
 
 
-def _buildkit(engine: Engine, folder: Path, asked: Asked) -> Events:
+def _buildkit(engine: ContainerEngine, folder: Path, asked: BuildOptions) -> Events:
     """BuildKit by the engine's own API: the SDK knows the classic builder only."""
-    from .secrets import Session
+    from .secretserver import SecretsSession
 
     api = engine.client.api
     params = {
@@ -357,7 +335,7 @@ def _buildkit(engine: Engine, folder: Path, asked: Asked) -> Events:
     }
     with (
         _context(folder, asked) as context,
-        Session(engine, asked.secrets) if asked.secrets else nullcontext() as session,
+        SecretsSession(engine, asked.secrets) if asked.secrets else nullcontext() as session,
     ):
         if session is not None:
             params["session"] = session.id
@@ -376,7 +354,7 @@ def _buildkit(engine: Engine, folder: Path, asked: Asked) -> Events:
                     yield json.loads(line)
 
 
-def _context(folder: Path, asked: Asked) -> Any:
+def _context(folder: Path, asked: BuildOptions) -> Any:
     """Return the folder as a compressed archive in a temporary file."""
     from docker.utils import tar
 
@@ -391,11 +369,7 @@ def _context(folder: Path, asked: Asked) -> Any:
 
 
 class StepLines:
-    """Show a line per step; if a line can be overwritten, also its last line of output.
-
-    Args:
-        console: Where it goes.
-    """
+    """Show a line per step; if a line can be overwritten, also its last line of output."""
 
     _WIDTH = 100
     _PAUSE = 0.25  # seconds between two states of a line: a notebook keeps what it is sent
@@ -403,11 +377,11 @@ class StepLines:
     def __init__(self, console: Console) -> None:
         self._write = console.write
         self._live = console.live
-        self._open: Step | None = None
+        self._open: BuildStep | None = None
         self._last = ""
         self._drawn = 0.0
 
-    def show(self, touched: Iterable[Step]) -> None:
+    def show(self, touched: Iterable[BuildStep]) -> None:
         """Show the steps that began or ended, and how the one that runs goes on."""
         for step in touched:
             if step.seconds is None:
@@ -426,12 +400,12 @@ class StepLines:
             self._write("\n")
             self._open = None
 
-    def _begin(self, step: Step) -> None:
+    def _begin(self, step: BuildStep) -> None:
         self.close()
         self._open, self._last = step, ""
         self._write(_title(step))
 
-    def _end(self, step: Step) -> None:
+    def _end(self, step: BuildStep) -> None:
         if self._open is not step:
             self._begin(step)
         if self._live and self._last:
@@ -450,17 +424,17 @@ class StepLines:
         self._drawn = time.monotonic()
 
 
-def _title(step: Step) -> str:
+def _title(step: BuildStep) -> str:
     return f"{step.number:2}/{step.total} {_shown(step)}"
 
 
-def _shown(step: Step) -> str:
+def _shown(step: BuildStep) -> str:
     text = mask(" ".join(step.instruction.replace("\\\n", " ").split()))
     text = _PREPARATIONS.sub("RUN ", text)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _failure(log: Log, tag: Reference, kept: str) -> BuildFailed:
+def _failure(log: BuildLog, tag: Reference, kept: str) -> BuildFailed:
     step = log.failed
     where = f"; step {step.number} of {step.total} failed: {_shown(step)}" if step else "."
     lines = list(step.lines)[-_SHOWN_LINES:] if step else []

@@ -1,6 +1,6 @@
 """The steps of a build, from the words of the classic builder, podman's, and BuildKit.
 
-Pure: events in, a ``Log`` that knows the steps out.
+Pure: events in, a ``BuildLog`` that knows the steps out.
 """
 
 from __future__ import annotations
@@ -8,11 +8,9 @@ from __future__ import annotations
 import base64
 import re
 from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from typing import Any
 
 KEPT_LINES = 40
 """The last lines of a step that are kept, to show if it fails."""
@@ -25,22 +23,14 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass
-class Step:
-    """One instruction.
+class BuildStep:
+    """One instruction."""
 
-    Attributes:
-        number: Its place, from 1.
-        total: The number of instructions.
-        instruction: Its text.
-        cached: Whether it was taken from an earlier build.
-        seconds: Its duration; None while it runs.
-    """
-
-    number: int
-    total: int
-    instruction: str
-    cached: bool = False
-    seconds: float | None = None
+    number: int  #: its place, from 1
+    total: int  #: the number of instructions
+    instruction: str  #: its text
+    cached: bool = False  #: whether it was taken from an earlier build
+    seconds: float | None = None  #: its duration; None while it runs
     _lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
     _rest: str = ""
 
@@ -56,7 +46,7 @@ class Step:
             self._lines.extend(_shown(line))
 
 
-class Log:
+class BuildLog:
     """Collect the steps from a build's events.
 
     Attributes:
@@ -65,24 +55,23 @@ class Log:
     """
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[BuildStep] = []
         self.error = ""
-        self._vertices: dict[str, Step] = {}
-        self._failed: Step | None = None
+        self._vertices: dict[str, BuildStep] = {}
+        self._failed: BuildStep | None = None
         self._began = 0.0
 
     @property
-    def failed(self) -> Step | None:
+    def failed(self) -> BuildStep | None:
         """The step that failed; if that is unknown, the last that ran."""
         if not self.error:
             return None
         return self._failed or next(iter(reversed(self.steps)), None)
 
-    def take(self, event: Mapping[str, Any], now: float) -> list[Step]:
+    def take(self, event: Mapping[str, Any], now: float) -> list[BuildStep]:
         """Take one event; return the steps that it began or ended.
 
         Args:
-            event: The engine's event.
             now: Seconds, on a clock that only goes forward.
         """
         aux = event.get("aux")
@@ -96,12 +85,12 @@ class Log:
 
     # -- the classic builder and podman's, in lines
 
-    def _take_stream(self, text: str, now: float) -> list[Step]:
+    def _take_stream(self, text: str, now: float) -> list[BuildStep]:
         match = _STEP.match(text)
         if match:
             ended = self._end(now)
             self._began = now
-            step = Step(int(match[1]), int(match[2]), match[3].strip())
+            step = BuildStep(int(match[1]), int(match[2]), match[3].strip())
             self.steps.append(step)
             return [*ended, step]
         if not text.strip():
@@ -114,19 +103,19 @@ class Log:
             self.steps[-1].write(text)
         return []
 
-    def _end(self, now: float) -> list[Step]:
+    def _end(self, now: float) -> list[BuildStep]:
         if self.steps and self.steps[-1].seconds is None:
             self.steps[-1].seconds = now - self._began
             return [self.steps[-1]]
         return []
 
-    def close(self, now: float) -> list[Step]:
+    def close(self, now: float) -> list[BuildStep]:
         """Note that no more events come; return the step that this ended."""
         return [] if self._vertices else self._end(now)
 
     # -- BuildKit, in protocol buffers
 
-    def _take_trace(self, data: bytes) -> list[Step]:
+    def _take_trace(self, data: bytes) -> list[BuildStep]:
         # moby.buildkit.v1.StatusResponse: 1 vertexes, 3 logs
         touched = []
         for number, value in fields(data):
@@ -136,7 +125,7 @@ class Log:
                 self._take_vertex_log(value)
         return touched
 
-    def _take_vertex(self, data: bytes) -> list[Step]:
+    def _take_vertex(self, data: bytes) -> list[BuildStep]:
         # Vertex: 1 digest, 3 name, 4 cached, 5 started, 6 completed, 7 error
         found = dict(fields(data))
         match = _VERTEX.match(_text(found.get(3)))
@@ -147,7 +136,7 @@ class Log:
         if step is None:
             if not (found.get(4) or found.get(5)):
                 return []  # only announced
-            step = Step(int(match[1]), int(match[2]), match[3].strip())
+            step = BuildStep(int(match[1]), int(match[2]), match[3].strip())
             self._vertices[digest] = step
             self.steps.append(step)
         elif step.seconds is not None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...model.credentials import mask
 from ...model.errors import JStackMagicError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _TIMEOUT = 600.0
@@ -27,22 +25,14 @@ class EngineError(JStackMagicError):
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """A container engine that answered.
+class ContainerEngine:
+    """A container engine that answered."""
 
-    Attributes:
-        client: The SDK's client.
-        url: Its address, in the form of ``DOCKER_HOST``.
-        name: "docker" or "podman".
-        version: Its version.
-        offers_buildkit: Whether it builds with BuildKit when asked to.
-    """
-
-    client: Any
-    url: str
-    name: str
+    client: Any  #: the SDK's client
+    url: str  #: its address, in the form of ``DOCKER_HOST``
+    name: str  #: "docker" or "podman"
     version: str
-    offers_buildkit: bool
+    offers_buildkit: bool  #: whether it builds with BuildKit when asked to
 
     def close(self) -> None:
         """Give the connections up."""
@@ -56,7 +46,7 @@ class Engine:
         return urlsplit(self.url).hostname or "127.0.0.1"
 
 
-def connect(environ: Mapping[str, str] = os.environ) -> Engine:
+def connect(environ: Mapping[str, str] = os.environ) -> ContainerEngine:
     """Reach the engine: the one ``DOCKER_HOST`` names, or one whose socket is in its usual place.
 
     Raises:
@@ -101,7 +91,7 @@ def _forbidden(path: str) -> NoEngine:
     )
 
 
-def _connect(url: str, environ: Mapping[str, str]) -> Engine:
+def _connect(url: str, environ: Mapping[str, str]) -> ContainerEngine:
     import docker
     import requests
 
@@ -115,11 +105,11 @@ def _connect(url: str, environ: Mapping[str, str]) -> Engine:
         version = client.version()
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise NoEngine(
-            f"No container engine answers at {mask(url)}: {_words(error)}", advice=ways()
+            f"No container engine answers at {mask(url)}: {reason_of(error)}", advice=ways()
         ) from error
     names = {part.get("Name", "") for part in version.get("Components") or ()}
     podman = "Podman Engine" in names
-    return Engine(
+    return ContainerEngine(
         client=client,
         url=url,
         name="podman" if podman else "docker",
@@ -135,8 +125,8 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def _words(error: BaseException) -> str:
-    """Return the engine's own explanation, or the system's reason, without the SDK's wrapping."""
+def reason_of(error: BaseException) -> str:
+    """Return the engine's explanation, or the system's reason, without what wraps it."""
     explanation = getattr(error, "explanation", None)
     if isinstance(explanation, str) and explanation:
         return mask(explanation.strip())
@@ -175,7 +165,7 @@ def speaking(doing: str, *, kept: str = "") -> Iterator[None]:
     try:
         yield
     except cut as error:
-        gone = f"the engine went away ({_words(error)})"
+        gone = f"the engine went away ({reason_of(error)})"
         raise EngineError(f"{doing}: {gone}", kept=kept, advice="Is it still running?") from error
     except (DockerException, requests.RequestException) as error:
-        raise EngineError(f"{doing}: {_words(error)}", kept=kept) from error
+        raise EngineError(f"{doing}: {reason_of(error)}", kept=kept) from error

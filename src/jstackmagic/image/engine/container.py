@@ -6,51 +6,36 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...model.errors import UsageError
-from .client import speaking
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...where.host import Host
-    from .client import Engine
+from ...where.host import Host
+from .client import ContainerEngine, speaking
+from .roots import is_there
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A folder of the host, or a volume, inside the container.
+    """A folder of the host, or a volume, inside the container."""
 
-    Attributes:
-        source: Its path on the host; empty if it has none.
-        target: Its path in the container.
-    """
-
-    source: str
-    target: str
+    source: str  #: its path on the host; empty if it has none
+    target: str  #: its path in the container
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container, inspected.
+    """A container, inspected."""
 
-    Attributes:
-        id: 64 hexadecimal digits.
-        name: The engine's name for it.
-        image: The reference it was started from, as it was written.
-        image_id: The id of that image.
-        mounts: Its mounts, the deepest first.
-    """
-
-    id: str
-    name: str
-    image: str
+    id: str  #: 64 hexadecimal digits
+    name: str  #: the engine's name for it
+    image: str  #: the reference it was started from, as it was written
     image_id: str
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[Mount, ...] = ()  #: its mounts, the deepest first
+    created: str = ""  #: when it was made, ISO 8601
+    driver: str = ""  #: the engine's storage driver, ``overlay2`` say
 
     def on_host(self, path: str) -> str | None:
         """Return a container path's path on the host; None if no mount brought it."""
@@ -69,7 +54,7 @@ class Container:
         return next((m for m, top in targets if path == top or path.startswith(f"{top}/")), None)
 
 
-def this_container(engine: Engine, host: Host) -> Container | None:
+def this_container(engine: ContainerEngine, host: Host) -> Container | None:
     """Return this process's container; None if it is not one of this engine's.
 
     The control group and the mounts can be another container's (``--network
@@ -85,7 +70,7 @@ def this_container(engine: Engine, host: Host) -> Container | None:
         holders = (
             candidate
             for candidate in _candidates(engine, host.container_id)
-            if _holds(engine, candidate, path)
+            if is_there(engine, candidate, path)
         )
         # a volume can be in several containers; the root file system is in one
         found = list(islice(holders, 1 if is_own else 2))
@@ -94,7 +79,7 @@ def this_container(engine: Engine, host: Host) -> Container | None:
         return _inspected(engine.client.api.inspect_container(found[0]))
 
 
-def named_container(engine: Engine, name: str) -> Container:
+def named_container(engine: ContainerEngine, name: str) -> Container:
     """Return a container by its name or id.
 
     Raises:
@@ -133,19 +118,13 @@ def _marker() -> Iterator[tuple[str, bool]]:
         yield file.name, own is not None
 
 
-def _candidates(engine: Engine, likely: str | None) -> Iterator[str]:
+def _candidates(engine: ContainerEngine, likely: str | None) -> Iterator[str]:
     """Yield the likely container, then the others that run."""
     if likely:
         yield likely
     for summary in engine.client.api.containers():
         if summary["Id"] != likely:
             yield summary["Id"]
-
-
-def _holds(engine: Engine, container: str, path: str) -> bool:
-    api = engine.client.api
-    url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
-    return bool(api.head(url, params={"path": path}).ok)
 
 
 def _inspected(details: dict[str, Any]) -> Container:
@@ -159,31 +138,24 @@ def _inspected(details: dict[str, Any]) -> Container:
         image=details["Config"]["Image"],
         image_id=details["Image"],
         mounts=tuple(sorted(mounts, key=lambda mount: len(mount.target), reverse=True)),
+        created=details["Created"],
+        driver=(details.get("GraphDriver") or {}).get("Name", ""),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """An image to build on.
+class ContainerBase:
+    """An image to build on."""
 
-    Attributes:
-        reference: The text after FROM, with the digest if it has one.
-        image_id: Its id; empty if the engine does not have it yet.
-        digest: ``sha256:…``, from its registry; empty if it came from none.
-        variables: The environment variables it sets.
-        labels: Its labels.
-        user: The user of its containers; empty for root or if unknown.
-    """
-
-    reference: str
-    image_id: str = ""
-    digest: str = ""
+    reference: str  #: the text after FROM, with the digest if it has one
+    image_id: str = ""  #: its id; empty if the engine does not have it yet
+    digest: str = ""  #: ``sha256:…``, from its registry; empty if it came from none
     variables: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""
+    user: str = ""  #: the user of its containers; empty for root or if unknown
 
 
-def base_of(engine: Engine, container: Container) -> Base:
+def base_of(engine: ContainerEngine, container: Container) -> ContainerBase:
     """Return the image that a container runs, named so that it can be built on.
 
     Raises:
@@ -208,7 +180,7 @@ def base_of(engine: Engine, container: Container) -> Base:
     return _base(image, reference, digest)
 
 
-def named_base(engine: Engine, reference: str) -> Base:
+def named_base(engine: ContainerEngine, reference: str) -> ContainerBase:
     """Return an image that the user named; unknown fields are empty.
 
     Raises:
@@ -220,15 +192,15 @@ def named_base(engine: Engine, reference: str) -> Base:
         try:
             image = engine.client.images.get(reference)
         except ImageNotFound:
-            return Base(reference, digest=reference.partition("@")[2])
+            return ContainerBase(reference, digest=reference.partition("@")[2])
     digests = image.attrs.get("RepoDigests") or ()
     digest = next((each for each in digests if _is_of(each, reference)), "")
     return _base(image, reference, digest)
 
 
-def _base(image: Any, reference: str, digest: str) -> Base:
+def _base(image: Any, reference: str, digest: str) -> ContainerBase:
     variables = image.attrs["Config"].get("Env") or ()
-    return Base(
+    return ContainerBase(
         reference=reference,
         image_id=image.id,
         digest=digest.partition("@")[2],

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from ...history.built import history_id
+from ...model.record import Record
 from ...version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...model.record import Record
 
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md
 CREATED = "org.opencontainers.image.created"
@@ -34,19 +30,15 @@ STARTED_BY = "jstackmagic.started-by"
 
 
 def labels(
-    *, recipe: str, records: Sequence[Record], base: str, base_digest: str, now: str
+    recipe: str, records: Sequence[Record], base: str, base_digest: str, *, now: str = ""
 ) -> dict[str, str]:
     """Return the labels of a new image.
 
     Args:
-        recipe: The hash of the build's input.
-        records: The history.
-        base: The reference of the base image.
-        base_digest: Its digest, if known.
-        now: ISO 8601, UTC.
+        now: ISO 8601, UTC; empty for this moment.
     """
     found = {
-        CREATED: now,
+        CREATED: now or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         BASE: base,
         BASE_DIGEST: base_digest,
         RECIPE: recipe,
@@ -56,17 +48,10 @@ def labels(
     return {key: value for key, value in found.items() if value}
 
 
-def labels_now(recipe: str, records: Sequence[Record], base: str, digest: str) -> dict[str, str]:
-    """Return the labels of an image that is made now; see `labels`."""
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return labels(recipe=recipe, records=records, base=base, base_digest=digest, now=now)
-
-
 def recipe_hash(text: str, base: str, files: Sequence[tuple[str, bytes]]) -> str:
     """Return the hash of all that a build starts from.
 
     Args:
-        text: The Dockerfile.
         base: The id of its base image; empty if unknown.
         files: Names and contents of the files it copies, in any order.
     """

@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ..root import Changes, Root, apply, archive, keep_root, kept
-from .client import speaking
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from .client import Engine
+from .client import ContainerEngine, speaking
 
 _PLACE = "/.jstackmagic-layers"
 """The folder with the mounted layers above the base, in a container that is never started."""
@@ -22,12 +19,10 @@ _PLACE = "/.jstackmagic-layers"
 _MOST_LINKS = 8
 
 
-def image_root(engine: Engine, image: str, *, base: str = "") -> Root:
+def image_root(engine: ContainerEngine, image: str, *, base: str = "") -> Root:
     """Read an image: only the layers above those already read, if the engine allows it.
 
     Args:
-        engine: The engine.
-        image: Its reference or id.
         base: The image that it may be built on, which is then read on its own, once.
 
     Raises:
@@ -52,7 +47,7 @@ def image_root(engine: Engine, image: str, *, base: str = "") -> Root:
     return root
 
 
-def container_root(engine: Engine, container: str) -> Root:
+def container_root(engine: ContainerEngine, container: str) -> Root:
     """Read a container: its image, and the changes on top of it.
 
     Raises:
@@ -70,7 +65,7 @@ def container_root(engine: Engine, container: str) -> Root:
 
 
 @contextlib.contextmanager
-def container_of(engine: Engine, image: str, **options: Any) -> Iterator[str]:
+def container_of(engine: ContainerEngine, image: str, **options: Any) -> Iterator[str]:
     """Make a container that is never started, for as long as it is needed; yield its id."""
     api = engine.client.api
     # an image may name no command, and a container must; it is not run
@@ -90,7 +85,7 @@ def _folders(driver: dict[str, Any]) -> list[str]:
 
 
 def _above(
-    engine: Engine, image: str, layers: Sequence[str], folders: Sequence[str]
+    engine: ContainerEngine, image: str, layers: Sequence[str], folders: Sequence[str]
 ) -> Root | None:
     for count in range(len(layers) - 1, 0, -1):
         root = kept(layers[:count])
@@ -101,7 +96,7 @@ def _above(
 
 
 def _mounted(
-    engine: Engine, image: str, root: Root, folders: Sequence[str], *, seen: str = ""
+    engine: ContainerEngine, image: str, root: Root, folders: Sequence[str], *, seen: str = ""
 ) -> bool:
     """Lay the layers in some folders of the engine's host over a root, the highest first.
 
@@ -133,34 +128,38 @@ def _mounted(
 
 
 def _find_opaque(
-    engine: Engine, container: str, root: Root, layer: Changes, above: Sequence[Changes]
+    engine: ContainerEngine, container: str, root: Root, layer: Changes, above: Sequence[Changes]
 ) -> None:
     """Find the folders that were removed and made again: an archive does not say so.
 
     For each folder that a layer and those below it have, one file from below is looked up in the
     container: if it is gone, nothing from below is left.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     touched = layer.root.entries.keys() | layer.gone
     later = {path for each in above for path in (*each.root.entries, *each.gone)}
+    witnesses: dict[str, str] = {}
     for folder, entry in layer.root.entries.items():
-        if entry.kind != "folder" or folder not in root.entries:
-            continue
-        if any(folder.startswith(f"{other}/") for other in layer.opaque):
-            continue
-        from_below = (p for p in root.children(folder) if p not in touched and p not in later)
-        witness = next(from_below, None)
-        if witness is not None and not is_there(engine, container, witness):
-            layer.opaque.add(folder)
+        if entry.kind == "folder" and folder in root.entries:
+            from_below = (p for p in root.children(folder) if p not in touched and p not in later)
+            witness = next(from_below, None)
+            if witness is not None:
+                witnesses[folder] = witness
+    # dozens, and the engine looks at a container again for each
+    with ThreadPoolExecutor(4) as pool:
+        there = pool.map(partial(is_there, engine, container), witnesses.values())
+    layer.opaque.update(folder for folder, found in zip(witnesses, there, strict=True) if not found)
 
 
-def is_there(engine: Engine, container: str, path: str) -> bool:
+def is_there(engine: ContainerEngine, container: str, path: str) -> bool:
     """Return whether a container has something at a path."""
     api = engine.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
     return bool(api.head(url, params={"path": path}).ok)
 
 
-def files_below(engine: Engine, container: str, path: str) -> Root | None:
+def files_below(engine: ContainerEngine, container: str, path: str) -> Root | None:
     """Read the files at and below a path of a container, with links followed; None without any.
 
     Raises:
@@ -180,7 +179,7 @@ def files_below(engine: Engine, container: str, path: str) -> Root | None:
     return None
 
 
-def content_of(engine: Engine, image: str, path: str) -> bytes | None:
+def content_of(engine: ContainerEngine, image: str, path: str) -> bytes | None:
     """Return the content of an image's file; None if there is no such file.
 
     Raises:
@@ -191,13 +190,13 @@ def content_of(engine: Engine, image: str, path: str) -> bytes | None:
         return found.read_bytes() if found else None
 
 
-def _exported(engine: Engine, container: str) -> Root:
+def _exported(engine: ContainerEngine, container: str) -> Root:
     root = Root()
     apply(root, archive(_stream(engine, f"containers/{container}/export")))
     return root
 
 
-def _stream(engine: Engine, what: str, **params: str) -> BinaryIO:
+def _stream(engine: ContainerEngine, what: str, **params: str) -> BinaryIO:
     """Open an archive that the engine sends."""
     api = engine.client.api
     url = f"{api.base_url}/v{api.api_version}/{what}"
@@ -207,7 +206,9 @@ def _stream(engine: Engine, what: str, **params: str) -> BinaryIO:
     return cast("BinaryIO", response.raw)
 
 
-def fetch(engine: Engine, image: str, paths: Sequence[str], folder: Path) -> dict[str, Path]:
+def fetch(
+    engine: ContainerEngine, image: str, paths: Sequence[str], folder: Path
+) -> dict[str, Path]:
     """Copy some files of an image into a folder; return their paths, without missing ones.
 
     Raises:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...display.console import Console
 from ...model.credentials import Key
 from ...model.errors import JStackMagicError, UsageError
-from .client import speaking
+from .client import ContainerEngine, speaking
 from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...display.console import Console
-    from .client import Engine
 
 PORT = "8888/tcp"
 """Jupyter's port, in an image that exposes none."""
@@ -38,56 +34,33 @@ class ServerFailed(JStackMagicError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The server to start.
-
-    Attributes:
-        image: Its image.
-        work: The folder of the engine's host to mount; empty for none.
-        target: The folder in the server; empty for the image's own ``work``.
-        read_only: Whether the server may not write to it.
-        ports: Each of the server's ports to publish (``8888/tcp``), the address and the port of the
-            engine's host (empty and None for any); without entries, all that the image exposes.
-        grant_sudo: Whether its user may use sudo without a password.
-        public: Whether other hosts than the engine's may reach it.
-        environ: Variables for it, ``NAME=value``.
-        history: The history that starts it.
-    """
+class ServerOptions:
+    """The server to start."""
 
     image: str
-    work: str = ""
-    target: str = ""
-    read_only: bool = False
+    work: str = ""  #: the folder of the engine's host to mount; empty for none
+    target: str = ""  #: the folder in the server; empty for the image's own ``work``
+    read_only: bool = False  #: whether the server may not write to it
+    #: each of the server's ports to publish (``8888/tcp``), the address and the port of the
+    #: engine's host (empty and None for any); without entries, all that the image exposes
     ports: tuple[tuple[str, str, int | None], ...] = ()
-    grant_sudo: bool = False
-    public: bool = False
-    environ: tuple[str, ...] = ()
-    history: str = ""
+    grant_sudo: bool = False  #: whether its user may use sudo without a password
+    public: bool = False  #: whether other hosts than the engine's may reach it
+    history: str = ""  #: the history that starts it
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A container that serves.
-
-    Attributes:
-        id: The container's id.
-        name: The engine's name for it.
-        image: Its image.
-        url: Its URL with its token; empty if it publishes nothing.
-        ports: Its ports and their published addresses.
-        status: The engine's word: "running", "exited".
-        history: The history that started it.
-        is_reached: Whether it answered from here.
-    """
+    """A container that serves."""
 
     id: str
-    name: str
+    name: str  #: the engine's name for it
     image: str
-    url: str
-    ports: tuple[tuple[str, str], ...] = ()
-    status: str = "running"
-    history: str = ""
-    is_reached: bool = True
+    url: str  #: its URL with its token; empty if it publishes nothing
+    ports: tuple[tuple[str, str], ...] = ()  #: its ports and their published addresses
+    status: str = "running"  #: the engine's word: "running", "exited"
+    history: str = ""  #: the history that started it
+    is_reached: bool = True  #: whether it answered from here
 
     def __post_init__(self) -> None:
         """Let the URL keep its token wherever it is shown."""
@@ -95,29 +68,19 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """An image that was made from a history.
-
-    Attributes:
-        id: Its id.
-        tags: Its names.
-        created: Its creation time, ISO 8601.
-        size: Bytes, its base included.
-        base: Its base image.
-        recipe: The hash of the build's input; empty for a commit.
-        history: The history it was made from.
-    """
+class ServedImage:
+    """An image that was made from a history."""
 
     id: str
     tags: tuple[str, ...]
-    created: str
-    size: int
+    created: str  #: its creation time, ISO 8601
+    size: int  #: bytes, its base included
     base: str
-    recipe: str
-    history: str
+    recipe: str  #: the hash of the build's input; empty for a commit
+    history: str  #: the history it was made from
 
 
-def start(engine: Engine, wanted: Wanted) -> Server:
+def start(engine: ContainerEngine, wanted: ServerOptions) -> Server:
     """Start a server and return at once; see `wait`.
 
     Raises:
@@ -131,9 +94,6 @@ def start(engine: Engine, wanted: Wanted) -> Server:
         ports = list(config.get("ExposedPorts") or {PORT: {}})
         # the engine's own machine alone; of an engine elsewhere that would be no use
         local = engine.url.startswith("unix:") and not wanted.public
-        environ = list(wanted.environ)
-        if wanted.grant_sudo:
-            environ.append("GRANT_SUDO=yes")
         wanted_ports = wanted.ports or tuple((port, "", None) for port in ports)
         own = "127.0.0.1" if local else "0.0.0.0"  # noqa: S104
         published = {port: (address or own, number) for port, address, number in wanted_ports}
@@ -141,7 +101,7 @@ def start(engine: Engine, wanted: Wanted) -> Server:
             image.id,
             ports=published,
             user="root" if wanted.grant_sudo else None,
-            environment=environ,
+            environment=["GRANT_SUDO=yes"] if wanted.grant_sudo else [],
             mounts=_mounts(config, wanted),
             labels={SERVER: wanted.image, STARTED_BY: wanted.history},
         )
@@ -164,7 +124,7 @@ def start(engine: Engine, wanted: Wanted) -> Server:
     return _server(engine, container)
 
 
-def _mounts(config: Any, wanted: Wanted) -> list[Any]:
+def _mounts(config: Any, wanted: ServerOptions) -> list[Any]:
     from docker.types import Mount
 
     if not wanted.work:
@@ -182,7 +142,7 @@ def _work_folder(config: Any) -> str:
     return config.get("WorkingDir") if config.get("WorkingDir") not in (None, "", "/") else "/work"
 
 
-def wait(engine: Engine, server: Server, *, seconds: float) -> Server:
+def wait(engine: ContainerEngine, server: Server, *, seconds: float) -> Server:
     """Wait until a server answers; return it with its URL.
 
     Raises:
@@ -222,7 +182,7 @@ def _failed(container: Any, what: str) -> ServerFailed:
     )
 
 
-def _addresses(engine: Engine, container: Any) -> list[str]:
+def _addresses(engine: ContainerEngine, container: Any) -> list[str]:
     """Return its addresses: the user's, and one for other containers."""
     published = container.ports
     addresses = [
@@ -251,7 +211,7 @@ def _answers(address: str, path: str = "/api") -> bool:
         return False
 
 
-def _server(engine: Engine, container: Any) -> Server:
+def _server(engine: ContainerEngine, container: Any) -> Server:
     container.reload()
     published = tuple(
         (port, f"{binding['HostIp']}:{binding['HostPort']}")
@@ -286,7 +246,7 @@ def _token(container: Any) -> str:
     return next(set_for_it, "").partition("=")[2]
 
 
-def servers(engine: Engine) -> tuple[Server, ...]:
+def servers(engine: ContainerEngine) -> tuple[Server, ...]:
     """Return the servers that were started here, the stopped ones too.
 
     Raises:
@@ -298,15 +258,13 @@ def servers(engine: Engine) -> tuple[Server, ...]:
 
 
 def stop(
-    engine: Engine, names: Sequence[str], *, history: str | None, console: Console
+    engine: ContainerEngine, names: Sequence[str], *, history: str | None, console: Console
 ) -> tuple[str, ...]:
     """Stop servers and remove their containers; return their names.
 
     Args:
-        engine: The engine.
         names: The servers; none for all that one history started.
         history: That history; None for all servers.
-        console: Shows the progress.
 
     Raises:
         UsageError: There is no server of that name.
@@ -339,7 +297,7 @@ def _is(server: Server, name: str) -> bool:
     return name == server.name or (len(name) >= 4 and server.id.startswith(name))
 
 
-def bases(engine: Engine, made: Sequence[Image]) -> tuple[Image, ...]:
+def bases(engine: ContainerEngine, made: Sequence[ServedImage]) -> tuple[ServedImage, ...]:
     """Return the base images of others, of those that the engine has.
 
     Raises:
@@ -352,11 +310,13 @@ def bases(engine: Engine, made: Sequence[Image]) -> tuple[Image, ...]:
         with speaking(f"{reference} cannot be looked at"), suppress(ImageNotFound):
             image = engine.client.images.get(reference)
             created = str(image.attrs.get("Created", ""))
-            found.append(Image(image.id, (reference,), created, image.attrs["Size"], "", "", ""))
+            found.append(
+                ServedImage(image.id, (reference,), created, image.attrs["Size"], "", "", "")
+            )
     return tuple(found)
 
 
-def images(engine: Engine) -> tuple[Image, ...]:
+def images(engine: ContainerEngine) -> tuple[ServedImage, ...]:
     """Return the images that were made from any history, the latest first.
 
     Raises:
@@ -373,7 +333,7 @@ def images(engine: Engine) -> tuple[Image, ...]:
     for image in found:
         has, made = image["Labels"] or {}, datetime.fromtimestamp(image["Created"], timezone.utc)
         listed.append(
-            Image(
+            ServedImage(
                 id=image["Id"],
                 tags=tuple(tag for tag in image["RepoTags"] or () if tag != "<none>:<none>"),
                 created=has.get(CREATED, made.isoformat()),

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..engine.labels import BASE, BASE_DIGEST
-from ..registry.client import CONFIG, LAYER, MANIFEST, Descriptor
+from ..registry.client import CONFIG, LAYER, MANIFEST, Descriptor, RegistryImage, digest_of
 from .pack import Packed
-from .select import title_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ..registry.client import Image
-    from .select import Contents
+from .select import Contents, title_of
 
 MADE_OF = "jstackmagic.layer"
 """The annotation of each of our layers: manager, environment, Python and packages, as JSON."""
@@ -24,21 +19,14 @@ MADE_OF = "jstackmagic.layer"
 
 @dataclass(frozen=True, slots=True)
 class OurLayer:
-    """One of our layers.
-
-    Attributes:
-        packed: Its archive.
-        manager: The packages' manager; empty for the histories, ``dpkg`` for Debian's lists.
-        prefix: The environment's prefix; empty for the system.
-        packages: Name, version in the base and in the layer of each package.
-        python: The minor version that the packages were installed for.
-    """
+    """One of our layers."""
 
     packed: Packed
-    manager: str
-    prefix: str
+    manager: str  #: the packages' manager; empty for the histories, ``dpkg`` for Debian's lists
+    prefix: str  #: the environment's prefix; empty for the system
+    #: name, version in the base and in the layer of each package
     packages: tuple[tuple[str, str, str], ...] = ()
-    python: str = ""
+    python: str = ""  #: the minor version that the packages were installed for
 
     @classmethod
     def of(cls, contents: Contents, packed: Packed) -> OurLayer:
@@ -62,9 +50,9 @@ def ours_of(layers: Sequence[Descriptor]) -> list[OurLayer]:
     """Return those layers of a manifest that are ours; they are the last ones."""
     found = []
     for described in layers:
-        text = described.annotations.get(MADE_OF)
-        if text:
-            said = json.loads(text)
+        # what somebody else wrote there is no layer of ours
+        with suppress(ValueError, KeyError, TypeError):
+            said = json.loads(described.annotations.get(MADE_OF, ""))
             packed = Packed(described.digest, described.size, said["diff_id"])
             packages = tuple((name, before, after) for name, before, after in said["packages"])
             found.append(
@@ -75,19 +63,12 @@ def ours_of(layers: Sequence[Descriptor]) -> list[OurLayer]:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """An image, ready to be sent.
+    """An image, ready to be sent."""
 
-    Attributes:
-        manifest: Its manifest, as it is sent.
-        config: Its configuration, as it is sent.
-        base: The layers of the base image.
-        ours: Ours, on top of them.
-    """
-
-    manifest: bytes
-    config: bytes
-    base: tuple[Descriptor, ...]
-    ours: tuple[OurLayer, ...]
+    manifest: bytes  #: its manifest, as it is sent
+    config: bytes  #: its configuration, as it is sent
+    base: tuple[Descriptor, ...]  #: the layers of the base image
+    ours: tuple[OurLayer, ...]  #: ours, on top of them
 
     @property
     def digest(self) -> str:
@@ -96,14 +77,12 @@ class Assembled:
 
 
 def assemble(
-    base: Image, ours: Sequence[OurLayer], labels: Mapping[str, str], created: str
+    base: RegistryImage, ours: Sequence[OurLayer], labels: Mapping[str, str], created: str
 ) -> Assembled:
     """Put our layers on a base image; its command and user stay.
 
     Args:
-        base: The base image.
         ours: Our layers, the lowest first.
-        labels: The labels to add to the base's.
         created: The creation time, ISO 8601.
     """
     config: dict[str, Any] = {**base.config, "created": created}
@@ -131,11 +110,6 @@ def assemble(
         "annotations": {key: labels[key] for key in (BASE, BASE_DIGEST) if key in labels},
     }
     return Assembled(_json(manifest), written, base.layers, tuple(ours))
-
-
-def digest_of(content: bytes) -> str:
-    """Return the digest of some bytes, ``sha256:…``."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _json(value: Any) -> bytes:

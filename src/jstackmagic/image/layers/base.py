@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import posixpath
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ...model.errors import UsageError
+from ...display.console import Console
+from ...model.errors import JStackMagicError, UsageError
 from ...model.reference import Reference, parse
 from ..engine.labels import BASE, BASE_DIGEST, HISTORY
-from ..packages import packages_of
-from ..registry.client import Image, Registry, opened
-from ..registry.connection import RegistryError
+from ..registry.client import Registry, RegistryImage, opened
 from ..registry.source import image_of, read_root
 from ..root import Root
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ...display.console import Console
-    from ...model.environment import Environment
-    from ...model.packages import ManagerName, Package
 
 
 @dataclass(frozen=True)
 class Base:
-    """A base image.
+    """A base image."""
 
-    Attributes:
-        registry: Its repository.
-        image: Its description in the registry.
-        root: Its files.
-    """
-
-    registry: Registry
-    image: Image
+    registry: Registry  #: its repository
+    image: RegistryImage  #: its description in the registry
     root: Root
 
     @property
@@ -49,9 +34,7 @@ def base_of(name: str, history: str, console: Console) -> Iterator[Base]:
     """Find and read the base image, and keep its registry open while it is used.
 
     Args:
-        name: The base's name.
         history: The history's id: an image that was made from it has another base.
-        console: Shows the progress.
 
     Raises:
         UsageError: The name is invalid.
@@ -79,7 +62,7 @@ def _needed() -> Iterator[None]:
     """Add advice to errors if the base image cannot be read."""
     try:
         yield
-    except RegistryError as error:
+    except JStackMagicError as error:
         raise type(error)(
             error.problem,
             kept="Nothing was sent.",
@@ -89,27 +72,6 @@ def _needed() -> Iterator[None]:
                 "Or build it where an engine is: %envexport dockerfile",
             ),
         ) from error
-
-
-class Witness:
-    """A base image as a witness of the packages that it brought."""
-
-    def __init__(self, base: Base) -> None:
-        self._root = base.root
-        self.words = f"the image {base.image.name}"
-
-    def of(
-        self,
-        environment: Environment,
-        manager: ManagerName,
-        here: Sequence[Package],
-    ) -> list[Package] | None:
-        """Return one manager's packages; None of an environment that the image does not have."""
-        prefix = posixpath.normpath(environment.prefix)
-        is_system = environment.kind == "system" or manager == "apt"
-        if not is_system and prefix not in self._root.entries:
-            return None
-        return list(packages_of(self._root, prefix, (manager,)).packages)
 
 
 def said_base(said: str | None, *known: str | None) -> str:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from ...io.files import sha256_of
 from ...model.credentials import secrets_of
+from ..root import capability_of, walk
 from .normal import is_compiled
-from .select import Item, Ownership
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from .select import LayerItem, Ownership
 
 Fault = Callable[[str], None]
 """Takes a sentence: what cannot be in an image."""
@@ -50,11 +48,10 @@ def item(
     fault: Fault,
     owner: Ownership | None = None,
     hidden: Callable[[str], bytes | None] = lambda _: None,
-) -> Item | None:
+) -> LayerItem | None:
     """Return a path as an item; None if it does not exist, or no image can have it.
 
     Args:
-        path: The path; its folder's links are followed.
         fault: Called with the reason why no image can have it.
         owner: Its owner in the image; None for its owner here.
         hidden: Returns the content of a file that this user may not read, if it may be in an image.
@@ -66,7 +63,7 @@ def item(
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             fault(f"{path} cannot be looked at: {error.strerror}.")
         return None
-    made = Item(path, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
+    made = LayerItem(path, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
     if stat.S_ISDIR(found.st_mode):
         made = replace(made, kind="folder")
     elif stat.S_ISLNK(found.st_mode):
@@ -83,33 +80,23 @@ def item(
     else:
         times = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
         made = replace(
-            made, source=path, size=found.st_size, stamp=times, capability=_capability(path)
+            made, source=path, size=found.st_size, stamp=times, capability=capability_of(path)
         )
     return owner.of(made) if owner else made
 
 
-def _capability(path: str) -> bytes:
-    with suppress(OSError):  # no capability, or a file system that keeps none
-        return os.getxattr(path, "security.capability", follow_symlinks=False)
-    return b""
-
-
-def text(path: str, content: bytes, like: Item | None = None, mode: int = 0o644) -> Item:
+def text(path: str, content: bytes, like: LayerItem | None = None, mode: int = 0o644) -> LayerItem:
     """Return an item with its own content, and the owner of another item."""
     if like is not None:
         return replace(like, source="", content=content, size=len(content), stamp=())
-    return Item(path, mode=mode, content=content, size=len(content))
+    return LayerItem(path, mode=mode, content=content, size=len(content))
 
 
-def sha256(one: Item) -> str:
+def sha256(one: LayerItem) -> str:
     """Return the hash of an item's content, in hexadecimal."""
     if not one.source:
         return hashlib.sha256(one.content).hexdigest()
-    digest = hashlib.sha256()
-    with open(one.source, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(one.source)
 
 
 def read(path: str) -> bytes:
@@ -119,7 +106,7 @@ def read(path: str) -> bytes:
     return b""
 
 
-def holds_secret(one: Item) -> bool:
+def holds_secret(one: LayerItem) -> bool:
     """Return whether a file that belongs to no package is one to keep: a login, a key, a token."""
     if os.path.basename(one.path) in _LOGINS:
         return True
@@ -135,24 +122,11 @@ def changed(
     """Yield the paths below a folder that changed in some time spans, on its own file system.
 
     Args:
-        folder: The folder.
         spans: Their starts and ends, in seconds since the epoch.
         skip: Returns whether to leave a path out, with all below it.
     """
-    if not spans:
-        return
-    waiting = [folder]
-    try:
-        device = os.lstat(folder).st_dev
-    except OSError:
-        return
-    while waiting:
-        with suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if skip(entry.path) or is_compiled(entry.path):
-                    continue
-                found = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(found.st_mode) and found.st_dev == device:
-                    waiting.append(entry.path)
-                if any(begin <= found.st_ctime <= end for begin, end in spans):
-                    yield entry.path
+    for entry in walk(folder, lambda path: skip(path) or is_compiled(path)) if spans else ():
+        with suppress(OSError):  # gone since it was listed
+            time = entry.stat(follow_symlinks=False).st_ctime
+            if any(begin <= time <= end for begin, end in spans):
+                yield entry.path

@@ -6,26 +6,22 @@ import os
 import posixpath
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from ...history.select import moment_of
 from ...model.environment import Environment
 from ...model.errors import JStackMagicError
+from ...model.ledger import Ledger, Move
 from ...model.managers import place, position
 from ...model.packages import Package, same
 from ...where.baseline import time_of
 from ...where.environment import detect
 from ...where.packages import files_of, metadata_of, read_packages
 from ..owned import files_of as files_in
+from ..root import Root
 from . import disk, normal, system
-from .select import Contents, Item, Ownership, contents, ownership
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ...model.ledger import Ledger, Move
-    from ..root import Root
+from .select import Contents, LayerItem, Ownership, contents, ownership
 
 HISTORY = "/etc/jstackmagic/history.jsonl"
 _KERNELS = "/usr/local/share/jupyter/kernels"
@@ -42,17 +38,13 @@ _VENV = re.compile(r"bin/(?:python[\d.]*|activate[^/]*|Activate\.ps1)|pyvenv\.cf
 
 @dataclass
 class Gathered:
-    """The gathered layers.
+    """The gathered layers."""
 
-    Attributes:
-        layers: In their order, the lowest first; those without contents are left out.
-        faults: A sentence for each thing that no image can have: nothing may be sent.
-        notes: A sentence for each thing left out on purpose.
-    """
-
+    #: in their order, the lowest first; those without contents are left out
     layers: list[Contents] = field(default_factory=list)
+    #: a sentence for each thing that no image can have: nothing may be sent
     faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  #: a sentence for each thing left out on purpose
 
     @property
     def size(self) -> int:
@@ -64,9 +56,7 @@ def gather(ledger: Ledger, history: bytes, base: Root, user: tuple[int, int]) ->
     """Gather the layers of a history.
 
     Args:
-        ledger: The ledger of its records.
         history: Its lines, which go into the image.
-        base: The base image.
         user: The numbers of the image's user and group.
     """
     disk.forget_links()
@@ -136,10 +126,10 @@ class _Gathering:
             # bytecode of the base's version is not to hide ours: it need not name its source's time
             return not normal.is_compiled(path) and os.path.lexists(path)
 
-        def folder(path: str) -> Item:
+        def folder(path: str) -> LayerItem:
             # a folder above the environment stays as it is
             whose = owner if path.startswith(os.path.realpath(shell.prefix or "/")) else None
-            return disk.item(path, self._fault, whose) or Item(path, "folder", 0o755)
+            return disk.item(path, self._fault, whose) or LayerItem(path, "folder", 0o755)
 
         layer = contents(
             shell, wanted, had, self._base,  # type: ignore[arg-type]
@@ -167,7 +157,7 @@ class _Gathering:
 
     def _items(
         self, package: Package, environment: Environment, owner: Ownership | None
-    ) -> Iterator[Item]:
+    ) -> Iterator[LayerItem]:
         if package.manager == "apt":
             hidden = system.Shipped(package.name, package.build)
             for path in system.owned(package.name, package.build):
@@ -188,7 +178,7 @@ class _Gathering:
 
     def _of_conda(
         self, package: Package, environment: Environment, owner: Ownership, spec: str | None
-    ) -> Iterator[Item]:
+    ) -> Iterator[LayerItem]:
         for path in files_of(package, environment):
             if (made := self._inside(path, package, environment, owner)) is not None:
                 yield made
@@ -205,7 +195,7 @@ class _Gathering:
 
     def _of_pip(
         self, package: Package, environment: Environment, owner: Ownership, *, asked: bool
-    ) -> Iterator[Item]:
+    ) -> Iterator[LayerItem]:
         paths = files_of(package, environment)
         record = next((path for path in paths if _RECORD.fullmatch(path)), None)
         if record is None:
@@ -225,7 +215,7 @@ class _Gathering:
             if made is None:
                 continue
             if path == f"{folder}/direct_url.json":
-                made = disk.text(path, normal.direct_url(disk.read(path)), made)
+                made = disk.text(path, normal.masked(disk.read(path)), made)
             yield made
         like = disk.item(record, self._fault, owner)
         if like is None:
@@ -244,7 +234,7 @@ class _Gathering:
 
     def _inside(
         self, path: str, package: Package, environment: Environment, owner: Ownership
-    ) -> Item | None:
+    ) -> LayerItem | None:
         """Return a package's file inside its environment, except bytecode."""
         path = os.path.normpath(path)
         if normal.is_compiled(path) or not os.path.lexists(path):
@@ -262,7 +252,7 @@ class _Gathering:
             f"{real}/{mark}" in self._base.entries for mark in ("conda-meta/history", "pyvenv.cfg")
         ) and real not in ("/", "/usr")
 
-    def _skeleton(self, environment: Environment, owner: Ownership | None) -> Iterator[Item]:
+    def _skeleton(self, environment: Environment, owner: Ownership | None) -> Iterator[LayerItem]:
         """Yield the files of a virtual environment itself, if the base image does not have it."""
         if environment.is_conda or not self._is_new(environment.prefix):
             return
@@ -280,7 +270,7 @@ class _Gathering:
 
     def _scripts_of_conda(
         self, environment: Environment, owner: Ownership | None, known: set[str]
-    ) -> Iterator[Item]:
+    ) -> Iterator[LayerItem]:
         """Yield what post-link scripts made: what belongs to no package, and came with one."""
         prefix = os.path.realpath(environment.prefix)
         skipped = {f"{prefix}/{name}" for name in ("pkgs", "envs", "conda-meta", ".condarc")}
@@ -336,12 +326,12 @@ class _Gathering:
             if environment.is_conda:
                 made = disk.item(f"{prefix}/conda-meta/history", self._fault, owner)
             if made is not None:
-                items.append(disk.text(made.path, normal.conda_history(disk.read(made.path)), made))
+                items.append(disk.text(made.path, normal.masked(disk.read(made.path)), made))
             if self._is_new(prefix):
                 items += self._kernelspecs(prefix)
         self._keep(Contents("", ""), items, (), None)
 
-    def _kernelspecs(self, prefix: str) -> Iterator[Item]:
+    def _kernelspecs(self, prefix: str) -> Iterator[LayerItem]:
         from ...where.kernels import environments, kernelspecs
 
         known = kernelspecs()
@@ -354,7 +344,7 @@ class _Gathering:
                 if folder and not os.path.realpath(folder).startswith(f"{real}/"):
                     yield from self._kernelspec(name, folder)
 
-    def _kernelspec(self, name: str, folder: str) -> Iterator[Item]:
+    def _kernelspec(self, name: str, folder: str) -> Iterator[LayerItem]:
         for file in sorted(os.listdir(folder)):
             made = disk.item(f"{folder}/{file}", self._fault)
             if made is None or made.kind != "file":

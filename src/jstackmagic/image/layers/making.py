@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ...display.progress import Progress
+from ...display.console import ByteCount, Console
 from ...history.built import history_id
+from ...history.file import History
 from ...model.errors import Interrupted, JStackMagicError, Stopped
+from ...model.ledger import Ledger
+from ...model.record import Record
+from ...model.reference import Reference
 from ...where.host import look
 from ..engine.labels import labels
-from ..registry.client import opened
+from ..registry.client import RegistryImage, opened
 from ..registry.connection import RegistryError
 from .assemble import Assembled, OurLayer, assemble
 from .base import Base, base_of, said_base
 from .gather import Gathered, gather
 from .pack import Changed, Packing
 from .select import account
-from .send import Sent, send
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ...display.console import Console
-    from ...history.file import History
-    from ...model.ledger import Ledger
-    from ...model.record import Record
-    from ...model.reference import Reference
+from .send import SentImage, send
 
 AGAIN = "What was sent is there: the same command sends only the rest."
 _MOST_FAULTS = 20
+_MOST_LAYERS = 125  # Docker's layer store refuses more ("max depth exceeded")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The parts of an image.
-
-    Attributes:
-        base: Its base image.
-        gathered: The layers, and the faults that no image can have.
-    """
+    """The parts of an image."""
 
     base: Base
-    gathered: Gathered
+    gathered: Gathered  #: the layers, and the faults that no image can have
 
     def check(self) -> None:
         """Stop where something that was recorded can be in no image.
@@ -66,6 +56,16 @@ class Prepared:
         )
 
 
+def too_many(base: RegistryImage, ours: int) -> Iterator[str]:
+    """Yield why no engine could run an image with that many layers of ours on a base."""
+    total = len(base.layers) + ours
+    if total > _MOST_LAYERS:
+        yield (
+            f"{base.name} has {len(base.layers)} layers: with {ours} more it has over"
+            f" {_MOST_LAYERS}, which is all that Docker runs."
+        )
+
+
 @contextmanager
 def prepared(
     history: History, ledger: Ledger, said: str | None, console: Console
@@ -73,10 +73,7 @@ def prepared(
     """Yield the parts of an image of a history.
 
     Args:
-        history: The history, which goes into the image.
-        ledger: The ledger of those of its records that count here.
         said: The base image; None for this container's.
-        console: Shows the progress.
 
     Raises:
         JStackMagicError: The base image is not known, or cannot be read.
@@ -87,22 +84,18 @@ def prepared(
     console.say(f"Looking at {name} …")
     with base_of(name, history_id(records), console) as base:
         user = account(str(base.image.settings.get("User") or ""), base.root.contents)
-        yield Prepared(base, gather(ledger, history.content(), base.root, user))
+        gathered = gather(ledger, history.content(), base.root, user)
+        gathered.faults += too_many(base.image, len(gathered.layers))
+        yield Prepared(base, gathered)
 
 
 @dataclass(frozen=True)
 class Made:
-    """An image in layers, ready to be sent.
-
-    Attributes:
-        image: It.
-        packing: Has its archives.
-        pack: Packs the layer of a digest, unless its archive is there.
-    """
+    """An image in layers, ready to be sent."""
 
     image: Assembled
     packing: Packing
-    pack: Callable[[str], None]
+    pack: Callable[[str], None]  #: packs the layer of a digest, unless its archive is there
 
 
 def packing() -> Packing:
@@ -115,24 +108,11 @@ def packing() -> Packing:
 def made(
     prepared: Prepared, records: Sequence[Record], extra: Mapping[str, str], console: Console
 ) -> Made:
-    """Pack the layers, and put them on the base.
-
-    Args:
-        prepared: The parts of the image.
-        records: The history.
-        extra: The labels to add.
-        console: Shows the progress.
-    """
+    """Pack the layers, and put them on the base."""
     base, gathered = prepared.base, prepared.gathered
-    store, done, total = packing(), 0, gathered.size
-
-    def told(size: int) -> None:
-        nonlocal done
-        done += size
-        console.progress(Progress("Packing", "", done, total, "bytes"))
-
-    packed = [(each, store.known(each) or store.pack(each, told)) for each in gathered.layers]
-    console.progress(None)
+    store = packing()
+    with ByteCount(console, "Packing", "", gathered.size) as report:
+        packed = [(each, store.known(each) or store.pack(each, report)) for each in gathered.layers]
     by_digest = {archive.digest: (layer, archive) for layer, archive in packed}
 
     def pack(digest: str) -> None:
@@ -169,7 +149,9 @@ def sending(tag: str) -> Iterator[None]:
         raise RegistryError(error.problem, kept=kept, advice=(*error.advice, AGAIN)) from error
 
 
-def send_to(tag: Reference, base: Base, made: Made, console: Console, *, share: str = "") -> Sent:
+def send_to(
+    tag: Reference, base: Base, made: Made, console: Console, *, share: str = ""
+) -> SentImage:
     """Send an image to its registry.
 
     Raises:

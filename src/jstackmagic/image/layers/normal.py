@@ -7,13 +7,11 @@ import io
 import json
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from ...model.credentials import mask
-from ...where.distributions import Row, record_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+from ...where.distributions import RecordRow, record_rows
 
 _COMPILED = re.compile(r"(?:.*/)?__pycache__/[^/]+\.pyc")
 _PLACES = ("extracted_package_dir", "package_tarball_full_path")
@@ -29,7 +27,6 @@ def conda_record(content: bytes, spec: str | None, root: str) -> bytes:
     """Return conda's record of a package without what depends on the user and the time.
 
     Args:
-        content: The JSON.
         spec: The recorded spec for it; None if it is a dependency.
         root: The prefix of the conda root, whose package cache it names.
 
@@ -63,25 +60,19 @@ def pip_record(content: bytes, left_out: Callable[[str], bool], added: Iterable[
     """Return a sorted RECORD, without rows of files that the layer does not have.
 
     Args:
-        content: The file.
         left_out: Returns whether the layer does not have a file, by its name in a row.
         added: The names of files to list in addition.
     """
     text = content.decode("utf-8", "surrogateescape")
     rows = {row.path: row for row in record_rows(text) if not left_out(row.path)}
-    rows |= {name: Row(name) for name in added if name not in rows}
+    rows |= {name: RecordRow(name) for name in added if name not in rows}
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows[name] for name in sorted(rows))
     return out.getvalue().encode("utf-8", "surrogateescape")
 
 
-def direct_url(content: bytes) -> bytes:
-    """Return PEP 610's ``direct_url.json`` without credentials."""
-    return mask(content.decode("utf-8", "replace")).encode()
-
-
-def conda_history(content: bytes) -> bytes:
-    """Return conda's own history without the credentials that its command lines may hold."""
+def masked(content: bytes) -> bytes:
+    """Return PEP 610's ``direct_url.json``, or conda's own history, without credentials."""
     return mask(content.decode("utf-8", "replace")).encode()
 
 
@@ -142,10 +133,6 @@ def accounts(base: bytes, here: bytes) -> tuple[bytes, tuple[str, ...]]:
 
     Users with numbers from 1000 are people, and are left out.
 
-    Args:
-        base: ``/etc/passwd`` or ``/etc/group`` in the base image.
-        here: The same here.
-
     Returns:
         The list, and the names that are new in it.
     """
@@ -166,7 +153,6 @@ def locked(base: bytes, names: Iterable[str], fields: int) -> bytes:
 
     Args:
         base: The file in the base image.
-        names: The accounts.
         fields: The number of fields in a line: 9, or 4.
     """
     known = {line.partition(b":")[0] for line in base.splitlines()}

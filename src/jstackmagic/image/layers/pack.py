@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import io
+import json
 import os
 import tarfile
 import tempfile
 import time
 import zlib
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+from ...io.files import write_file
 from ...model.errors import JStackMagicError
 from ..registry.notes import note, noted
-from .select import WHITEOUT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
-    from pathlib import Path
-
-    from .select import Contents, Item
+from ..root import CAPABILITY
+from .select import WHITEOUT, Contents, LayerItem
 
 _TIME = 315_619_200
 """Of every file: 1980-01-02 UTC, which a ZIP archive can hold in every time zone."""
 
 _LEVEL = 4  # of the bytes of level 6 a few percent more, in two thirds of its time
-_WAITING = 16  # blocks that are read and not yet packed
-_BLOCK = 2**18  # bytes; a part of the format, since an archive is filled up to it
-_FORMAT = f"1 {_LEVEL} {_BLOCK} {zlib.ZLIB_RUNTIME_VERSION}"
+_THREADS = min(4, os.cpu_count() or 1)
+_WAITING = 8  # blocks that are read and not yet packed
+_BLOCK = 2**20  # bytes; a part of the format, since each is compressed on its own
+_LEAST = 2**16  # bytes of a part that may end where a folder does; of the format, too
+_DEPTH = 4  # folders below the environment: lib/python3.11/site-packages/NAME
+_LARGEST = 8 * _BLOCK  # bytes of a part that is taken from an earlier archive
+_FORMAT = f"3 {_LEVEL} {_BLOCK} {_LEAST} {_DEPTH} {zlib.ZLIB_RUNTIME_VERSION}"
 _KEPT = 7 * 86_400  # seconds, for the next try
-_CAPABILITY = "SCHILY.xattr.security.capability"
-"""The archive header for a file's capabilities, as in GNU tar, star and the engines."""
+_KEPT_SIZE = 2**27  # bytes of the archives that are kept once they were sent
 
 
 class Changed(JStackMagicError):
@@ -44,17 +45,11 @@ class Changed(JStackMagicError):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A layer's archive.
+    """A layer's archive."""
 
-    Attributes:
-        digest: Of the compressed archive, ``sha256:…``.
-        size: Its bytes.
-        diff_id: The digest of the archive unpacked.
-    """
-
-    digest: str
-    size: int
-    diff_id: str
+    digest: str  #: of the compressed archive, ``sha256:…``
+    size: int  #: its bytes
+    diff_id: str  #: the digest of the archive unpacked
 
 
 class Packing:
@@ -67,7 +62,7 @@ class Packing:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for file in (*folder.glob("*.tar.gz"), *folder.glob("*.partial")):
+        for file in (*folder.glob("*.tar.*"), *folder.glob("*.partial")):
             with suppress(OSError):  # of a push that was given up
                 if file.stat().st_mtime < time.time() - _KEPT:
                     file.unlink()
@@ -85,12 +80,11 @@ class Packing:
         found = noted(self._known).get(_signature(layer))
         return Packed(*found) if found else None
 
-    def pack(self, layer: Contents, told: Callable[[int], None] = lambda _: None) -> Packed:
+    def pack(self, layer: Contents, report: Callable[[int], None] = lambda _: None) -> Packed:
         """Pack a layer.
 
         Args:
-            layer: The layer.
-            told: Called with the number of bytes just packed.
+            report: Called with the number of bytes just packed.
 
         Raises:
             Changed: One of its files has changed since it was looked at.
@@ -98,9 +92,9 @@ class Packing:
         """
         descriptor, name = tempfile.mkstemp(suffix=".partial", dir=self.folder)
         try:
-            with open(descriptor, "wb") as file, ThreadPoolExecutor(1) as pool:
+            with open(descriptor, "wb") as file, ThreadPoolExecutor(_THREADS) as pool:
                 sink = _Sink(file, pool)
-                _write(layer, sink, told)
+                self._write(layer, sink, report)
                 packed = sink.finish()
             os.replace(name, self.path(packed))
         except BaseException:
@@ -108,11 +102,67 @@ class Packing:
                 os.unlink(name)
             raise
         note(self._known, _signature(layer), [packed.digest, packed.size, packed.diff_id])
+        index = self.path(packed).with_suffix(".json")
+        with suppress(OSError):
+            write_file(index, json.dumps(sink.parts), mode=0o600)
         return packed
 
-    def forget(self, packed: Packed) -> None:
-        """Remove an archive, once it was sent."""
-        self.path(packed).unlink(missing_ok=True)
+    def _write(self, layer: Contents, sink: _Sink, report: Callable[[int], None]) -> None:
+        """Write the archive part by part; those of an earlier archive are not packed again."""
+        earlier = {
+            signature: (index.with_suffix(".gz"), *place)
+            for index in self.folder.glob("*.tar.json")
+            for signature, place in noted(index).items()
+        }
+        for items, size in _parts(layer):
+            signature = _signature(replace(layer, items=items, gone=()))
+            found = _taken(*earlier[signature]) if signature in earlier else None
+            if found is not None:
+                sink.copy(*found)
+            else:
+                for item in items:
+                    _add(sink, item)
+            sink.cut(signature if size <= _LARGEST else "")
+            report(sum(item.size for item in items))
+
+    def sent(self) -> None:
+        """Keep the latest archives, for the next push; the rest would only fill the disk."""
+        total = 0
+        with suppress(OSError):
+            archives = self.folder.glob("*.tar.gz")
+            for file in sorted(archives, key=lambda each: each.stat().st_mtime, reverse=True):
+                total += file.stat().st_size
+                if total > _KEPT_SIZE:
+                    file.unlink()
+                    file.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _parts(layer: Contents) -> Iterator[tuple[tuple[LayerItem, ...], int]]:
+    """Yield the archive's members in groups that do not change with what is beside them."""
+    gone = (LayerItem(_whiteout(path)) for path in dict.fromkeys(layer.gone))
+    items = sorted((*layer.items, *gone), key=lambda item: item.path.split("/"))
+    part: list[LayerItem] = []
+    size, top = 0, [""]
+    for item in items:
+        folders = item.path.removeprefix(layer.prefix).split("/")[: _DEPTH + 1]
+        if size > _BLOCK or (size > _LEAST and folders != top):
+            yield tuple(part), size
+            part, size = [], 0
+        part.append(item)
+        size, top = size + tarfile.BLOCKSIZE + item.size, folders
+    if part:
+        yield tuple(part), size
+
+
+def _taken(archive: Path, start: int, end: int) -> tuple[bytes, bytes] | None:
+    """Return a part of an archive as it is and unpacked; None if it is gone or damaged."""
+    try:
+        with open(archive, "rb") as file:
+            file.seek(start)
+            packed = file.read(end - start)
+        return packed, gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error):
+        return None
 
 
 def _signature(layer: Contents) -> str:
@@ -125,63 +175,72 @@ def _signature(layer: Contents) -> str:
     return digest.hexdigest()
 
 
-class _Sink(io.RawIOBase):
-    """Compress what is written, and hash both, while more is read."""
+class _Sink:
+    """Compress what is written in several threads, block by block, and hash both in order.
+
+    Each block is a member of its own, as gzip (RFC 1952) and the engines take them.
+    """
 
     def __init__(self, file: Any, pool: ThreadPoolExecutor) -> None:
         self._file, self._pool = file, pool
-        self._waiting: deque[Future[None]] = deque()
-        self._packing = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)  # 31: gzip, without a time
+        self._waiting: deque[Future[bytes] | bytes | str] = deque()
+        self._block = bytearray()
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
-        self._size = 0
+        self._size = self._start = 0
+        self.parts: dict[str, tuple[int, int]] = {}
 
-    def writable(self) -> bool:
-        return True
+    def write(self, data: bytes) -> None:
+        self._block += data
+        while len(self._block) >= _BLOCK:
+            self._submit(_BLOCK)
 
-    def write(self, data: Any) -> int:
-        self._waiting.append(self._pool.submit(self._pack, bytes(data)))
+    def copy(self, packed: bytes, plain: bytes) -> None:
+        """Take what was packed before; only right behind a cut."""
+        self._plain.update(plain)
+        self._wait(packed)
+
+    def cut(self, name: str) -> None:
+        """End a part, so that the next one begins with a member of its own."""
+        if self._block:
+            self._submit(len(self._block))
+        self._wait(name)
+
+    def _submit(self, size: int) -> None:
+        block = bytes(self._block[:size])
+        del self._block[:size]
+        self._plain.update(block)
+        self._wait(self._pool.submit(_compressed, block))
+
+    def _wait(self, each: Future[bytes] | bytes | str) -> None:
+        self._waiting.append(each)
         if len(self._waiting) > _WAITING:
-            self._waiting.popleft().result()
-        return len(data)
+            self._keep()
 
-    def _pack(self, data: bytes) -> None:
-        self._plain.update(data)
-        self._keep(self._packing.compress(data))
-
-    def _keep(self, data: bytes) -> None:
+    def _keep(self) -> None:
+        each = self._waiting.popleft()
+        if isinstance(each, str):
+            if each:
+                self.parts[each] = self._start, self._size
+            self._start = self._size
+            return
+        data = each if isinstance(each, bytes) else each.result()
         self._packed.update(data)
         self._size += len(data)
         self._file.write(data)
 
     def finish(self) -> Packed:
-        for each in self._waiting:
-            each.result()
-        self._keep(self._packing.flush())
+        self.write(bytes(2 * tarfile.BLOCKSIZE))  # the archive's end
+        self.cut("")
+        while self._waiting:
+            self._keep()
         return Packed(
             f"sha256:{self._packed.hexdigest()}", self._size, f"sha256:{self._plain.hexdigest()}"
         )
 
 
-def _write(layer: Contents, sink: _Sink, told: Callable[[int], None]) -> None:
-    marks = {_whiteout(path): None for path in layer.gone}
-    members: list[tuple[str, Item | None]] = [
-        *((item.path, item) for item in layer.items),
-        *((path, None) for path in marks),
-    ]
-    with tarfile.open(
-        fileobj=sink,
-        mode="w|",
-        bufsize=_BLOCK,
-        format=tarfile.PAX_FORMAT,
-    ) as archive:
-        for path, item in sorted(members, key=lambda member: member[0].split("/")):
-            archive.members = []  # type: ignore[attr-defined]  # tarfile would keep every one
-            info = tarfile.TarInfo(path.lstrip("/"))
-            info.mtime = _TIME
-            if item is None:
-                archive.addfile(info)
-            else:
-                _add(archive, info, item, told)
+def _compressed(block: bytes) -> bytes:
+    packing = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)  # 31: gzip, without a time
+    return packing.compress(block) + packing.flush()
 
 
 def _whiteout(path: str) -> str:
@@ -189,38 +248,42 @@ def _whiteout(path: str) -> str:
     return f"{folder}/{WHITEOUT}{name}"
 
 
-def _add(
-    archive: tarfile.TarFile, info: tarfile.TarInfo, item: Item, told: Callable[[int], None]
-) -> None:
-    info.mode, info.uid, info.gid = item.mode, item.uid, item.gid
+def _add(sink: _Sink, item: LayerItem) -> None:
+    info = tarfile.TarInfo(item.path.lstrip("/"))
+    info.mtime, info.mode, info.uid, info.gid = _TIME, item.mode, item.uid, item.gid
     if item.kind == "folder":
         info.type = tarfile.DIRTYPE
-        archive.addfile(info)
-        return
-    if item.kind == "link":
+    elif item.kind == "link":
         info.type, info.linkname = tarfile.SYMTYPE, item.target
-        archive.addfile(info)
-        return
-    info.size = item.size
+    else:
+        info.size = item.size
     if item.capability:
         words = item.capability.decode("utf-8", "surrogateescape")
-        info.pax_headers = {_CAPABILITY: words}
+        info.pax_headers = {CAPABILITY: words}
+    sink.write(info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape"))
+    if item.kind != "file":
+        return
+    left = item.size
+    for block in _blocks(item):
+        left -= len(block)
+        if left < 0:
+            break
+        sink.write(block)
+    if left:
+        raise _changed(item)
+    sink.write(bytes(-item.size % tarfile.BLOCKSIZE))
+
+
+def _blocks(item: LayerItem) -> Iterator[bytes]:
     if not item.source:
-        archive.addfile(info, io.BytesIO(item.content))
-    else:
-        with open(item.source, "rb") as file:
-            if os.fstat(file.fileno()).st_size != item.size:
-                raise _changed(item)
-            try:
-                archive.addfile(info, file)
-            except OSError as error:
-                if "unexpected end of data" in str(error):
-                    raise _changed(item) from error
-                raise
-    told(item.size)
+        yield item.content
+        return
+    with open(item.source, "rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
 
 
-def _changed(item: Item) -> Changed:
+def _changed(item: LayerItem) -> Changed:
     return Changed(
         f"{item.source} changed while it was read.",
         kept="Nothing was sent.",

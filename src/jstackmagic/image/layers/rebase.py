@@ -1,39 +1,41 @@
-"""Our layers on another base image: whether that is right, and the two lists to write again."""
+"""Our layers on another base image: whether that is right, and the two lists to write again.
+
+One image after another is put on it; each base is read once.
+"""
 
 from __future__ import annotations
 
+import gzip
 import io
 import posixpath
 import re
 import tarfile
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
-from ...model.errors import Stopped
+from ...display.console import Console
+from ...model.errors import JStackMagicError, Stopped
+from ...model.managers import neighbours
+from ...model.reference import Reference, parse
+from ..engine.labels import BASE, BASE_DIGEST
 from ..packages import packages_of
+from ..registry.client import Descriptor, Registry, RegistryImage, opened
+from ..registry.source import image_of, layers_of, read_root
+from ..root import Changes, Kind, Root, changes_of
 from . import normal, system
+from .assemble import OurLayer, assemble, ours_of
+from .base import Base
 from .gather import HISTORY
-from .select import Contents, Item
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ..registry.client import Descriptor, Registry
-    from ..root import Changes, Kind, Root
-    from .assemble import OurLayer
-    from .base import Base
+from .making import Made, packing, send_to, sending, too_many
+from .pack import Packing
+from .select import Contents, LayerItem
 
 _OWN_HISTORY = re.compile(r".*/conda-meta/history")
 
 
 def obstacles(ours: Iterable[OurLayer], old: Base, new: Base) -> Iterator[str]:
-    """Yield why our layers cannot be put on another base image, from the manifests.
-
-    Args:
-        ours: The layers.
-        old: The base that they were made for.
-        new: The other base.
-    """
+    """Yield why our layers cannot be put on another base image, from the manifests."""
     if old.image.platform != new.image.platform:
         yield (
             f"{new.image.name} is for {new.image.platform}, and the image for {old.image.platform}."
@@ -72,7 +74,7 @@ def _python(layer: OurLayer, new: Base) -> Iterator[str]:
 
 def _packages(layer: OurLayer, old: Root, new: Root) -> Iterator[str]:
     """Compare the base's packages that the layer replaces, removes or would hide."""
-    managers = ("apt",) if layer.manager == "apt" else ("conda", "pip")
+    managers = neighbours(layer.manager)
     bases = [
         {
             (p.manager, p.name): f"{p.version} {p.build}".rstrip()
@@ -91,13 +93,7 @@ def _packages(layer: OurLayer, old: Root, new: Root) -> Iterator[str]:
 
 
 def clashes(changes: Changes, old: Root, new: Root) -> Iterator[str]:
-    """Yield the files of a layer of ours that the other base has in another version.
-
-    Args:
-        changes: The layer.
-        old: The base that it was made for.
-        new: The other base.
-    """
+    """Yield the files of a layer of ours that the other base has in another version."""
     for path, entry in changes.root.entries.items():
         was, now = old.entries.get(path), new.entries.get(path)
         if entry.kind == "folder" or now is None:
@@ -127,17 +123,15 @@ def carried_over(
         RegistryError: The layer cannot be read.
         Stopped: The two have changed the same thing in different ways.
     """
-    import zlib
-
-    unpacked = zlib.decompress(b"".join(registry.blob(described)), 31)
-    items: dict[str, Item] = {}
+    unpacked = gzip.decompress(b"".join(registry.blob(described)))
+    items: dict[str, LayerItem] = {}
     with tarfile.open(fileobj=io.BytesIO(unpacked)) as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isfile() else None
             kind: Kind = "file" if member.isfile() else "folder" if member.isdir() else "link"
             path = posixpath.normpath(f"/{member.name}")
             content = file.read() if file else b""
-            items[path] = Item(
+            items[path] = LayerItem(
                 path, kind, member.mode, member.uid, member.gid, member.linkname,
                 content=content, size=len(content),
             )  # fmt: skip
@@ -168,8 +162,8 @@ def _carried(path: str, ours: bytes, old: Root, new: Root, faults: list[str]) ->
     if path in (row[1] for row in system.ACCOUNTS):
         return ours
     if _OWN_HISTORY.fullmatch(path):
-        start = normal.conda_history(was)
-        return normal.conda_history(now) + ours.removeprefix(start) if now else ours
+        start = normal.masked(was)
+        return normal.masked(now) + ours.removeprefix(start) if now else ours
     if not _same(path, old, new):
         faults.append(f"{path} is another in the new base, and has to be made again there.")
     return ours
@@ -180,9 +174,136 @@ def _same(path: str, old: Root, new: Root) -> bool:
     return (one.sha256 if one else "") == (other.sha256 if other else "")
 
 
-def _add_locked(items: dict[str, Item], old: Root, new: Root) -> None:
+def _add_locked(items: dict[str, LayerItem], old: Root, new: Root) -> None:
     for path, shadow, fields in system.ACCOUNTS:
         if path in items and shadow in items and shadow in new.contents:
             names = normal.accounts(old.contents.get(path, b""), items[path].content)[1]
             content = normal.locked(new.contents[shadow], names, fields)
             items[shadow] = replace(items[shadow], content=content, size=len(content))
+
+
+# One image after another
+
+
+@dataclass(frozen=True, slots=True)
+class RebaseOutcome:
+    """The outcome for one image."""
+
+    image: str  #: its name
+    state: str  #: ``done``, ``would be``, ``is already`` or ``no``
+    reasons: tuple[str, ...] = ()  #: why not, a sentence each
+    digest: str = ""  #: its new digest in the registry
+    size: int = 0  #: the bytes that were sent
+
+
+def rebase(
+    tags: Sequence[Reference], onto: Reference, console: Console, *, dry_run: bool
+) -> Iterator[RebaseOutcome]:
+    """Rebase images, one after another; yield the outcome of each.
+
+    Args:
+        dry_run: Whether to send nothing, and to read manifests alone.
+
+    Raises:
+        RegistryError: The new base cannot be read; of a single image, that it cannot.
+    """
+    with ExitStack() as stack:
+        one = _Rebasing(stack, onto, console, dry_run=dry_run)
+        for tag in tags:
+            try:
+                yield one.rebase(tag)
+            except JStackMagicError as error:  # noqa: PERF203 - each image has its own reason
+                if len(tags) == 1 and not isinstance(error, Stopped):
+                    raise
+                yield RebaseOutcome(str(tag), "no", (error.problem,))
+
+
+class _Rebasing:
+    def __init__(
+        self, stack: ExitStack, onto: Reference, console: Console, *, dry_run: bool
+    ) -> None:
+        self._stack, self._console, self._dry_run = stack, console, dry_run
+        self._registries: dict[str, Registry] = {}
+        self._bases: dict[str, Base] = {}
+        self._new = self._base(onto)
+
+    def _opened(self, reference: Reference) -> Registry:
+        known = self._registries.get(reference.registry)
+        if known is None:
+            known = self._stack.enter_context(opened(reference))
+            self._registries[reference.registry] = known
+        return Registry(reference, known.connection)
+
+    def _base(self, reference: Reference) -> Base:
+        if str(reference) not in self._bases:
+            registry = self._opened(reference)
+            image = image_of(registry)
+            root = read_root(registry, image, self._console)
+            self._bases[str(reference)] = Base(registry, image, root)
+        return self._bases[str(reference)]
+
+    def rebase(self, tag: Reference) -> RebaseOutcome:
+        target = self._opened(tag)
+        image = image_of(target)
+        ours, below = ours_of(image.layers), image.labels.get(BASE, "")
+        if not ours or not below:
+            raise Stopped(f"{tag} was not made by %envimage push.", kept="It is what it was.")
+        digest = image.labels.get(BASE_DIGEST, "")
+        if digest == self._new.image.digest:
+            return RebaseOutcome(str(tag), "is already", digest=image.digest)
+        name = parse(below)
+        old = self._base(Reference(name.name, name.tag, digest))
+        found = (*too_many(self._new.image, len(ours)), *obstacles(ours, old, self._new))
+        if found:
+            return RebaseOutcome(str(tag), "no", found)
+        if self._dry_run:
+            return RebaseOutcome(str(tag), "would be")
+        with sending(str(tag)):
+            store = packing()
+            made = self._made(store, target, image, ours, old.root)
+        if isinstance(made, tuple):
+            return RebaseOutcome(str(tag), "no", made)
+        labels = {  # those of the old base were its own
+            **dict(image.labels.items() - old.image.labels.items()),
+            BASE: str(self._new.image.name).partition("@")[0],
+            BASE_DIGEST: self._new.image.digest,
+        }
+        built = assemble(self._new.image, made, labels, str(image.config.get("created", "")))
+        sent = send_to(tag, self._new, Made(built, store, lambda _: None), self._console)
+        return RebaseOutcome(str(tag), "done", (), sent.digest, sent.size)
+
+    def _made(
+        self,
+        store: Packing,
+        target: Registry,
+        image: RegistryImage,
+        ours: list[OurLayer],
+        old: Root,
+    ) -> list[OurLayer] | tuple[str, ...]:
+        """Return the layers for the new base, or why they cannot be."""
+        made, new = [], self._new
+        layers = layers_of(target, image)
+        # what lies below an environment is all that its layers have
+        moved = self._moved(old)
+        for number, layer in enumerate(ours, len(image.layers) - len(ours)):
+            if is_list(layer):
+                contents = carried_over(layer, target, image.layers[number], old, new.root)
+                made.append(OurLayer.of(contents, store.pack(contents)))
+                continue
+            if any(path.startswith(f"{layer.prefix}/") for path in moved):
+                found = tuple(clashes(changes_of(layers[number]), old, new.root))
+                if found:
+                    return found
+            made.append(layer)
+        return made
+
+    def _moved(self, old: Root) -> set[str]:
+        """Return the paths of the new base that are otherwise in an older one, or are not there."""
+        known: set[str] | None = old.derived.get("moved")
+        if known is None:
+            known = old.derived["moved"] = {
+                path
+                for path, now in self._new.root.entries.items()
+                if (was := old.entries.get(path)) is None or was.what != now.what
+            }
+        return known

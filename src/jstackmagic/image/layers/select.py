@@ -3,71 +3,44 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ..root import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-
-    from ..root import Root
+from ..root import Kind, Root
 
 WHITEOUT = ".wh."
 """OCI's prefix of the name of a file that a layer removes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One file, folder or link for a layer.
+class LayerItem:
+    """One file, folder or link for a layer."""
 
-    Attributes:
-        path: Its path in the image: absolute, with its folder's links followed.
-        kind: What it is.
-        mode: Permission bits.
-        uid: Its owner's number.
-        gid: Its group's number.
-        target: The target of a link.
-        source: The file here that has the content; empty where `content` is it.
-        content: The content, if it differs from the file's.
-        size: The content's size in bytes.
-        stamp: A value that changes when the file's content may have changed.
-        capability: The value of its attribute ``security.capability``.
-    """
-
-    path: str
+    path: str  #: its path in the image: absolute, with its folder's links followed
     kind: Kind = "file"
-    mode: int = 0o644
+    mode: int = 0o644  #: permission bits
     uid: int = 0
-    gid: int = 0
-    target: str = ""
-    source: str = ""
-    content: bytes = b""
-    size: int = 0
-    stamp: tuple[int, ...] = ()
-    capability: bytes = b""
+    gid: int = 0  #: its group's number
+    target: str = ""  #: the target of a link
+    source: str = ""  #: the file here that has the content; empty where `content` is it
+    content: bytes = b""  #: the content, if it differs from the file's
+    size: int = 0  #: the content's size in bytes
+    stamp: tuple[int, ...] = ()  #: a value that changes when the file's content may have changed
+    capability: bytes = b""  #: the value of its attribute ``security.capability``
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """One layer, before it is packed.
+    """One layer, before it is packed."""
 
-    Attributes:
-        manager: The packages' manager; empty for the histories.
-        prefix: The environment's prefix; empty for the system.
-        items: Its files by path, in order.
-        gone: The paths that it removes, in order.
-        packages: Name, version in the base and version here of each package; a version is empty
-            where there is none.
-        python: The minor version that the packages were installed for.
-    """
-
-    manager: str
-    prefix: str
-    items: tuple[Item, ...] = ()
-    gone: tuple[str, ...] = ()
+    manager: str  #: the packages' manager; empty for the histories
+    prefix: str  #: the environment's prefix; empty for the system
+    items: tuple[LayerItem, ...] = ()  #: its files by path, in order
+    gone: tuple[str, ...] = ()  #: the paths that it removes, in order
+    #: name, version in the base and version here of each package; a version is empty where there is
+    #: none
     packages: tuple[tuple[str, str, str], ...] = ()
-    python: str = ""
+    python: str = ""  #: the minor version that the packages were installed for
 
     @property
     def size(self) -> int:
@@ -87,21 +60,15 @@ def title_of(manager: str, prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """The owner of an environment's files in the image, and the right to write to them.
-
-    Attributes:
-        uid: The owner's number.
-        gid: The group's number.
-        shared: Whether the group may write, as the Docker Stacks' ``fix-permissions`` arranges.
-        set_group: Whether new files in a folder get its group.
-    """
+    """The owner of an environment's files in the image, and the right to write to them."""
 
     uid: int = 0
-    gid: int = 0
+    gid: int = 0  #: the group's number
+    #: whether the group may write, as the Docker Stacks' ``fix-permissions`` arranges
     shared: bool = False
-    set_group: bool = False
+    set_group: bool = False  #: whether new files in a folder get its group
 
-    def of(self, item: Item) -> Item:
+    def of(self, item: LayerItem) -> LayerItem:
         """Return an item as this owner's: the umask of whoever installed it does not count."""
         group = 0o020 if self.shared else 0
         if item.kind == "folder":
@@ -119,8 +86,6 @@ def ownership(prefix: str, base: Root, user: tuple[int, int]) -> Ownership:
     A new environment belongs to the owner of its folder ``envs``, or else to the image's user.
 
     Args:
-        prefix: The environment's.
-        base: The base image.
         user: The numbers of the image's user and group.
     """
     for folder in (prefix, posixpath.dirname(prefix), posixpath.dirname(posixpath.dirname(prefix))):
@@ -134,29 +99,26 @@ def ownership(prefix: str, base: Root, user: tuple[int, int]) -> Ownership:
 
 def contents(
     shell: Contents,
-    wanted: Iterable[Item],
+    wanted: Iterable[LayerItem],
     had: Iterable[str],
     base: Root,
     *,
-    folder: Callable[[str], Item],
+    folder: Callable[[str], LayerItem],
     is_here: Callable[[str], bool],
-    sha256: Callable[[Item], str],
+    sha256: Callable[[LayerItem], str],
 ) -> Contents:
     """Fill a layer with the files that the base image lacks, and remove those that are gone.
 
     Args:
-        shell: The layer, empty.
-        wanted: The files of its packages here.
         had: The files in the base image of packages that it replaces or removes.
-        base: The base image.
         folder: Returns a folder of here as an item.
         is_here: Returns whether a path exists here.
         sha256: Returns the hash of an item's content, in hexadecimal.
     """
     by_path = {item.path: item for item in wanted}
-    for path in tuple(by_path):
-        for above in _parents(path):
-            if above in by_path:
+    for inner in {posixpath.dirname(path) for path in by_path}:
+        for above in (inner, *_parents(inner)):
+            if above in by_path or above == "/":
                 continue
             known = base.entries.get(above)
             # a folder that is there stays whose it is
@@ -174,7 +136,7 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _is_there(item: Item, base: Root, sha256: Callable[[Item], str]) -> bool:
+def _is_there(item: LayerItem, base: Root, sha256: Callable[[LayerItem], str]) -> bool:
     """Return whether the base image has an item as it is."""
     known = base.entries.get(item.path)
     if known is None or known.kind != item.kind:
@@ -185,7 +147,8 @@ def _is_there(item: Item, base: Root, sha256: Callable[[Item], str]) -> bool:
         return item.kind == "folder" and (known.uid, known.gid) == (item.uid, item.gid)
     if item.kind == "folder":
         return True
-    return not item.capability and known.size == item.size and known.sha256 == sha256(item)
+    same = known.capability == item.capability and known.size == item.size
+    return same and known.sha256 == sha256(item)
 
 
 def _gone(

@@ -4,51 +4,37 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO
 
-from ...display.progress import Progress
-from ...io.files import replace_folder
+from ...display.console import ByteCount, Console
+from ...io.files import replace_folder, write_file
 from ...model.reference import Reference
-from ..registry.client import MANIFEST, Registry
+from ..registry.client import MANIFEST, Descriptor, Registry, digest_of
 from ..registry.connection import RegistryError
 from ..registry.notes import note, noted
 from ..registry.source import Blocks
-from .assemble import digest_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ...display.console import Console
-    from ..registry.client import Descriptor
-    from .assemble import Assembled
-    from .pack import Packing
+from .assemble import Assembled
+from .pack import Packing
 
 _REPOSITORIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The result of sending.
+class SentImage:
+    """The result of sending."""
 
-    Attributes:
-        digest: The image's digest in its registry.
-        size: The bytes that went to the registry.
-        layers: The number of our layers that went there.
-        mounted: The number of layers that the registry took from other repositories.
-        copied: The number of the base's layers that were copied from its registry.
-    """
-
-    digest: str
-    size: int = 0
-    layers: int = 0
-    mounted: int = 0
-    copied: int = 0
+    digest: str  #: the image's digest in its registry
+    size: int = 0  #: the bytes that went to the registry
+    layers: int = 0  #: the number of our layers that went there
+    mounted: int = 0  #: the number of layers that the registry took from other repositories
+    copied: int = 0  #: the number of the base's layers that were copied from its registry
 
 
 def send(
@@ -62,17 +48,11 @@ def send(
     console: Console,
     share: str = "",
     trust: bool = True,
-) -> Sent:
+) -> SentImage:
     """Send an image; the tag is set last of all, so that it is the old image until then.
 
     Args:
-        image: Which.
-        target: The repository.
-        tag: Its name there.
-        source: Where its base is.
-        packing: Has the archives of our layers.
         pack: Packs the layer of a digest, if its archive is not there any more.
-        console: Shows the progress.
         share: A repository of the same registry that all users' layers are put into, and taken
             from.
         trust: Whether a repository has the layers that its images name. A registry that was
@@ -85,9 +65,11 @@ def send(
     notes, beside = packing.folder / "uploads.json", packing.folder / "pushed.json"
     here = source.connection.registry == target.connection.registry
     # by repository, the last image that was sent there from here, and our layers in it
-    known = {key: said for key, said in noted(beside).items() if _is_of(key, target)}
+    head = f"{target.connection.registry} "
+    known = {key: said for key, said in noted(beside).items() if key.startswith(head)}
     there = target.layers_of(tag) if trust else set()
-    last = known.get(_key(target))
+    key = f"{head}{target.repository}"
+    last = known.get(key)
     if trust and last and not there.issuperset(each.digest for each in image.base if not each.urls):
         there |= target.layers_of(last["image"])
     mounted = 0
@@ -96,7 +78,7 @@ def send(
         if described.urls or described.digest in there or target.has(described.digest):
             continue
         # of the base's layers only the base's own repository is sure to have them
-        if here and target.mount(described.digest, source.repository):
+        if here and _mounted(target, described.digest, source.repository):
             mounted += 1
         else:
             missing.append(described)
@@ -117,22 +99,14 @@ def send(
             ours[digest] = layer
     total = sum(each.size for each in missing)
     total += sum(layer.packed.size for layer in ours.values())
-    sent = 0
-
-    def told(size: int) -> None:
-        nonlocal sent
-        sent += size
-        console.progress(Progress("Sending", str(target.name), sent, total, "bytes"))
-
-    try:
+    with ByteCount(console, "Sending", str(target.name), total) as report:
         for described in missing:
             with _fetched(source, described, packing.folder) as path:
-                target.upload(path, described.digest, told, notes)
+                target.upload(path, described.digest, report, notes)
         for digest, layer in ours.items():
             pack(digest)
-            target.upload(packing.path(layer.packed), digest, told, notes)
-    finally:
-        console.progress(None)
+            target.upload(packing.path(layer.packed), digest, report, notes)
+    sent = report.done
     config = digest_of(image.config)
     if not target.has(config):
         with tempfile.NamedTemporaryFile(dir=packing.folder, suffix=".partial") as file:
@@ -150,22 +124,14 @@ def send(
         )
     target.cancel()
     layers = [layer.packed.digest for layer in image.ours]
-    note(beside, _key(target), {"image": digest, "layers": layers}, most=_REPOSITORIES)
+    note(beside, key, {"image": digest, "layers": layers}, most=_REPOSITORIES)
     shared = Registry(Reference(f"{target.name.registry}/{share}"), target.connection)
+    packing.sent()
     for layer in image.ours:
-        packing.forget(layer.packed)
         if share and layer.manager and layer.packed.digest not in shared_already:
             _mounted(shared, layer.packed.digest, target.repository)
     shared.cancel()
-    return Sent(digest, sent + len(image.manifest), len(ours), mounted, len(missing))
-
-
-def _key(target: Registry) -> str:
-    return f"{target.connection.registry} {target.repository}"
-
-
-def _is_of(key: str, target: Registry) -> bool:
-    return key.startswith(f"{target.connection.registry} ")
+    return SentImage(digest, sent + len(image.manifest), len(ours), mounted, len(missing))
 
 
 def _mounted(target: Registry, digest: str, source: str) -> bool:
@@ -202,13 +168,7 @@ def write_layout(
     The archive has a ``manifest.json``, too: Docker before 25 loads nothing else.
 
     Args:
-        image: Which.
-        path: The path.
-        name: Its name when it is loaded.
-        source: Where its base is.
-        packing: Has the archives of our layers.
         pack: Packs the layer of a digest, if its archive is not there any more.
-        console: Shows the progress.
 
     Returns:
         Its size in bytes.
@@ -218,12 +178,7 @@ def write_layout(
         OSError: It cannot be written; the old file stays as it was.
     """
     total = sum(each.size for each in image.base) + sum(o.packed.size for o in image.ours)
-    done = 0
-
-    def told(size: int) -> None:
-        nonlocal done
-        done += size
-        console.progress(Progress("Writing", path.name, done, total, "bytes"))
+    report = ByteCount(console, "Writing", path.name, total)
 
     def fill(add: Callable[[str, int, Iterator[bytes]], None]) -> None:
         for blob, content in _files(image, name):
@@ -231,21 +186,19 @@ def write_layout(
         for described in {each.digest: each for each in image.base}.values():
             if not described.urls:
                 add(_blob(described.digest), described.size, source.blob(described))
-                told(described.size)
+                report(described.size)
         for digest, layer in {each.packed.digest: each for each in image.ours}.items():
             pack(digest)
             with open(packing.path(layer.packed), "rb") as file:
                 add(_blob(digest), layer.packed.size, iter(lambda: file.read(2**20), b""))
-            packing.forget(layer.packed)
-            told(layer.packed.size)
+            report(layer.packed.size)
 
-    try:
+    with report:
         if path.suffix == ".tar":
-            _as_archive(path, fill)
+            write_file(path, partial(_as_archive, fill), mode=0o644)
         else:
             replace_folder(path, lambda folder: fill(_FolderOf(folder)))
-    finally:
-        console.progress(None)
+    packing.sent()
     return total
 
 
@@ -283,30 +236,17 @@ class _FolderOf:
             file.writelines(blocks)
 
 
-def _as_archive(path: Path, fill: Callable[[Any], None]) -> None:
-    descriptor, partial = tempfile.mkstemp(
-        prefix=f".{path.name[:100]}.", suffix=".partial", dir=path.parent
-    )
-    try:
-        with (
-            open(descriptor, "wb") as file,
-            tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
-        ):
-            # else skopeo makes them, and gives them to root: only root may
-            for folder in ("blobs", "blobs/sha256"):
-                info = tarfile.TarInfo(folder)
-                info.type, info.mode = tarfile.DIRTYPE, 0o755
-                archive.addfile(info)
+def _as_archive(fill: Callable[[Any], None], file: BinaryIO) -> None:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        # else skopeo makes them, and gives them to root: only root may
+        for folder in ("blobs", "blobs/sha256"):
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(info)
 
-            def add(name: str, size: int, blocks: Iterator[bytes]) -> None:
-                info = tarfile.TarInfo(name)
-                info.size = size
-                archive.addfile(info, io.BufferedReader(Blocks(blocks)))
+        def add(name: str, size: int, blocks: Iterator[bytes]) -> None:
+            info = tarfile.TarInfo(name)
+            info.size = size
+            archive.addfile(info, io.BufferedReader(Blocks(blocks)))
 
-            fill(add)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(partial)
-        raise
+        fill(add)

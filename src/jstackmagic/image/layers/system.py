@@ -6,20 +6,16 @@ import glob
 import hashlib
 import os
 import re
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from ...where.packages import dpkg_folder
 from .. import asroot
+from ..root import Root
 from . import disk
+from .disk import Fault
 from .normal import accounts, locked, paragraphs
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from ..root import Root
-    from .disk import Fault
-    from .select import Item
+from .select import LayerItem
 
 STATUS = "/var/lib/dpkg/status"
 MARKS = "/var/lib/apt/extended_states"
@@ -43,10 +39,6 @@ class Shipped:
     """Files of a Debian package that this user may not read, as the package brought them.
 
     Those that were changed since may hold what is for root alone, and are in no image.
-
-    Args:
-        name: The package's name, with ``:ARCHITECTURE`` if that is a foreign one.
-        architecture: Its architecture.
     """
 
     def __init__(self, name: str, architecture: str) -> None:
@@ -90,11 +82,10 @@ def owned(name: str, architecture: str) -> tuple[str, ...]:
 
 def made_by_scripts(
     base: Root, spans: Sequence[tuple[float, float]], known: Collection[str], fault: Fault
-) -> Iterator[Item]:
+) -> Iterator[LayerItem]:
     """Yield what packages' scripts changed: alternatives, links of units, triggers' caches.
 
     Args:
-        base: The base image.
         spans: The recorded times of Debian installs.
         known: Environments, which are not the system's, and files that are in the layer already.
         fault: Called with the paths that cannot be in an image.
@@ -113,14 +104,13 @@ def made_by_scripts(
             yield made
 
 
-def state(base: Root, moved: Collection[str]) -> Iterator[Item]:
+def state(base: Root, moved: Collection[str]) -> Iterator[LayerItem]:
     """Yield the system's state: dpkg's and apt's lists, the accounts.
 
     They are the base's own, except for recorded packages: other packages here are not in the
     image, and no list may contain them.
 
     Args:
-        base: The base image.
         moved: The names of the packages that were installed, changed or removed.
     """
     for path in (STATUS, MARKS):
@@ -143,11 +133,11 @@ def state(base: Root, moved: Collection[str]) -> Iterator[Item]:
             yield disk.text(shadow, secret, _as_in(base, shadow))
 
 
-def _as_in(base: Root, path: str) -> Item:
-    from .select import Item
+def _as_in(base: Root, path: str) -> LayerItem:
+    from .select import LayerItem
 
     entry = base.entries[path]
-    return Item(path, mode=entry.mode, uid=entry.uid, gid=entry.gid)
+    return LayerItem(path, mode=entry.mode, uid=entry.uid, gid=entry.gid)
 
 
 def _nothing(_: str) -> None:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from ...model.environment import Environment
 from ...model.errors import JStackMagicError
 from ...model.managers import is_system, metadata_path
+from ...model.packages import ManagerName, Package
+from ...where.distributions import METADATA
 from ...where.host import look
 from ...where.packages import metadata_of
-from ..engine.client import Engine, connect, speaking
+from ..engine.client import ContainerEngine, connect, speaking
 from ..engine.container import Container, this_container
 from ..engine.roots import container_of, files_below, is_there
 from ..packages import DEBIAN, packages_of
 from ..root import Root
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from ...model.environment import Environment
-    from ...model.packages import ManagerName, Package
-
-_METADATA = (".dist-info", ".egg-info")
 
 
 def brought_here() -> Brought | None:
@@ -46,13 +41,9 @@ class Brought:
     conda's and Debian's metadata are small and are read out of the image. Python's lie among the
     libraries, which can be gigabytes: of them only what is no longer as it was is read, by the list
     of changes that the engine keeps of every container.
-
-    Attributes:
-        engine: The engine that has both.
-        container: This container.
     """
 
-    engine: Engine
+    engine: ContainerEngine  #: the engine that has both
     container: Container
 
     @property
@@ -64,11 +55,6 @@ class Brought:
         self, environment: Environment, manager: ManagerName, here: Sequence[Package]
     ) -> list[Package] | None:
         """Return one manager's packages; None if they are on a volume or newer than the image.
-
-        Args:
-            environment: The environment; apt's packages are the system's.
-            manager: The manager.
-            here: That manager's packages as they are now.
 
         Raises:
             EngineError: The engine cannot be asked.
@@ -99,7 +85,7 @@ class Brought:
         lost = [
             path
             for path, kind in self._changes.items()
-            if kind != _ADDED and path.endswith(_METADATA) and os.path.dirname(path) in libraries
+            if kind != _ADDED and path.endswith(METADATA) and os.path.dirname(path) in libraries
         ]
         prefix = os.path.realpath(environment.prefix)
         was = packages_of(self._files(created, lost), prefix, ("pip",))

@@ -6,78 +6,65 @@ import json
 import os
 import posixpath
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ...model.environment import Environment
+from ...display.console import Console
+from ...model.environment import Environment, EnvironmentRef
 from ...model.errors import UnknownEnvironment
 from ...model.ledger import fold
 from ...model.managers import of_environment, of_system
-from ...model.packages import PackageSet
+from ...model.packages import ManagerName, Package, PackageSet
+from ...model.recipe import Recipe
 from ...model.record import Record
 from ...where.environment import detect
 from ...where.ours import OWN, described, needs_of, ours_here
 from ...where.packages import read_details, read_packages
 from ..engine.roots import fetch
-from ..packages import packages_of, survey
+from ..packages import ImageWitness, packages_of, survey
 from ..root import Root
 from . import deep as deeply
-from .disk import disk_root
-from .facts import View, dangling, facts, kind_of, nameless, variables
+from .facts import SideView, dangling, facts, kind_of, nameless, variables
+from .here import disk_root
 from .proof import Proof, Side, Ways, absent, differences, unreadable
-from .sides import Here, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from ...display.console import Console
-    from ...model.environment import EnvironmentRef
-    from ...model.packages import ManagerName, Package
-    from ...model.recipe import Recipe
-    from .brought import Brought
+from .sides import ImageTarget, ThisSide
 
 
 def prove(
-    target: Target,
-    here: Here,
+    target: ImageTarget,
+    here: ThisSide,
     records: Sequence[Record],
     *,
     deep: bool,
     console: Console,
-    brought: Callable[[], Brought | None] = lambda: None,
 ) -> Proof:
     """Compare this side with an image.
 
     Args:
-        target: The image.
-        here: This side.
-        records: The history, to find what fixes a difference.
         deep: Also compare every file, and import the added packages.
-        console: Shows the progress.
-        brought: Returns what the image of this container brought.
 
     Raises:
         EngineError: The engine cannot be asked.
     """
     console.say(f"Comparing with {target.name} …")
-    return _Comparison(target, here, tuple(records), deep=deep).proof(console, brought)
+    return _Comparison(target, here, tuple(records), deep=deep).proof(console)
 
 
 @dataclass
 class _Comparison:
-    target: Target
-    here: Here
+    target: ImageTarget
+    here: ThisSide
     records: tuple[Record, ...]
     deep: bool
     unread: list[str] = field(default_factory=list)
 
-    def proof(self, console: Console, brought: Callable[[], Brought | None]) -> Proof:
+    def proof(self, console: Console) -> Proof:
         environments = tuple(self._environments())
         sides = self._sides(environments)
         if not self.here.away:
-            sides = _set_ours_apart(environments, sides, fold(self.records), brought)
+            sides = _set_ours_apart(environments, sides, fold(self.records), self.here.base)
         view, image, moved = self._views(sides)
         # the engine puts files back, and no registry
         can_restore = self.here.whole and not self.here.away and self.target.engine is not None
@@ -118,6 +105,7 @@ class _Comparison:
             named={fact.name for fact in proof.facts},
             lone=self._lone(sides),
             whole=self.here.whole,
+            mounted=self.here.mounted,
             compiled=partial(self._compiled, environments),
         )
         files = deeply.contents(compared)
@@ -234,13 +222,13 @@ class _Comparison:
 
     # -- their files
 
-    def _views(self, sides: Sequence[Side]) -> tuple[View, View, frozenset[str]]:
+    def _views(self, sides: Sequence[Side]) -> tuple[SideView, SideView, frozenset[str]]:
         """Return both sides' files: all, or those of the environments that are compared."""
         image = self.target.view
         if self.here.whole:
             view = self.here.view or self._read("/")
             return view, image, frozenset()
-        view = View(Root(), on_disk=True)
+        view = SideView(Root(), on_disk=True)
         there = Root(unread=list(image.root.unread))
         moved = set()
         for side in sides:
@@ -257,18 +245,20 @@ class _Comparison:
                 there.entries[name] = image.root.entries[path]
                 if path in image.root.contents:
                     there.contents[name] = image.root.contents[path]
-        return view, View(there), frozenset(moved)
+        return view, SideView(there), frozenset(moved)
 
-    def _read(self, folder: str) -> View:
+    def _read(self, folder: str) -> SideView:
         wanted: Callable[[str], bool] = (
             (lambda _: True)
             if self.deep
             else (lambda path: bool(kind_of(path)) or path.startswith("/usr/local/bin/"))
         )
         there = self.target.view.root
-        return View(disk_root(folder, is_wanted=wanted, like=there), on_disk=True)
+        return SideView(disk_root(folder, is_wanted=wanted, like=there), on_disk=True)
 
-    def _unread(self, sides: Sequence[Side], view: View, image: View, ways: Ways) -> Iterator[str]:
+    def _unread(
+        self, sides: Sequence[Side], view: SideView, image: SideView, ways: Ways
+    ) -> Iterator[str]:
         yield from (*self.here.unread, *self.unread)
         for each, where in ((view, "here"), (image, "in the image")):
             yield from each.root.unread
@@ -322,10 +312,14 @@ class _Comparison:
 
 
 def _other_code(python: str, listing: Path, paths: Sequence[str]) -> Sequence[str]:
+    import inspect
+
     from ...io import process
     from ...model.plan import Command
+    from ...where import compiled
 
-    captured = process.capture(Command((python, "-I", "-c", deeply.SAME_CODE, str(listing))))
+    program = inspect.getsource(compiled) + deeply.SAME_CODE
+    captured = process.capture(Command((python, "-I", "-c", program, str(listing))))
     try:
         found: list[str] = json.loads(captured.stdout)
     except ValueError:
@@ -348,7 +342,7 @@ def only_there(image: Root, known: set[str], ways: Ways) -> Iterator[str]:
             )
 
 
-def place_in(image: View, environment: EnvironmentRef) -> str:
+def place_in(image: SideView, environment: EnvironmentRef) -> str:
     """Return an environment's path in an image.
 
     It is the path here or, seen from outside a container, the path in the recipe: in the image's
@@ -378,7 +372,7 @@ def names_of(prefixes: set[str]) -> Mapping[str, str]:
 
 
 def paths_of(
-    explained: deeply.Explained, here: View, image: View, places: Mapping[str, str]
+    explained: deeply.Explained, here: SideView, image: SideView, places: Mapping[str, str]
 ) -> set[str]:
     """Return the files of the packages that differ: no fact of their own."""
     names = {name for _, (_, name) in explained}
@@ -395,15 +389,16 @@ def _set_ours_apart(
     environments: Sequence[Environment],
     sides: Sequence[Side],
     recipe: Recipe,
-    brought: Callable[[], Brought | None],
+    base: Root | None,
 ) -> list[Side]:
     """Return the sides, each with those of our own packages that the image does not have."""
     known = {environment.ref: environment for environment in environments}
+    witness = ImageWitness(base, "the image of this container") if base is not None else None
     found = []
     for side in sides:
         ours: tuple[Package, ...] = ()
         if side.environment is not None and side.image is not None and OWN not in side.image:
-            ours = ours_here(known[side.environment], side.here, recipe, brought)
+            ours = ours_here(known[side.environment], side.here, recipe, lambda: witness)
         missing = tuple(package for package in ours if package.key not in (side.image or ()))
         found.append(replace(side, ours=missing))
     return found

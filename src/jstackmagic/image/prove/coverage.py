@@ -13,7 +13,7 @@ COVERAGE: tuple[tuple[str, str, str], ...] = (
         "packages",
         "conda's by version, build and channel; Python's by version and origin; Debian's by version"
         " and architecture, and what apt holds",
-        "every file that a package owns: content, mode, owner, where a link leads",
+        "every file that a package owns: content, mode, owner, capabilities, where a link leads",
     ),
     (
         "import path",
@@ -23,8 +23,9 @@ COVERAGE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "settings",
-        "conda-meta/pinned and frozen, .condarc, .mambarc, pip.conf, uv.toml, EXTERNALLY-MANAGED,"
-        " and /etc/apt, /etc/dpkg, /etc/conda, by content",
+        "conda-meta/pinned, frozen and state, .condarc, .mambarc, pip.conf, uv.toml,"
+        " EXTERNALLY-MANAGED, /etc/apt, /etc/dpkg, /etc/conda, and dpkg's foreign architectures,"
+        " by content",
         "mode and owner",
     ),
     ("kernels", "every kernels/*/kernel.json, by what it says", "the files beside it"),
@@ -35,13 +36,14 @@ COVERAGE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "configuration",
-        "ENV, ENTRYPOINT, CMD, USER, WORKDIR, EXPOSE, VOLUME, against the base's",
+        "ENV, ENTRYPOINT, CMD, USER, WORKDIR, EXPOSE, VOLUME, HEALTHCHECK, STOPSIGNAL, ONBUILD,"
+        " against the base's",
         "",
     ),
     (
         "the rest",
         "",
-        "every file below /bin, /etc, /lib, /opt, /sbin, /usr and /var/lib, a package's or not",
+        "every other file, a package's or not",
     ),
     (
         "unreadable",
@@ -50,10 +52,11 @@ COVERAGE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "out of sight",
-        "home folders beside ~/.local, environments and settings; what is mounted; /tmp, /run,"
-        " /srv, /var/cache, /var/log; users and groups; what the engine, start.sh and the managers'"
-        " triggers write while a container runs; the group and its rights inside of an environment,"
-        " which fix-permissions sets",
+        "home folders beside libraries in ~/.local, environments and settings; what is mounted;"
+        " /tmp, /run, /var beside /var/lib; users and groups; apt's marks beside holds; what"
+        " the engine, start.sh and the managers' triggers write while a container runs; the group"
+        " and its rights inside of an environment, which fix-permissions sets; empty folders,"
+        " times, and attributes beside capabilities",
         "the same",
     ),
 )

@@ -6,29 +6,25 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...model.environment import Environment
 from ...model.managers import is_system
+from ...model.record import Record
+from ...where.compiled import is_taken
 from ...where.packages import files_of
-from ..engine.client import speaking
+from ..engine.client import ContainerEngine, speaking
 from ..owned import Owned, owners
-from ..root import BUFFER, LIBRARY
-from .facts import View, kind_of, place_of, prefix_of
-from .proof import FileDifference, FileState, Ways, same
+from ..root import BUFFER, LIBRARY, Entry, is_below, is_cached
+from .facts import SideView, kind_of, place_of, prefix_of
+from .proof import FileDifference, FileState, Side, Ways, same
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ...model.environment import Environment
-    from ...model.record import Record
-    from ..engine.client import Engine
-    from ..root import Entry
-    from .proof import Side
-
-_AREAS = re.compile(r"/(?:bin|etc|lib|lib32|lib64|libx32|opt|sbin|usr)/.*|/var/lib/.*")
-"""The folders of programs and packages; the rest is data, or written by a running container."""
+_OUT_OF_SIGHT = re.compile(
+    r"/(?:dev|home|proc|root|run|sys|tmp)(?:/.*)?|/var(?!/lib/)(?:/.*)?|/\.dockerenv"
+)
+"""Folders of people's data, and of what a running container writes."""
 
 _WRITTEN_WHILE_RUNNING = re.compile(
     r"/etc/(?:hostname|hosts|resolv\.conf|mtab|machine-id|\.pwd\.lock|ld\.so\.cache|jstackmagic(?:/.*)?"
@@ -37,7 +33,7 @@ _WRITTEN_WHILE_RUNNING = re.compile(
     r"|/usr/share/(?:info/dir|mime/.*|applications/mimeinfo\.cache|icons/.*/icon-theme\.cache)"
     r"|/usr/lib/.*/gconv/gconv-modules\.cache"
 )
-"""Of these areas, what the engine, a server's start and the managers' own triggers write."""
+"""Of the rest, what the engine, a server's start and the managers' own triggers write."""
 
 _INSTALLERS_OWN = re.compile(
     r".*/conda-meta/(?:history|[^/]+\.json|[^/]+\.lock)|.*/conda-meta/?|.*/\.condatmp(?:/.*)?|.*/CACHEDIR\.TAG|.*/\.lock"
@@ -47,7 +43,7 @@ _INSTALLERS_OWN = re.compile(
 )
 """Files on how a package was installed; the comparison of the metadata has read them."""
 
-_IN_LIBRARY = re.compile(rf".*/{LIBRARY}/.*")
+IN_LIBRARY = re.compile(rf".*/{LIBRARY}/.*")
 _COMPILED = re.compile(r"(?P<folder>.*/)__pycache__/(?P<stem>[^/]+?)\.[^/.]+-\d+[^/]*\.pyc")
 _TOP_LEVEL = re.compile(
     r".*/(?:site|dist)-packages/(?P<module>[A-Za-z]\w*)(?:/__init__\.py|\.py|(?:\.[\w-]+)?\.so)"
@@ -72,33 +68,22 @@ Explained = Collection[tuple[str, tuple[str, str]]]
 
 @dataclass(frozen=True)
 class Compared:
-    """The input of a deep comparison.
+    """The input of a deep comparison."""
 
-    Attributes:
-        here: This side.
-        image: The image's side.
-        ways: The ways to fix a difference.
-        places: The name of each environment, by its prefix here.
-        moved: The prefixes of environments with another path in the image; its files are named
-            as they would be here.
-        explained: The packages that differ: their files need no line of their own.
-        local: Whether the other side is on this process's disk.
-        named: The paths that the shallow part has named.
-        lone: The prefixes of the environments that only one side has.
-        whole: Whether the whole system is compared, or the environments alone.
-        compiled: Finds compiled files of the image whose source is not what they claim.
-    """
-
-    here: View
-    image: View
-    ways: Ways
-    places: Mapping[str, str]
-    explained: Explained = ()
+    here: SideView
+    image: SideView  #: the image's side
+    ways: Ways  #: the ways to fix a difference
+    places: Mapping[str, str]  #: the name of each environment, by its prefix here
+    explained: Explained = ()  #: the packages that differ: their files need no line of their own
+    #: the prefixes of environments with another path in the image; its files are named as they
+    #: would be here
     moved: Collection[str] = ()
-    local: bool = True
-    named: Collection[str] = ()
-    lone: Collection[str] = ()
-    whole: bool = True
+    local: bool = True  #: whether the other side is on this process's disk
+    named: Collection[str] = ()  #: the paths that the shallow part has named
+    lone: Collection[str] = ()  #: the prefixes of the environments that only one side has
+    whole: bool = True  #: whether the whole system is compared, or the environments alone
+    mounted: Collection[str] = ()  #: folders and files that are no part of this side
+    #: finds compiled files of the image whose source is not what they claim
     compiled: Callable[[Sequence[str]], Collection[str]] = lambda _: ()
 
 
@@ -110,11 +95,19 @@ def contents(compared: Compared) -> tuple[FileDifference, ...]:
     ours, theirs = compared.here.root.entries, compared.image.root.entries
     for path in sorted(ours.keys() | theirs.keys()):
         one, other = ours.get(path), theirs.get(path)
-        if one == other or not _counts(path, compared):
+        lost = one is None or other is None
+        content = (one and one.what) != (other and other.what)
+        if one == other or not _counts(path, compared, lost=lost, other_content=content):
             continue
         owned = owners_here.get(path) or owners_image.get(path)
         if "folder" in (one and one.kind, other and other.kind):
             owned = None  # many packages list one folder
+        if owned is None and "link" in (one and one.kind, other and other.kind):
+            # an alternative comes and goes with the package that it leads to
+            view, known = (compared.here, owners_here) if one else (compared.image, owners_image)
+            owned = known.get(view.root.resolve(path) or "")
+            explained = owned and is_explained(path, owned, compared.explained, compared.places)
+            owned = owned if explained else None
         if owned and is_explained(path, owned, compared.explained, compared.places):
             continue
         if path.endswith(".pyc") and _COMPILED.fullmatch(path):
@@ -133,18 +126,22 @@ def contents(compared: Compared) -> tuple[FileDifference, ...]:
     return tuple(found)
 
 
-def _counts(path: str, compared: Compared) -> bool:
+def _counts(path: str, compared: Compared, *, lost: bool, other_content: bool) -> bool:
     """Return whether a file is one that has to be the same on both sides."""
-    if _INSTALLERS_OWN.fullmatch(path) or _WRITTEN_WHILE_RUNNING.fullmatch(path):
+    # installers word a RECORD differently, but none can remove a package without it
+    record = lost and path.endswith(".dist-info/RECORD") and not is_cached(path)
+    if (_INSTALLERS_OWN.fullmatch(path) and not record) or _WRITTEN_WHILE_RUNNING.fullmatch(path):
         return False
-    if kind_of(path) or path in compared.named:
+    if path in compared.mounted or is_below(path, compared.mounted):
+        return False
+    if path in compared.named or (kind_of(path) and other_content):
         return False  # the shallow part has compared it
-    if any(path.startswith(f"{prefix}/") for prefix in compared.lone):
+    if is_below(path, compared.lone):
         return False  # the whole environment is a difference
     inside = bool(prefix_of(path, compared.places))
     if not compared.whole:
         return inside
-    return bool(inside or _AREAS.fullmatch(path) or _IN_LIBRARY.fullmatch(path))
+    return bool(inside or not _OUT_OF_SIGHT.fullmatch(path) or IN_LIBRARY.fullmatch(path))
 
 
 def is_explained(path: str, owned: Owned, explained: Explained, places: Mapping[str, str]) -> bool:
@@ -161,13 +158,12 @@ def _difference(
     one: Entry | None,
     other: Entry | None,
 ) -> FileDifference:
-    return FileDifference(
-        place_of(path, compared.places),
-        owned.key[1] if owned else "",
-        path,
-        state,
-        compared.ways.of(path, one, other, reinstall=_reinstall(path, owned, state, one, compared)),
-    )
+    ways = compared.ways
+    fix = ways.of(path, one, other, reinstall=_reinstall(path, owned, state, one, compared))
+    if owned and state == "not in the image":  # a package's file, which the base need not have
+        fix = f"Changed in the image: {ways.build}"
+    name = owned.key[1] if owned else ""
+    return FileDifference(place_of(path, compared.places), name, path, state, fix)
 
 
 def _reinstall(
@@ -187,7 +183,9 @@ def _reinstall(
         return f"!conda install --yes --force-reinstall --prefix {shlex.quote(prefix)} {spec}"
     python = shlex.quote(f"{prefix}/bin/python")
     spec = shlex.quote(f"{name}=={owned.version}")
-    return f"!{python} -m pip install --quiet --force-reinstall --no-deps {spec}"
+    # without its RECORD pip cannot remove what it replaces
+    way = "--ignore-installed" if path.endswith("/RECORD") else "--force-reinstall"
+    return f"!{python} -m pip install --quiet {way} --no-deps {spec}"
 
 
 def _state(
@@ -208,13 +206,11 @@ def _state(
     if one.what != other.what:
         recorded = owned.sha256 if owned else ""
         if one.kind == other.kind == "file":
-            if owned and owned.has_prefix and _is_moved(path, compared):
+            if owned and owned.has_prefix and is_below(path, compared.moved):
                 return None  # it contains the prefix, which differs
-            if (
-                owned
-                and owned.entry_point
-                and _as_each_says((owners_here.get(path), one), (owners_image.get(path), other))
-            ):
+            sides = ((owners_here.get(path), one), (owners_image.get(path), other))
+            as_said = all(each and each.sha256 == entry.sha256 for each, entry in sides)
+            if owned and owned.entry_point and as_said:
                 return None
         base = compared.ways.base.entries.get(path) if compared.ways.base else None
         known = recorded or (base.sha256 if base else "")
@@ -232,7 +228,7 @@ def _state(
         return "other mode"
     if one.uid != other.uid or (one.gid != other.gid and not inside):
         return "other owner"
-    return None
+    return "other capabilities" if one.capability != other.capability else None
 
 
 def _md5(path: str) -> str:
@@ -247,14 +243,6 @@ def _md5(path: str) -> str:
     return digest.hexdigest()
 
 
-def _is_moved(path: str, compared: Compared) -> bool:
-    return any(path.startswith(f"{prefix}/") for prefix in compared.moved)
-
-
-def _as_each_says(*sides: tuple[Owned | None, Entry]) -> bool:
-    return all(owned is not None and owned.sha256 == entry.sha256 for owned, entry in sides)
-
-
 # Compiled Python
 
 
@@ -266,10 +254,7 @@ def source_of(path: str) -> str:
 
 
 def _may_hide(path: str, one: Entry | None, other: Entry, compared: Compared) -> bool:
-    """Return whether a compiled file of the image is another one, and Python would take it.
-
-    Python takes it by the source's time and size, or by the source's hash, or unasked (PEP 552).
-    """
+    """Return whether a compiled file of the image is another one, and Python would take it."""
     if other.body is None or (one is not None and one.body and one.body[0] == other.body[0]):
         return False
     name = source_of(path)
@@ -277,40 +262,25 @@ def _may_hide(path: str, one: Entry | None, other: Entry, compared: Compared) ->
     ours = compared.here.root.entries.get(name)
     if source is None or ours is None or source.sha256 != ours.sha256:
         return False  # never taken, or the source itself is a difference
-    head = other.body[1]
-    flags = int.from_bytes(head[4:8], "little")
-    if flags & 1:
-        return True
-    stamp = (int.from_bytes(head[8:12], "little"), int.from_bytes(head[12:16], "little"))
-    return stamp == (source.time & 0xFFFFFFFF, source.size & 0xFFFFFFFF)
+    return is_taken(other.body[1], source.time, source.size)
 
 
 SAME_CODE = """
-import json, marshal, sys
-def plain(value):
-    if hasattr(value, "co_code"):
-        names = ("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars")
-        return [*(getattr(value, n) for n in names), [plain(v) for v in value.co_consts]]
-    if isinstance(value, (tuple, frozenset)):
-        return [type(value).__name__, *sorted(map(repr, map(plain, value)))]
-    return repr(value)
+import json, sys
 other = []
 for path, source, name in json.load(open(sys.argv[1])):
     try:
-        with open(path, "rb") as file:
-            there = marshal.loads(file.read()[16:])
-        with open(source, "rb") as file:
-            here = compile(file.read(), there.co_filename, "exec", dont_inherit=True)
-        if repr(plain(there)) != repr(plain(here)):
-            other.append(name)
-    except Exception:
+        with open(path, "rb") as file, open(source, "rb") as of:
+            if hides(name, file.read(), of.read()):
+                other.append(name)
+    except OSError:
         other.append(name)
 print(json.dumps(other))
 """
-"""Run by the environment's own Python: says which compiled files are not of their source."""
+"""Run by the environment's own Python after `where.compiled`: names the files that hide theirs."""
 
 
-def owners_of(view: View, names: Collection[str] | None = None) -> dict[str, Owned]:
+def owners_of(view: SideView, names: Collection[str] | None = None) -> dict[str, Owned]:
     """Return the files that the records of one side list; see `jstackmagic.image.owned.owners`."""
     return owners(view.root, view.content, names)
 
@@ -329,7 +299,7 @@ def pairs(
 
 
 def imports(
-    engine: Engine,
+    engine: ContainerEngine,
     image: str,
     environments: Sequence[Environment],
     sides: Sequence[Side],
@@ -384,7 +354,7 @@ def _added_modules(
 
 
 def _import_in_image(
-    engine: Engine, image: str, python: str, modules: Sequence[str]
+    engine: ContainerEngine, image: str, python: str, modules: Sequence[str]
 ) -> dict[str, str] | None:
     """Return the modules that fail in the image, with their errors; None if Python does not run."""
     api = engine.client.api

@@ -10,16 +10,14 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...model.credentials import mask
 from ..root import LIBRARY, Entry, Root
-from .proof import Finding, Ways
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+from .proof import ProofFinding, Ways
 
 _KINDS = (
     (
@@ -31,30 +29,28 @@ _KINDS = (
         "settings",
         re.compile(
             r"(?!.*-packages/)(?!.*/pkgs/).*/(?:\.?(?:condarc|mambarc)|pip\.conf|uv\.toml|\.pydistutils\.cfg"
-            r"|condarc\.d/[^/]+|conda-meta/(?:pinned|frozen)|EXTERNALLY-MANAGED)"
-            r"|/etc/(?:apt|dpkg|conda)/.*"
+            r"|condarc\.d/[^/]+|conda-meta/(?:pinned|frozen|state)|EXTERNALLY-MANAGED)"
+            r"|/etc/(?:apt|dpkg|conda)/.*|/var/lib/dpkg/arch"
         ),
     ),
     ("start-up", re.compile(r"/usr/local/bin/(?:start-notebook|before-notebook)\.d/.*")),
 )
 _METADATA = re.compile(rf".*/(?:conda-meta/[^/]+\.json|{LIBRARY}/[^/]+\.(?:dist|egg)-info(?:/.*)?)")
-CONFIGURATION = ("Env", "Entrypoint", "Cmd", "User", "WorkingDir", "ExposedPorts", "Volumes")
+CONFIGURATION = (
+    *("Env", "Entrypoint", "Cmd", "User", "WorkingDir", "ExposedPorts", "Volumes"),
+    *("Healthcheck", "StopSignal", "OnBuild"),
+)
 """The compared fields of an image's configuration; ``Shell`` is for builds, labels for people."""
 
 
 @dataclass
-class View:
-    """One side of the proof.
-
-    Attributes:
-        root: Its files.
-        config: The image's configuration; empty if there is nothing to compare.
-        on_disk: Whether the files can be opened here, by their own paths.
-    """
+class SideView:
+    """One side of the proof."""
 
     root: Root
+    #: the image's configuration; empty if there is nothing to compare
     config: Mapping[str, Any] = field(default_factory=dict)
-    on_disk: bool = False
+    on_disk: bool = False  #: whether the files can be opened here, by their own paths
 
     def content(self, path: str) -> bytes:
         """Return a file's content; nothing if unknown."""
@@ -67,15 +63,16 @@ class View:
 
 
 def facts(
-    here: View, image: View, ways: Ways, *, places: Mapping[str, str], skipped: Iterable[str] = ()
-) -> Iterator[Finding]:
+    here: SideView,
+    image: SideView,
+    ways: Ways,
+    *,
+    places: Mapping[str, str],
+    skipped: Iterable[str] = (),
+) -> Iterator[ProofFinding]:
     """Yield the differences besides the packages.
 
     Args:
-        here: This side.
-        image: The image's side.
-        ways: What fixes it.
-        places: The name of each environment, by its prefix.
         skipped: Paths that another difference explains.
     """
     started = {*_programs(here), *_programs(image)}
@@ -85,11 +82,11 @@ def facts(
         if not kind or path in left_out:
             continue
         one, other = here.root.entries.get(path), image.root.entries.get(path)
-        if _same_file(one, other) or _is_same_kernel(kind, here, image, path):
+        if (one and one.what) == (other and other.what) or _is_same_kernel(kind, here, image, path):
             continue
         if all(each is None or each.kind == "folder" for each in (one, other)):
             continue
-        yield Finding(
+        yield ProofFinding(
             place_of(path, places),
             kind,
             path,
@@ -120,12 +117,6 @@ def place_of(path: str, places: Mapping[str, str]) -> str:
     return places.get(prefix_of(path, places), "system")
 
 
-def _same_file(one: Entry | None, other: Entry | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one.what == other.what
-
-
 def _words(one: Entry | None, other: Entry | None) -> tuple[str, str]:
     """Return how each side has a file: only what differs of it."""
 
@@ -138,7 +129,7 @@ def _words(one: Entry | None, other: Entry | None) -> tuple[str, str]:
     return (here, f"{there}, others") if here == there else (here, there)
 
 
-def _is_same_kernel(kind: str, here: View, image: View, path: str) -> bool:
+def _is_same_kernel(kind: str, here: SideView, image: SideView, path: str) -> bool:
     """Return True where two kernelspecs say the same in other words (spaces, order of keys)."""
     if kind != "kernel":
         return False
@@ -149,7 +140,7 @@ def _is_same_kernel(kind: str, here: View, image: View, path: str) -> bool:
     return bool(one == other)
 
 
-def _programs(view: View) -> Iterator[str]:
+def _programs(view: SideView) -> Iterator[str]:
     """Yield the files that a container starts with: of the entry point and of the command."""
     folders = variables(view.config).get("PATH", "").split(":")
     for word in (*(view.config.get("Entrypoint") or ()), *(view.config.get("Cmd") or ())):
@@ -166,7 +157,7 @@ def variables(config: Mapping[str, Any]) -> dict[str, str]:
     return dict(each.partition("=")[::2] for each in config.get("Env") or ())
 
 
-def _configuration(here: View, image: View, ways: Ways) -> Iterator[Finding]:
+def _configuration(here: SideView, image: SideView, ways: Ways) -> Iterator[ProofFinding]:
     if not here.config:
         return
     fix = f"Changed in the image: {ways.build}"
@@ -176,29 +167,31 @@ def _configuration(here: View, image: View, ways: Ways) -> Iterator[Finding]:
             mine, theirs = variables(here.config), variables(image.config)
             for name in sorted(mine.keys() | theirs.keys()):
                 if mine.get(name) != theirs.get(name):
-                    shown = _shown_variable(mine.get(name)), _shown_variable(theirs.get(name))
-                    yield Finding("image", "configuration", f"ENV {name}", *shown, fix)
+                    was = _shown_variable(name, mine.get(name))
+                    now = _shown_variable(name, theirs.get(name))
+                    yield ProofFinding("image", "configuration", f"ENV {name}", was, now, fix)
         elif key == "User":
             if _number(here, one) != _number(image, other):
-                yield Finding("image", "configuration", "USER", _text(one), _text(other), fix)
+                yield ProofFinding("image", "configuration", "USER", _text(one), _text(other), fix)
         elif (one or None) != (other or None):
-            yield Finding("image", "configuration", key.upper(), _text(one), _text(other), fix)
+            yield ProofFinding("image", "configuration", key.upper(), _text(one), _text(other), fix)
 
 
-def _shown_variable(value: str | None) -> str:
-    """Return a variable's value, unless it is long: it may be secret, and is useless in a table."""
+def _shown_variable(name: str, value: str | None) -> str:
+    """Return a variable's value, unless it is long, which is useless in a table, or secret."""
     if value is None:
         return "not set"
-    return value if len(value) <= 40 else f"{len(value)} characters"
+    shown = mask(f"{name}={value}").partition("=")[2]
+    return shown if len(value) <= 40 else f"{len(value)} characters"
 
 
 def _text(value: object) -> str:
     if isinstance(value, Mapping):
-        value = sorted(value)
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value or "not set")
+        value = [f"{key} {value[key] or ''}".rstrip() for key in sorted(value)]
+    return mask(" ".join(map(str, value)) if isinstance(value, list) else str(value or "not set"))
 
 
-def _number(view: View, user: object) -> str:
+def _number(view: SideView, user: object) -> str:
     """Return a user's number; an image has either the number or the name."""
     name = str(user or "root").partition(":")[0]
     for line in view.content("/etc/passwd").decode(errors="replace").splitlines():
@@ -208,7 +201,7 @@ def _number(view: View, user: object) -> str:
     return "0" if name == "root" else name
 
 
-def _holds(here: View, image: View, ways: Ways) -> Iterator[Finding]:
+def _holds(here: SideView, image: SideView, ways: Ways) -> Iterator[ProofFinding]:
     """Yield the Debian packages that apt holds at their version on one side alone."""
     one, other = (_wanted(view.content("/var/lib/dpkg/status")) for view in (here, image))
     one = {**dict.fromkeys(other, "install"), **one}  # a package of one side alone is held there
@@ -216,7 +209,7 @@ def _holds(here: View, image: View, ways: Ways) -> Iterator[Finding]:
         if one[name] != other[name]:
             held = f"!sudo apt-mark unhold {shlex.quote(name)}"
             fix = held if one[name] == "hold" else ways.build
-            yield Finding("system", "hold", name, one[name], other[name], fix)
+            yield ProofFinding("system", "hold", name, one[name], other[name], fix)
 
 
 def _wanted(status: bytes) -> dict[str, str]:
@@ -225,13 +218,11 @@ def _wanted(status: bytes) -> dict[str, str]:
     return {name.decode(): want.decode() for name, want in found if want in (b"install", b"hold")}
 
 
-def dangling(view: View, where: str, ways: Ways) -> Iterator[str]:
+def dangling(view: SideView, where: str, ways: Ways) -> Iterator[str]:
     """Yield the links among the metadata that lead nowhere or to unread files.
 
     Args:
-        view: The side.
         where: "here" or "in the image".
-        ways: What fixes it.
     """
     for path, entry in view.root.entries.items():
         if entry.kind != "link" or not _METADATA.fullmatch(path):
@@ -249,7 +240,7 @@ def dangling(view: View, where: str, ways: Ways) -> Iterator[str]:
             yield f"{said} {ways.read_again(path, where)}"
 
 
-def nameless(view: View, libraries: Sequence[str], where: str, ways: Ways) -> Iterator[str]:
+def nameless(view: SideView, libraries: Sequence[str], where: str, ways: Ways) -> Iterator[str]:
     """Yield a sentence for each ``*.dist-info`` folder without a name."""
     for library in libraries:
         for path in view.root.children(library):

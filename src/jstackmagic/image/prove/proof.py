@@ -6,22 +6,18 @@ import os
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import unquote
 
 from ...model.credentials import mask
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system
 from ...model.packages import ManagerName, Package, PackageSet
+from ...model.record import Record
 from ...model.variants import cuda_of, other_variant
 from ..root import Entry, Root
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ...model.record import Record
 
 HERE = "what is here"
 
@@ -32,6 +28,7 @@ FileState = Literal[
     "not here",
     "not in the image",
     "other mode",
+    "other capabilities",
     "other owner",
     "hides its source",
     "only in the image",
@@ -40,33 +37,23 @@ FileState = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One environment, or the Debian system, here and in the image.
+    """One environment, or the Debian system, here and in the image."""
 
-    Attributes:
-        environment: The environment; None for the Debian system.
-        in_image: Its prefix there.
-        here: Its packages here.
-        image: Its packages in the image; None if the image does not have it.
-        ours: jstackmagic and what only it needs, of the packages here, if the image lacks them.
-        needed_by: By package here, those here that need it.
-        knows_needs: Whether `needed_by` was read.
-        libraries: Its folders of Python distributions here.
-        is_bare: Whether it is a folder of libraries alone: the user's own (~/.local), /usr/local.
-        is_recorded: Whether the history has a record of it.
-    """
-
-    environment: EnvironmentRef | None
-    in_image: str
+    environment: EnvironmentRef | None  #: the environment; None for the Debian system
+    in_image: str  #: its prefix there
     here: PackageSet
-    image: PackageSet | None
+    image: PackageSet | None  #: its packages in the image; None if the image does not have it
+    #: jstackmagic and what only it needs, of the packages here, if the image lacks them
     ours: tuple[Package, ...] = ()
+    #: by package here, those here that need it
     needed_by: Mapping[tuple[ManagerName, str], Sequence[tuple[ManagerName, str]]] = field(
         default_factory=dict
     )
-    knows_needs: bool = False
-    libraries: tuple[str, ...] = ()
+    knows_needs: bool = False  #: whether `needed_by` was read
+    libraries: tuple[str, ...] = ()  #: its folders of Python distributions here
+    #: whether it is a folder of libraries alone: the user's own (~/.local), /usr/local
     is_bare: bool = False
-    is_recorded: bool = True
+    is_recorded: bool = True  #: whether the history has a record of it
 
     @property
     def name(self) -> str:
@@ -78,21 +65,13 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One package that is not the same here and in the image.
+    """One package that is not the same here and in the image."""
 
-    Attributes:
-        where: The environment's name or prefix; "system" for a Debian package.
-        here: The package here; None if it is not installed here.
-        image: The package in the image; None if it is not installed there.
-        entry: The id of the history's record of it; empty without one.
-        mend: The fix, a sentence.
-    """
-
-    where: str
-    here: Package | None
-    image: Package | None
-    entry: str = ""
-    mend: str = ""
+    where: str  #: the environment's name or prefix; "system" for a Debian package
+    here: Package | None  #: the package here; None if it is not installed here
+    image: Package | None  #: the package in the image; None if it is not installed there
+    entry: str = ""  #: the id of the history's record of it; empty without one
+    fix: str = ""  #: the fix, a sentence
 
     @property
     def package(self) -> Package:
@@ -103,79 +82,51 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing besides the packages that is not the same here and in the image.
+class ProofFinding:
+    """One thing besides the packages that is not the same here and in the image."""
 
-    Attributes:
-        where: The environment's name or prefix, "system", or "image" for its configuration.
-        kind: Its kind: "import path", "settings", "kernel", "start-up",
-            "configuration", "hold".
-        name: The file's path, or the setting.
-        here: Its state here, in words.
-        image: Its state in the image.
-        mend: The fix.
-    """
-
-    where: str
-    kind: str
-    name: str
-    here: str
-    image: str
-    mend: str
+    where: str  #: the environment's name or prefix, "system", or "image" for its configuration
+    kind: str  #: its kind: "import path", "settings", "kernel", "start-up", "configuration", "hold"
+    name: str  #: the file's path, or the setting
+    here: str  #: its state here, in words
+    image: str  #: its state in the image
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
 class FileDifference:
-    """One file that is not the same here and in the image.
+    """One file that is not the same here and in the image."""
 
-    Attributes:
-        where: The environment's name or prefix, or "system".
-        package: The package that owns it; empty without one.
-        path: Its path here.
-        state: The difference.
-        mend: The fix.
-    """
-
-    where: str
-    package: str
+    where: str  #: the environment's name or prefix, or "system"
+    package: str  #: the package that owns it; empty without one
     path: str
-    state: FileState
-    mend: str = ""
+    state: FileState  #: the difference
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The outcome of the comparison.
-
-    Attributes:
-        image: The image's reference.
-        image_id: Its id.
-        compared: The compared places, each with its number of packages here.
-        differences: The packages that are not the same.
-        absent: Environments that only one side has, a sentence each.
-        unread: A sentence for each thing that could not be read: nothing unread is called equal.
-        files: With ``--deep``: files whose content is not the same.
-        imports: With ``--deep``: modules that can be imported here and not in the image.
-        deep: Whether contents were compared too.
-        facts: The differences besides the packages: import path, settings, kernels, start-up,
-            configuration, holds.
-        beside: Our own packages that are here and not in the image, a sentence for each
-            environment: they are not a difference.
-        reference: What the image was compared with, a phrase.
-    """
+    """The outcome of the comparison."""
 
     image: str
     image_id: str
+    #: the compared places, each with its number of packages here
     compared: tuple[tuple[str, int], ...]
     differences: tuple[Difference, ...] = ()
-    absent: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()  #: environments that only one side has, a sentence each
+    #: a sentence for each thing that could not be read: nothing unread is called equal
     unread: tuple[str, ...] = ()
-    files: tuple[FileDifference, ...] = ()
+    files: tuple[FileDifference, ...] = ()  #: with ``--deep``: files whose content is not the same
+    #: with ``--deep``: modules that can be imported here and not in the image
     imports: tuple[str, ...] = ()
-    deep: bool = False
-    facts: tuple[Finding, ...] = ()
+    deep: bool = False  #: whether contents were compared too
+    #: the differences besides the packages: import path, settings, kernels, start-up,
+    #: configuration, holds
+    facts: tuple[ProofFinding, ...] = ()
+    #: our own packages that are here and not in the image, a sentence for each environment: they
+    #: are not a difference
     beside: tuple[str, ...] = ()
-    reference: str = HERE
+    reference: str = HERE  #: what the image was compared with, a phrase
 
     @property
     def equal(self) -> bool:
@@ -186,17 +137,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class Ways:
-    """The lines that make the two sides equal.
-
-    Attributes:
-        image: The image.
-        base: The root of the base image; None if unknown.
-        can_restore: Whether a file here can be restored from the base image.
-    """
+    """The lines that make the two sides equal."""
 
     image: str = ""
-    base: Root | None = None
-    can_restore: bool = False
+    base: Root | None = None  #: the root of the base image; None if unknown
+    can_restore: bool = False  #: whether a file here can be restored from the base image
 
     def read_again(self, path: str, where: str) -> str:
         """Return the line for what cannot be read, "here" or "in the image"."""
@@ -237,26 +182,31 @@ class Ways:
         """Return the line for a file that differs.
 
         Args:
-            path: The file.
-            here: Its entry here.
-            image: Its entry in the image.
             reinstall: What puts it back, where the package that owns it is no longer as it was
                 installed here.
         """
         was = self.base.entries.get(path) if self.base else None
-        if self.base is not None and self.can_restore and alike(image, was):
-            return f"Changed here: {self.restore(path)}"
+        group = here != image and alike(here, image)  # it alone differs
+        if self.base is not None and self.can_restore and alike(image, was, group=group):
+            folders = here is not None and image is not None and here.kind == image.kind == "folder"
+            return f"Changed here: {self.restore(*['--alone'] * folders, path)}"
         if reinstall:
             return f"Changed here: {reinstall}"
-        changed = self.base is not None and alike(here, was)
+        changed = self.base is not None and alike(here, was, group=group)
         return f"{'Changed in the image' if changed else 'Build again'}: {self.build}"
 
 
-def alike(one: Entry | None, other: Entry | None) -> bool:
-    """Return True where two entries have the same content, mode and owner."""
+def alike(one: Entry | None, other: Entry | None, *, group: bool = False) -> bool:
+    """Return True where two entries have the same content, mode, owner and capabilities.
+
+    Args:
+        group: Whether their group has to be the same, too.
+    """
     if one is None or other is None:
         return one is other
-    return (one.what, one.mode, one.uid) == (other.what, other.mode, other.uid)
+    return (one.what, one.mode, one.uid, one.capability, group and one.gid) == (
+        *(other.what, other.mode, other.uid, other.capability, group and other.gid),
+    )
 
 
 def differences(
@@ -278,7 +228,7 @@ def differences(
             here=one,
             image=other,
             entry=entry.id if entry else "",
-            mend=_mend(side, one, other, entry, ways),
+            fix=_fix(side, one, other, entry, ways),
         )
 
 
@@ -331,7 +281,7 @@ def unreadable(side: Side, ways: Ways | None = None) -> Iterator[str]:
 
 def _entry(side: Side, key: tuple[ManagerName, str], records: Sequence[Record]) -> Record | None:
     for record in reversed(records):
-        if _is_of(side, record) and key in set(_told(record)):
+        if _is_of(side, record) and key in set(_packages_in(record)):
             return record
     return None
 
@@ -343,7 +293,7 @@ def _is_of(side: Side, record: Record) -> bool:
     return os.path.normpath(mine) == os.path.normpath(theirs)
 
 
-def _told(record: Record) -> Iterator[tuple[ManagerName, str]]:
+def _packages_in(record: Record) -> Iterator[tuple[ManagerName, str]]:
     """Yield the packages in a record, by manager and name."""
     if record.outcome is not None:
         change = record.outcome.change
@@ -355,7 +305,7 @@ def _told(record: Record) -> Iterator[tuple[ManagerName, str]]:
         yield from ((manager, spec.name) for spec in record.request.specs)
 
 
-def _mend(
+def _fix(
     side: Side, here: Package | None, image: Package | None, entry: Record | None, ways: Ways
 ) -> str:
     package = here or image

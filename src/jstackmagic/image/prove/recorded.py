@@ -6,42 +6,45 @@ base, only what was recorded is known.
 
 from __future__ import annotations
 
-import re
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...history.file import IMAGE_HISTORY, History
 from ...io.reading import path_of
+from ...model.environment import EnvironmentRef
 from ...model.errors import UsageError
 from ...model.ledger import Ledger
 from ...model.managers import is_system, of_environment, of_system
 from ...model.packages import Package, PackageSet, as_on_disk
+from ...model.record import Record
 from ..packages import packages_of, survey
-from ..root import LIBRARY
+from ..root import is_below
 from . import deep as deeply
 from .compare import names_of, only_there, paths_of, place_in
-from .facts import View, dangling, facts, nameless, prefix_of
-from .proof import FileDifference, Proof, Side, Ways, absent, differences, unreadable
+from .deep import IN_LIBRARY, Explained
+from .facts import SideView, dangling, facts, nameless, prefix_of
+from .proof import (
+    FileDifference,
+    FileState,
+    Proof,
+    ProofFinding,
+    Side,
+    Ways,
+    absent,
+    differences,
+    unreadable,
+)
+from .sides import ImageTarget
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ...model.environment import EnvironmentRef
-    from ...model.record import Record
-    from .deep import Explained
-    from .proof import FileState, Finding
-    from .sides import Target
-
-_IN_LIBRARY = re.compile(rf".*/{LIBRARY}/.*")
 _LIMITS = (
     "Where it was recorded nothing was looked at. Out of sight are home folders, what scripts and"
     " people wrote without a record, and the content of Debian's own files."
 )
 
 
-def records_of(target: Target, file: str) -> list[Record]:
+def records_of(target: ImageTarget, file: str) -> list[Record]:
     """Return the records of a history.
 
     Args:
@@ -68,14 +71,12 @@ def records_of(target: Target, file: str) -> list[Record]:
 
 
 def prove_recorded(
-    target: Target, base: View | None, records: Sequence[Record], *, deep: bool
+    target: ImageTarget, base: SideView | None, records: Sequence[Record], *, deep: bool
 ) -> Proof:
     """Compare an image with what its history says.
 
     Args:
-        target: The image.
         base: The image it was built on; None if that is not at hand.
-        records: The history.
         deep: Also compare the files: those of recorded packages with the packages' own lists, the
             others with the base.
     """
@@ -95,7 +96,7 @@ def prove_recorded(
     there = survey(image.root)[0]
     everywhere = {**dict(zip(there, there, strict=True)), **names_of(there), **places}
     files = list(_own_files(image, explained, everywhere, ways)) if deep else []
-    rest: list[Finding] = []
+    rest: list[ProofFinding] = []
     lone: tuple[str, ...] = ()
     if base is not None:
         prefixes_of_base, libraries = survey(base.root)
@@ -107,7 +108,7 @@ def prove_recorded(
             each
             for each in facts(base, image, ways, places=everywhere, skipped=skipped)
             # a new environment brings its own settings, and a kernelspec beside it
-            if not (new and each.kind == "kernel") and not _is_below(each.name, new)
+            if not (new and each.kind == "kernel") and not is_below(each.name, new)
         ]
         if deep:
             named = {each.name for each in rest}
@@ -125,7 +126,7 @@ def prove_recorded(
         beside=(
             "Compared with the base image and the records applied to it."
             if base
-            else "Compared with what was recorded and no more, since the base image is not here.",
+            else "Compared only with what was recorded: the base image is not here.",
             _LIMITS,
         ),
         reference="what its history says",
@@ -133,7 +134,11 @@ def prove_recorded(
 
 
 def _side(
-    image: View, base: View | None, ledger: Ledger, prefix: str, environment: EnvironmentRef | None
+    image: SideView,
+    base: SideView | None,
+    ledger: Ledger,
+    prefix: str,
+    environment: EnvironmentRef | None,
 ) -> Side:
     """Return what the history says of one place, and what the image has there."""
     managers = of_environment() if environment else of_system()
@@ -160,7 +165,7 @@ def _side(
     return Side(environment, in_image, PackageSet(tuple(expected.values())), there)
 
 
-def _unread(image: View, sides: Sequence[Side], ways: Ways) -> Iterator[str]:
+def _unread(image: SideView, sides: Sequence[Side], ways: Ways) -> Iterator[str]:
     _, libraries = survey(image.root)
     folders = sorted(path for paths in libraries.values() for path in paths)
     yield from image.root.unread
@@ -171,7 +176,7 @@ def _unread(image: View, sides: Sequence[Side], ways: Ways) -> Iterator[str]:
 
 
 def _own_files(
-    image: View, explained: Explained, places: Mapping[str, str], ways: Ways
+    image: SideView, explained: Explained, places: Mapping[str, str], ways: Ways
 ) -> Iterator[FileDifference]:
     """Yield the files of recorded packages that are not as their packages' own lists have them."""
     wanted = set(explained)
@@ -190,8 +195,8 @@ def _own_files(
 
 
 def _of_base(
-    base: View,
-    image: View,
+    base: SideView,
+    image: SideView,
     ways: Ways,
     places: Mapping[str, str],
     explained: Explained,
@@ -213,9 +218,5 @@ def _of_base(
         if each.state != "not here":
             yield each
         # an installer's script may have made others; in a library, Python would import it
-        elif _IN_LIBRARY.fullmatch(each.path):
+        elif IN_LIBRARY.fullmatch(each.path):
             yield replace(each, state="only in the image")
-
-
-def _is_below(path: str, folders: set[str]) -> bool:
-    return any(path.startswith(f"{folder}/") for folder in folders)

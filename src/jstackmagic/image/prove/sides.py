@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from ...display.console import Console
 from ...model.environment import Environment
 from ...model.errors import JStackMagicError, UnknownEnvironment
 from ...model.reference import parse
@@ -14,70 +14,50 @@ from ...where import kernels
 from ...where.environment import detect, find, known_names
 from ...where.host import look
 from ..engine.build import exists, named_image
-from ..engine.client import Engine, NoEngine, connect, speaking
-from ..engine.container import this_container
+from ..engine.client import ContainerEngine, NoEngine, connect, speaking
+from ..engine.container import Container, this_container
 from ..engine.labels import BASE, BASE_DIGEST
 from ..engine.roots import container_root, image_root
 from ..root import Root
-from .facts import View
-
-if TYPE_CHECKING:
-    from ...display.console import Console
-    from ..engine.container import Container
+from .facts import SideView
 
 
 @dataclass(frozen=True)
-class Here:
-    """This side of a comparison with an image.
+class ThisSide:
+    """This side of a comparison with an image."""
 
-    Attributes:
-        environments: The environments to compare.
-        whole: Whether they are all there is: the image is this container's own, so that the
-            system counts too, and an environment that only one side has is a difference.
-        unread: A sentence for each thing that is unknown about them.
-        view: Their files; None if still to be read, from this machine's disk.
-        base: The root of the image that the container was started from; None if unknown.
-        away: Whether this side is in another container than this process.
-        mounted: Folders of the container that are not a part of it.
-        started_from: The id of the image that the container was started from.
-    """
-
-    environments: tuple[Environment, ...]
+    environments: tuple[Environment, ...]  #: the environments to compare
+    #: whether they are all there is: the image is this container's own, so that the system counts
+    #: too, and an environment that only one side has is a difference
     whole: bool
-    unread: tuple[str, ...] = ()
-    view: View | None = None
+    unread: tuple[str, ...] = ()  #: a sentence for each thing that is unknown about them
+    view: SideView | None = None  #: their files; None if still to be read, from this machine's disk
+    #: the root of the image that the container was started from; None if unknown
     base: Root | None = None
-    away: bool = False
-    mounted: tuple[str, ...] = ()
-    started_from: str = ""
+    away: bool = False  #: whether this side is in another container than this process
+    mounted: tuple[str, ...] = ()  #: folders of the container that are not a part of it
+    started_from: str = ""  #: the id of the image that the container was started from
 
-    def on(self, base: Root) -> Here:
+    def on(self, base: Root) -> ThisSide:
         """Return this side with the image that it was started from."""
         return replace(self, base=base)
 
 
 @dataclass(frozen=True)
-class Target:
-    """An image to compare with, wherever it is.
+class ImageTarget:
+    """An image to compare with, wherever it is."""
 
-    Attributes:
-        name: Its usual name.
-        id: Its id, or its digest.
-        view: Its files and its configuration.
-        engine: The engine that can run it; None without one.
-    """
-
-    name: str
-    id: str
-    view: View
-    engine: Engine | None = None
+    name: str  #: its usual name
+    id: str  #: its id, or its digest
+    view: SideView
+    engine: ContainerEngine | None = None  #: the engine that can run it; None without one
 
 
-def everything_here() -> Here:
+def everything_here() -> ThisSide:
     """Return every environment of this container; outside of one, this process's environment."""
     running = detect()
     if look().runtime is None:
-        return Here((running,), whole=False)
+        return ThisSide((running,), whole=False)
     found = {os.path.realpath(running.prefix): running}
     unread = []
     for name in known_names():
@@ -89,10 +69,10 @@ def everything_here() -> Here:
         found.setdefault(os.path.realpath(named.prefix), named)
     for environment, _ in kernels.environments():
         found.setdefault(os.path.realpath(environment.prefix), environment)
-    return Here(tuple(found.values()), whole=True, unread=tuple(unread))
+    return ThisSide(tuple(found.values()), whole=True, unread=tuple(unread))
 
 
-def seen_by(engine: Engine, here: Here) -> Here:
+def seen_by(engine: ContainerEngine, here: ThisSide) -> ThisSide:
     """Return this side as the engine sees it, if this is one of its containers.
 
     Raises:
@@ -102,34 +82,32 @@ def seen_by(engine: Engine, here: Here) -> Here:
     return _of_container(engine, container, here) if container else here
 
 
-def in_container(engine: Engine, container: Container) -> Here:
+def in_container(engine: ContainerEngine, container: Container) -> ThisSide:
     """Return another container as this side.
 
     Raises:
         EngineError: The engine cannot be asked.
     """
-    here = Here((), whole=True, away=True)
+    here = ThisSide((), whole=True, away=True)
     return _of_container(engine, container, here)
 
 
-def _of_container(engine: Engine, container: Container, here: Here) -> Here:
+def _of_container(engine: ContainerEngine, container: Container, here: ThisSide) -> ThisSide:
     with speaking(f"The image of {container.name} cannot be looked at"):
         config = engine.client.api.inspect_image(container.image_id)["Config"]
     return replace(
         here,
-        view=View(container_root(engine, container.id), config),
+        view=SideView(container_root(engine, container.id), config),
         base=image_root(engine, container.image_id),
         mounted=tuple(mount.target for mount in container.mounts),
         started_from=container.image_id,
     )
 
 
-def target_of(engine: Engine, image: str, *, base: str = "") -> Target:
+def target_of(engine: ContainerEngine, image: str, *, base: str = "") -> ImageTarget:
     """Return an image that an engine has.
 
     Args:
-        engine: The engine.
-        image: Its reference or id.
         base: The image it may be built on.
 
     Raises:
@@ -141,7 +119,7 @@ def target_of(engine: Engine, image: str, *, base: str = "") -> Target:
         if below and not engine.client.api.images(below, quiet=True) and not base:
             below = ""
     root = image_root(engine, inspected["Id"], base=below)
-    return Target(image, inspected["Id"], View(root, inspected["Config"]), engine)
+    return ImageTarget(image, inspected["Id"], SideView(root, inspected["Config"]), engine)
 
 
 def is_in_registry(tag: str) -> bool:
@@ -155,12 +133,8 @@ def is_in_registry(tag: str) -> bool:
         return True
 
 
-def from_registry(tag: str, console: Console) -> tuple[Target, View | None]:
+def from_registry(tag: str, console: Console) -> tuple[ImageTarget, SideView | None]:
     """Return an image in a registry, and its base if that is still there.
-
-    Args:
-        tag: The image's name.
-        console: Shows the progress.
 
     Raises:
         RegistryError: It is missing or cannot be read.
@@ -177,12 +151,12 @@ def from_registry(tag: str, console: Console) -> tuple[Target, View | None]:
             with suppress(JStackMagicError):
                 below = stack.enter_context(opened(replace(parse(name), tag="", digest=digest)))
                 found = image_of(below)
-                base = View(read_root(below, found, console), found.settings)
+                base = SideView(read_root(below, found, console), found.settings)
         root = read_root(registry, image, console)
-    return Target(tag, image.digest, View(root, image.settings)), base
+    return ImageTarget(tag, image.digest, SideView(root, image.settings)), base
 
 
-def with_base(tag: str, console: Console) -> tuple[Target, View | None]:
+def with_base(tag: str, console: Console) -> tuple[ImageTarget, SideView | None]:
     """Return an image, and its base if that is at hand.
 
     Raises:
@@ -199,4 +173,4 @@ def with_base(tag: str, console: Console) -> tuple[Target, View | None]:
             return target, None
         with speaking(f"{base} cannot be looked at"):
             config = engine.client.api.inspect_image(base)["Config"]
-        return target, View(image_root(engine, base), config)
+        return target, SideView(image_root(engine, base), config)

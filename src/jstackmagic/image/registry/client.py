@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urljoin
 
 import requests
 
 from ...model.reference import Reference
 from .connection import Connection, NotFound, RegistryError
 from .notes import note, noted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -32,26 +30,21 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 _CHUNK = 8 * 2**20  # bytes of one part of an upload
 _BLOCK = 2**18
+_DONE = (200, 201, 202, 204)
+_BYTES = {"Content-Type": "application/octet-stream"}
+_SIGNED = "application/vnd.docker.distribution.manifest.v1"
 _LARGEST = 8 * 2**20  # bytes; a larger file is not a manifest or a configuration
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A manifest's description of a blob.
+    """A manifest's description of a blob."""
 
-    Attributes:
-        digest: ``sha256:`` and its hexadecimal digits.
-        size: Its size in bytes.
-        media_type: Its media type.
-        annotations: Its annotations.
-        urls: Its URLs, if it is not in the registry.
-    """
-
-    digest: str
-    size: int
+    digest: str  #: ``sha256:`` and its hexadecimal digits
+    size: int  #: its size in bytes
     media_type: str = LAYER
     annotations: Mapping[str, str] = field(default_factory=dict)
-    urls: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()  #: its URLs, if it is not in the registry
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Descriptor:
@@ -78,24 +71,15 @@ class Descriptor:
 
 
 @dataclass(frozen=True)
-class Image:
-    """An image in its registry.
+class RegistryImage:
+    """An image in its registry."""
 
-    Attributes:
-        name: Its reference, as requested.
-        repository: Its name without the registry.
-        digest: The digest of its manifest; in an index of platforms, that of the platform.
-        named: The digest of the reference itself: the index's, or the same.
-        layers: Its layers, the lowest first.
-        config: The configuration: command, user and history.
-    """
-
-    name: Reference
-    repository: str
-    digest: str
-    named: str
-    layers: tuple[Descriptor, ...]
-    config: Mapping[str, Any]
+    name: Reference  #: its reference, as requested
+    repository: str  #: its name without the registry
+    digest: str  #: the digest of its manifest; in an index of platforms, that of the platform
+    named: str  #: the digest of the reference itself: the index's, or the same
+    layers: tuple[Descriptor, ...]  #: its layers, the lowest first
+    config: Mapping[str, Any]  #: the configuration: command, user and history
 
     @property
     def labels(self) -> dict[str, str]:
@@ -139,17 +123,16 @@ class Registry:
         path = name.name.removeprefix(f"{name.registry}/") if name.registry else name.name
         own = name.registry not in ("", "docker.io") or "/" in path
         self.repository = path if own else f"library/{path}"
+        self._pulling = f"repository:{self.repository}:pull"
+        self._pushing = f"{self._pulling},push"
         self._spare = ""
-
-    def _scope(self, actions: str = "pull") -> str:
-        return f"repository:{self.repository}:{actions}"
 
     def _path(self, rest: str) -> str:
         return f"{self.repository}/{rest}"
 
     # Reading
 
-    def image(self, reference: str, platform: str) -> Image:
+    def image(self, reference: str, platform: str) -> RegistryImage:
         """Return an image; if it has several platforms, the image for one.
 
         Args:
@@ -161,7 +144,7 @@ class Registry:
             RegistryError: It cannot be read.
         """
         kind, content = self._manifest(reference)
-        named = digest = _digest(content)
+        named = digest = digest_of(content)
         manifest = _json(content, f"The manifest of {self.name}")
         if kind in INDEXES or "manifests" in manifest:
             digest = _choose(manifest, platform, self.name)
@@ -172,12 +155,13 @@ class Registry:
             described = Descriptor.of(manifest["config"])
         except (KeyError, TypeError, ValueError):
             raise RegistryError(f"{self.name} is not an image of a container: {kind}") from None
-        config = _json(self.small_blob(described), f"The configuration of {self.name}")
+        what = f"The configuration of {self.name}"
+        config = _json(_limited(self.blob(described), what), what)
         if len((config.get("rootfs") or {}).get("diff_ids") or ()) != len(layers):
             raise RegistryError(
                 f"{self.name} is not an image of a container: its layers do not match."
             )
-        return Image(self.name, self.repository, digest, named, layers, config)
+        return RegistryImage(self.name, self.repository, digest, named, layers, config)
 
     def layers_of(self, tag: str) -> set[str]:
         """Return the digests of a tag's layers, which the repository has; none without the tag."""
@@ -191,22 +175,20 @@ class Registry:
         accept = {"Accept": ", ".join((*_MANIFESTS, *INDEXES))}
         path = self._path(f"manifests/{reference}")
         with self.connection.ask(
-            "GET", path, scope=self._scope(), stream=True, headers=accept
+            "GET", path, scope=self._pulling, stream=True, headers=accept
         ) as response:
             content = _limited(_blocks(response), f"The manifest of {self.name}")
             said = response.headers.get("Docker-Content-Digest")
-        found = _digest(content)
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
+        if kind.startswith(_SIGNED):  # whose digest is not that of its bytes
+            raise RegistryError(
+                f"{self.name} is an image in Docker's first format, which has no layers to share.",
+                advice="Pull it and push it again with an engine of today.",
+            )
+        found = digest_of(content)
         if any(found != each for each in (said, reference) if each and each.startswith("sha256:")):
             raise _lie(self.connection.registry, f"the manifest {reference}")
-        return response.headers.get("Content-Type", "").partition(";")[0], content
-
-    def small_blob(self, described: Descriptor) -> bytes:
-        """Return the content of a blob that fits into memory.
-
-        Raises:
-            RegistryError: It cannot be read, or is not what its digest says.
-        """
-        return _limited(self.blob(described), f"{described.digest} of {self.name}")
+        return kind, content
 
     def blob(self, described: Descriptor) -> Iterator[bytes]:
         """Yield the content of a blob as it comes; if the connection drops, go on from there.
@@ -215,15 +197,22 @@ class Registry:
             RegistryError: It cannot be read, or (at the end) does not have its digest.
         """
         if not described.digest.startswith("sha256:"):
-            raise RegistryError(f"{described.digest} is of a kind that is not known here.")
+            raise RegistryError(f"{described.digest} is of an unknown kind.")
         path, done, drops = self._path(f"blobs/{described.digest}"), 0, 0
-        digest = hashlib.sha256()
+        digest, urls = hashlib.sha256(), list(described.urls)
         while True:
             headers = {"Range": f"bytes={done}-"} if done else {}
             # a blob that is packed is not to be unpacked on the way
-            response = self.connection.ask(
-                "GET", path, scope=self._scope(), expect=(200, 206), stream=True, headers=headers
-            )
+            try:
+                response = self.connection.ask(
+                    "GET", path, scope=self._pulling, expect=(200, 206), stream=True,
+                    headers=headers,
+                )  # fmt: skip
+            except NotFound:
+                if not urls:
+                    raise
+                path = urls.pop(0)  # a layer that its registry may not give to others
+                continue
             skip = done if response.status_code == 200 else 0
             before = done
             try:
@@ -253,29 +242,25 @@ class Registry:
 
     def has(self, digest: str) -> bool:
         """Return whether the repository has a blob."""
-        path = self._path(f"blobs/{digest}")
-        scope = self._scope("pull,push")
-        try:
-            self.connection.ask("HEAD", path, scope=scope, allow_redirects=True)
-        except NotFound:
-            return False
-        return True
+        path, scope = self._path(f"blobs/{digest}"), self._pushing
+        # a registry that does not take HEAD is sent the blob
+        with suppress(NotFound):
+            answer = self.connection.ask(
+                "HEAD", path, scope=scope, expect=(200, 405, 501), allow_redirects=True
+            )
+            return answer.status_code == 200
+        return False
 
     def mount(self, digest: str, source: str) -> bool:
-        """Have the registry give this repository a blob of another; return whether it did.
-
-        Args:
-            digest: The blob's.
-            source: The name of that repository.
-        """
+        """Have the registry give this repository a blob of another; return whether it did."""
         query = urlencode({"mount": digest, "from": source})
-        scope = f"{self._scope('pull,push')} repository:{source}:pull"
+        scope = f"{self._pushing} repository:{source}:pull"
         response = self.connection.ask(
             "POST", self._path(f"blobs/uploads/?{query}"), scope=scope, expect=(201, 202)
         )
         if response.status_code == 202:  # it began an upload instead, which the next blob can take
             self.cancel()
-            self._spare = response.headers.get("Location", "")
+            self._spare = _next(response, "")
         return response.status_code == 201
 
     def cancel(self) -> None:
@@ -283,97 +268,88 @@ class Registry:
         location, self._spare = self._spare, ""
         if location:
             with suppress(RegistryError):
-                scope = self._scope("pull,push")
-                self.connection.ask(
-                    "DELETE", location, scope=scope, expect=(200, 202, 204), tries=1
-                )
+                self.connection.ask("DELETE", location, scope=self._pushing, expect=_DONE, tries=1)
 
-    def upload(self, path: Path, digest: str, told: Callable[[int], None], notes: Path) -> None:
+    def upload(self, path: Path, digest: str, report: Callable[[int], None], notes: Path) -> None:
         """Send a blob in parts; parts that an earlier try has sent are not sent again.
 
         Args:
-            path: Its file.
-            digest: Its digest.
-            told: Called with the number of bytes just sent.
+            report: Called with the number of bytes just sent.
             notes: The file to note the progress in.
 
         Raises:
             RegistryError: The registry refuses it, or reports another digest.
         """
-        size, scope = os.stat(path).st_size, self._scope("pull,push")
         place = f"{self.name.name}@{digest}"
         location, done = self._begun(noted(notes).get(place, ""))
-        if size <= _CHUNK and not done:
-            with suppress(RegistryError):
-                self._finish(location, digest, path.read_bytes(), tries=1)
-                told(size)
-                return
-            location, done = self._begun("")
-        told(done)
-        with open(path, "rb") as file:
-            drops = 0
-            while done < size:
-                file.seek(done)
-                part = file.read(_CHUNK)
-                headers = {
-                    "Content-Type": "application/octet-stream",
-                    "Content-Range": f"{done}-{done + len(part) - 1}",
-                }
-                try:
-                    response = self.connection.ask(
-                        "PATCH", location, scope=scope, expect=(202,), tries=1,
-                        data=part, headers=headers,
-                    )  # fmt: skip
-                except RegistryError:
-                    drops += 1
-                    if drops > 3:
-                        raise
-                    was = done
-                    location, done = self._begun(location)
-                    told(done - was)
-                    continue
-                drops = 0
-                location = response.headers.get("Location") or location
-                told(len(part))
-                done += len(part)
-                note(notes, place, location)
-        self._finish(location, digest)
+        with _Followed(path, report) as file:
+            in_parts = done > 0 or os.stat(path).st_size > _CHUNK
+            try:
+                self._sent(
+                    file, digest, location, done, in_parts, lambda to: note(notes, place, to)
+                )
+            except RegistryError:  # one registry takes no parts, and another nothing else
+                file.seek(0)
+                location, _ = self._begun("")
+                self._sent(file, digest, location, 0, not in_parts, lambda _: None)
         note(notes, place, None)
 
-    def _finish(self, location: str, digest: str, content: bytes = b"", **more: Any) -> None:
-        """End an upload, with the whole blob where nothing of it was sent before."""
+    def _sent(
+        self,
+        file: _Followed,
+        digest: str,
+        location: str,
+        done: int,
+        in_parts: bool,
+        at: Callable[[str], None],
+    ) -> None:
+        """Send a blob in parts, or in one request."""
+        file.seek(done)
+        drops = 0
+        while in_parts and (part := file.read(_CHUNK)):
+            end = file.tell()
+            headers = {**_BYTES, "Content-Range": f"{end - len(part)}-{end - 1}"}
+            try:
+                response = self.connection.ask(
+                    "PATCH", location, scope=self._pushing, expect=_DONE, tries=1,
+                    data=part, headers=headers,
+                )  # fmt: skip
+            except RegistryError:
+                drops += 1
+                if drops > 3:
+                    raise
+                location, done = self._begun(location)
+                file.seek(done)
+                continue
+            drops = 0
+            location = _next(response, location)
+            at(location)
         query = f"{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(content))}
+        whole: dict[str, Any] = {} if in_parts else {"data": file, "tries": 1}
         response = self.connection.ask(
-            "PUT",
-            location + query,
-            scope=self._scope("pull,push"),
-            expect=(201, 204),
-            headers=headers,
-            data=content,
-            **more,
-        )
+            "PUT", location + query, scope=self._pushing, expect=_DONE, headers=_BYTES,
+            **whole,
+        )  # fmt: skip
         if response.headers.get("Docker-Content-Digest", digest) != digest:
             raise _lie(self.connection.registry, digest)
 
     def _begun(self, location: str) -> tuple[str, int]:
         """Return an upload's URL, and the bytes already there; begin a new one if need be."""
-        scope = self._scope("pull,push")
+        scope = self._pushing
         if location:
             with suppress(RegistryError):
                 response = self.connection.ask("GET", location, scope=scope, expect=(204,))
                 last = response.headers.get("Range", "").rpartition("-")[2]
                 # an empty upload has the range 0-0, as one of a single byte has
                 done = int(last) + 1 if last not in ("", "0") else 0
-                return response.headers.get("Location") or location, done
+                return _next(response, location), done
         location, self._spare = self._spare, ""
         if not location:
             path = self._path("blobs/uploads/")
-            nothing = {"Content-Length": "0"}
-            response = self.connection.ask(
-                "POST", path, scope=scope, expect=(202,), headers=nothing
-            )
-            location = response.headers["Location"]
+            response = self.connection.ask("POST", path, scope=scope, expect=_DONE)
+            location = _next(response, "")
+        if not location:
+            raise RegistryError(f"{self.connection.registry} says nowhere to send a blob to.")
         return location, 0
 
     def put_manifest(self, tag: str, content: bytes) -> str:
@@ -382,15 +358,39 @@ class Registry:
         Raises:
             RegistryError: The registry refuses it, or reports another digest.
         """
-        path, scope = self._path(f"manifests/{tag}"), self._scope("pull,push")
+        path, scope = self._path(f"manifests/{tag}"), self._pushing
         headers = {"Content-Type": MANIFEST}
-        digest = _digest(content)
+        digest = digest_of(content)
         response = self.connection.ask(
             "PUT", path, scope=scope, expect=(200, 201), data=content, headers=headers
         )
         if response.headers.get("Docker-Content-Digest", digest) != digest:
             raise _lie(self.connection.registry, f"the manifest of {tag}")
         return digest
+
+
+class _Followed(io.FileIO):
+    """A file that reports by how many bytes each read and seek moves it on."""
+
+    def __init__(self, path: Path, report: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._report = report
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        block = super().read(-1 if size is None else size) or b""
+        self._report(len(block))
+        return block
+
+    def seek(self, to: int, whence: int = 0, /) -> int:
+        was, now = self.tell(), super().seek(to, whence)
+        self._report(now - was)
+        return now
+
+
+def _next(response: requests.Response, location: str) -> str:
+    """Return where an upload goes on: the place that an answer names, or the last one."""
+    said = response.headers.get("Location", "")
+    return urljoin(response.url, said) if said else location
 
 
 @contextmanager
@@ -413,16 +413,18 @@ def this_platform() -> str:
 
 def _choose(index: Mapping[str, Any], platform: str, name: Reference) -> str:
     """Return the digest of a platform's manifest."""
-    wanted = platform.split("/")
-    there = []
+    there = dict[str, str]()
     for each in index.get("manifests") or ():
-        has = each.get("platform") or {}
-        parts = [has.get("os", ""), has.get("architecture", ""), has.get("variant", "")]
-        if parts[: len(wanted)] == wanted and each.get("mediaType", MANIFEST) in _MANIFESTS:
-            return str(each["digest"])
-        there.append("/".join(part for part in parts if part))
-    known = ", ".join(dict.fromkeys(each for each in there if not each.startswith("unknown")))
-    raise NotFound(f"{name} has no image for {platform}: only for {known or 'none'}.")
+        if each.get("mediaType", MANIFEST) in _MANIFESTS:
+            has = each.get("platform") or {}
+            parts = (str(has.get(key) or "") for key in ("os", "architecture", "variant"))
+            there.setdefault("/".join(filter(None, parts)), str(each.get("digest")))
+    # linux/amd64 before linux/amd64/v3, which not every machine runs
+    for known in sorted(there, key=len):
+        if f"{known}/".startswith(f"{platform}/"):
+            return there[known]
+    shown = ", ".join(known for known in there if not known.startswith("unknown"))
+    raise NotFound(f"{name} has no image for {platform}: only for {shown or 'none'}.")
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:
@@ -456,7 +458,8 @@ def _json(content: bytes, what: str) -> Mapping[str, Any]:
     return found
 
 
-def _digest(content: bytes) -> str:
+def digest_of(content: bytes) -> str:
+    """Return the digest of some bytes, ``sha256:…``."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 

@@ -6,9 +6,11 @@ import os
 import re
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -17,12 +19,11 @@ from urllib3.exceptions import HTTPError
 
 from ...model.credentials import mask
 from ...model.errors import JStackMagicError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ..engine.client import reason_of
 
 _TRIES = 6
 _LONGEST_PAUSE = 8.0  # seconds between two tries
+_LONGEST_ASKED = 60.0  # the same, where the registry asks for a pause
 _SHORT = 2**16  # bytes
 _TIMEOUT = (10.0, 90.0)  # seconds to connect, and between two bytes
 _PASSING = (408, 429, 500, 502, 503, 504)
@@ -31,7 +32,8 @@ _PASSING = (408, 429, 500, 502, 503, 504)
 _LOOPBACK = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?")
 _DEFAULT = "docker.io"
 _DEFAULT_HOST = "registry-1.docker.io"
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_CHALLENGE = re.compile(r"(?:^|,\s*)(basic|bearer)\b", re.I)
+_FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s",]+))')
 _CERTIFICATES = ("/etc/docker/certs.d", "/etc/containers/certs.d", "~/.config/containers/certs.d")
 """The folders of a registry's own certificate authorities for Docker and podman, ``HOST/*.crt``."""
 
@@ -56,13 +58,14 @@ class Connection:
 
     Args:
         registry: Host and port; empty for Docker's own.
-        environ: The environment variables.
     """
 
     def __init__(self, registry: str, environ: Mapping[str, str] = os.environ) -> None:
         self.registry = registry or _DEFAULT
         host = _DEFAULT_HOST if self.registry == _DEFAULT else self.registry
-        self._session = requests.Session()
+        self._session = _Redirected()
+        # a manifest's digest is that of its bytes, which a proxy would pack
+        self._session.headers["Accept-Encoding"] = "identity"
         self._session.mount("https://", _Adapter(_trusting(host, environ)))
         self._base = f"https://{host}"
         self._loopback = _LOOPBACK.fullmatch(host) is not None
@@ -89,11 +92,9 @@ class Connection:
         """Send a request, log in if the registry requires it, and retry if that may help.
 
         Args:
-            method: The HTTP method.
             path: A path below the registry, or a whole URL that it gave.
             scope: The scope of a token: ``repository:NAME:pull,push``; several with blanks between.
             expect: The status codes that are not errors.
-            tries: The number of tries.
             stream: Whether the caller reads the body; otherwise it is of no interest.
             more: Further arguments for `requests`.
 
@@ -101,31 +102,36 @@ class Connection:
             NotFound: There is no such thing.
             RegistryError: It refused, or could not be reached.
         """
-        fault: requests.RequestException | None = None
         for number in range(1, tries + 1):
+            pause = min(0.25 * 2**number, _LONGEST_PAUSE)
+            fault: requests.RequestException | None = None
             try:
                 response = self._send(method, path, scope, more)
-            except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
-                # a certificate that cannot be trusted is no reason to do without one
-                if "CERTIFICATE_VERIFY_FAILED" not in str(error) and self._falls_back():
-                    continue
-                raise self._unreachable(error) from error
-            except (requests.ConnectionError, requests.Timeout) as error:
+            except requests.RequestException as error:
                 fault = error
-                if self._falls_back():
-                    continue
+            if fault is not None:
+                # a certificate that cannot be trusted is no reason to do without one
+                if "CERTIFICATE_VERIFY_FAILED" not in str(fault) and self._falls_back():
+                    return self.ask(
+                        method, path, scope=scope, expect=expect, tries=tries, stream=stream, **more
+                    )
+                may_pass = isinstance(fault, (requests.ConnectionError, requests.Timeout))
+                is_tls = isinstance(fault, requests.exceptions.SSLError)
+                if not may_pass or is_tls or number == tries:
+                    raise self._unreachable(fault) from fault
+            elif response.status_code in expect:
+                if not stream:
+                    _leave(response)
+                return response
             else:
-                if response.status_code in expect:
-                    if not stream:
-                        _leave(response)
-                    return response
-                if response.status_code not in _PASSING or number == tries:
+                asked = _pause_of(response)
+                passes = response.status_code in _PASSING and asked <= _LONGEST_ASKED
+                if not passes or number == tries:
                     raise self._refused(response, scope)
                 _leave(response)
-            if number < tries:
-                time.sleep(_pause(number, None if fault else response))
-        assert fault is not None
-        raise self._unreachable(fault) from fault
+                pause = asked or pause
+            time.sleep(pause)
+        raise AssertionError(tries)
 
     def _send(self, method: str, path: str, scope: str, more: dict[str, Any]) -> requests.Response:
         response = self._once(method, path, scope, more)
@@ -138,7 +144,9 @@ class Connection:
 
     def _once(self, method: str, path: str, scope: str, more: dict[str, Any]) -> requests.Response:
         url = urljoin(f"{self._base}/v2/", path)
-        ours = urlsplit(url)[:2] == urlsplit(self._base)[:2]
+        ours = _place(url) == _place(self._base)
+        if hasattr(more.get("data"), "seek"):
+            more["data"].seek(0)  # a file that an earlier try has read
         # a login is for the registry alone, whoever it sends us to
         auth = _Authorization(self._authorization(scope) if ours else "")
         return self._session.request(method, url, auth=auth, timeout=_TIMEOUT, stream=True, **more)
@@ -160,14 +168,13 @@ class Connection:
 
     def _answer(self, challenge: str, scope: str) -> bool:
         """Answer the registry's challenge; return False if there is nothing new."""
-        kind, _, rest = challenge.partition(" ")
+        _, *parts = _CHALLENGE.split(challenge)
+        kinds = {kind.lower(): rest for kind, rest in zip(parts[::2], parts[1::2], strict=True)}
         login = self._known_login()
-        if kind.lower() == "basic":
-            was, self._basic = self._basic, True
-            return not was and bool(_basic(login))
-        if kind.lower() != "bearer":
-            return False
-        fields = dict(_CHALLENGE.findall(rest))
+        if "bearer" not in kinds:
+            was, self._basic = self._basic, "basic" in kinds
+            return self._basic and not was and bool(_basic(login))
+        fields = {key: quoted or plain for key, quoted, plain in _FIELD.findall(kinds["bearer"])}
         realm = fields.get("realm", "")
         if self._base.startswith("https:") and not realm.startswith("https:"):
             raise RegistryError(f"{self.registry} asks to log in where nothing is encrypted.")
@@ -187,6 +194,8 @@ class Connection:
         else:
             auth = _Authorization(_basic(login))
             answer = self._session.get(realm, params=asked, auth=auth, timeout=_TIMEOUT)
+        if answer.status_code in _PASSING:
+            raise requests.ConnectionError(f"its login answers {_words(answer)}")
         if not answer.ok:
             raise self._refused(answer, scope)
         try:
@@ -219,14 +228,15 @@ class Connection:
     # Errors
 
     def _unreachable(self, error: Exception) -> RegistryError:
-        words = mask(str(getattr(error.args[0], "reason", error) if error.args else error))
         advice: tuple[str, ...] = ()
         if isinstance(error, requests.exceptions.SSLError):
             advice = (
                 f"Its authority's certificate: {_CERTIFICATES[2]}/{self.registry}/ca.crt,"
                 " or the variable SSL_CERT_FILE",
             )
-        return RegistryError(f"{self.registry} cannot be reached: {words}", advice=advice)
+        way = " by the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
+        problem = f"{self.registry} cannot be reached{way}: {reason_of(error)}"
+        return RegistryError(problem, advice=advice)
 
     def _refused(self, response: requests.Response, scope: str) -> RegistryError:
         words, status = _words(response), response.status_code
@@ -242,7 +252,19 @@ class Connection:
             )
         if status == 404:
             return NotFound(f"{where} is not there: {words}")
-        return RegistryError(f"{where}: {words}")
+        asked = int(_pause_of(response))
+        advice = (f"It asks to wait {asked} seconds before the next try.",) if asked > 0 else ()
+        return RegistryError(f"{where}: {words}", advice=advice)
+
+
+class _Redirected(requests.Session):
+    """Requests whose redirects carry no login to another host, that of ``~/.netrc`` neither."""
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        if _place(str(response.request.url)) != _place(str(prepared_request.url)):
+            prepared_request.headers.pop("Authorization", None)
 
 
 class _Adapter(HTTPAdapter):
@@ -273,14 +295,20 @@ class _Authorization(requests.auth.AuthBase):
 
 def _trusting(host: str, environ: Mapping[str, str]) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    own = [file for folder in _CERTIFICATES for file in Path(folder).expanduser().glob(f"{host}/*")]
+    own = [file for folder in _CERTIFICATES for file in Path(folder, host).expanduser().glob("*")]
     said = environ.get("SSL_CERT_FILE")
-    for file in (*_SYSTEM, *(str(f) for f in own if f.suffix == ".crt"), *([said] if said else ())):
-        if os.path.isfile(file):
-            try:
+    # the context has Python's own already, and a large file takes a while
+    known = os.path.realpath(ssl.get_default_verify_paths().cafile or "")
+    for file in map(Path, (*_SYSTEM, *own, *([said] if said else ()))):
+        try:
+            if file in own and file.suffix == ".cert":  # who we are, instead of a password
+                context.load_cert_chain(file, file.with_suffix(".key"))
+            elif file in own and file.suffix != ".crt":
+                continue
+            elif file.is_file() and os.path.realpath(file) != known:
                 context.load_verify_locations(file)
-            except (OSError, ssl.SSLError) as error:
-                raise RegistryError(f"{file} holds no certificates: {error}") from error
+        except (OSError, ssl.SSLError) as error:
+            raise RegistryError(f"{file} holds no certificate to use: {error}") from error
     return context
 
 
@@ -300,10 +328,20 @@ def _basic(login: Mapping[str, str]) -> str:
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def _pause(number: int, response: requests.Response | None) -> float:
-    said = response.headers.get("Retry-After", "") if response is not None else ""
-    seconds = float(said) if said.isdigit() else 0.25 * 2**number
-    return min(seconds, _LONGEST_PAUSE)
+def _place(url: str) -> tuple[str, str | None, int]:
+    """Return the scheme, host and port of a URL: the port and capital letters may be left out."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _pause_of(response: requests.Response) -> float:
+    """Return the seconds to wait that a registry asks for (RFC 9110, Retry-After), or 0."""
+    said = response.headers.get("Retry-After", "")
+    if said.isdigit():
+        return float(said)
+    with suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    return 0.0
 
 
 def _words(response: requests.Response) -> str:

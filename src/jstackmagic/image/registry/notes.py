@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ...io.files import write_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def noted(file: Path) -> dict[str, Any]:

@@ -5,71 +5,53 @@ from __future__ import annotations
 import hashlib
 import io
 import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, BinaryIO, cast
 
-from ...display.progress import Progress
+from ...display.console import ByteCount, Console
 from ..root import Layer, Root, read
-from .client import this_platform
+from .client import Descriptor, Registry, RegistryImage, this_platform
 from .connection import RegistryError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from ...display.console import Console
-    from .client import Descriptor, Image, Registry
 
 _GZIP = 31  # zlib's window bits for a gzip member
 _DAMAGED = "A layer cannot be unpacked, so that it is damaged or something else"
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
-class RegistrySource:
-    """An image in a registry, for `jstackmagic.image.root.read`.
+def layers_of(
+    registry: Registry, image: RegistryImage, report: Callable[[int], None] = lambda _: None
+) -> tuple[Layer, ...]:
+    """Return an image's layers, for `jstackmagic.image.root`.
 
     Args:
-        registry: Its repository.
-        image: The image.
-        told: Called with the number of bytes just read.
+        report: Called with the number of bytes just read.
     """
-
-    def __init__(
-        self, registry: Registry, image: Image, told: Callable[[int], None] = lambda _: None
-    ) -> None:
-        self.name = str(image.name)
-        self.config: Mapping[str, Any] = image.settings
-        self.layers: Sequence[Layer] = tuple(
-            Layer(digest, lambda d=described, u=digest: _open(registry, d, u, told))  # type: ignore[misc]
-            for digest, described in zip(image.diff_ids, image.layers, strict=True)
-        )
+    return tuple(
+        Layer(digest, partial(_open, registry, described, digest, report))
+        for digest, described in zip(image.diff_ids, image.layers, strict=True)
+    )
 
 
-def image_of(registry: Registry) -> Image:
+def image_of(registry: Registry) -> RegistryImage:
     """Return the image that a reference names, for the platform of this machine."""
     name = registry.name
     return registry.image(name.digest or name.tag or "latest", this_platform())
 
 
-def read_root(registry: Registry, image: Image, console: Console) -> Root:
+def read_root(registry: Registry, image: RegistryImage, console: Console) -> Root:
     """Read the files of an image in a registry; layers that were read before are not sent again."""
-    total, done = sum(layer.size for layer in image.layers), 0
-
-    def told(size: int) -> None:
-        nonlocal done
-        done += size
-        console.progress(Progress("Reading", str(image.name), done, total, "bytes"))
-
-    try:
-        return read(RegistrySource(registry, image, told))
-    finally:
-        console.progress(None)
+    total = sum(layer.size for layer in image.layers)
+    with ByteCount(console, "Reading", str(image.name), total) as report:
+        return read(layers_of(registry, image, report))
 
 
 def _open(
-    registry: Registry, described: Descriptor, digest: str, told: Callable[[int], None]
+    registry: Registry, described: Descriptor, digest: str, report: Callable[[int], None]
 ) -> BinaryIO:
     def counted() -> Iterator[bytes]:
         for block in registry.blob(described):
-            told(len(block))
+            report(len(block))
             yield block
 
     unpacked = _checked(_unpack(counted()), digest, registry.connection.registry)

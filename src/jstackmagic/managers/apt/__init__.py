@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...io import process
 from ...model.errors import CommandFailed
 from ...model.plan import Command
-from .. import Choice, Engine, Manager, View
+from .. import Choice, Engine, EngineOptions, Manager, Marks, View
 from . import cutoff, dockerfile, engine, restore
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Apt(Manager):
 
     name = "apt"
     bring_back = staticmethod(restore.bring_back)
+    exactness = ("builds", "asked")
     bring = staticmethod(restore.bring)
     write = staticmethod(dockerfile.write)
     note = staticmethod(cutoff.note)
@@ -64,34 +65,17 @@ class Apt(Manager):
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse nothing: the rights are a matter of the plan."""
 
-    def engine(
-        self,
-        choice: Choice,
-        *,
-        thorough: bool = False,
-        exact: bool = False,
-        console: Console | None = None,
-    ) -> Engine:
-        """Return apt-get."""
+    def engine(self, choice: Choice, options: EngineOptions) -> Engine:
         return engine.AptGet()
 
     def command(self, request: Request, environment: Environment) -> Command:
-        """Return apt-get's command line of an install."""
         return engine.install_command(request)
 
-    def half_done(
-        self, environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int
-    ) -> tuple[str, ...]:
+    def half_done(self, environment: Environment, marks: Marks, since: int) -> tuple[str, ...]:
         """Read dpkg's own notes."""
         return cutoff.sentences(marks)
 
-    def finish(
-        self,
-        environment: Environment,
-        marks: Mapping[str, tuple[str, ...]],
-        since: int,
-        console: Console,
-    ) -> None:
+    def finish(self, environment: Environment, marks: Marks, since: int, console: Console) -> None:
         """Have dpkg configure what is unpacked, or remove it again."""
         engine.finish(marks, console)
 
@@ -105,7 +89,6 @@ class Apt(Manager):
         return True
 
     def archives(self, kept: Path) -> Archives | None:
-        """Return the archives that are kept."""
         from .keep import DebianArchives
 
         return DebianArchives(kept / "debian")
@@ -113,7 +96,6 @@ class Apt(Manager):
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
     ) -> None:
-        """Mark as manual or automatic, with apt-mark."""
         engine.mark(there, wanted)
 
 

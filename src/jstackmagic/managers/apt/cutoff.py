@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...io.reading import own_bytes
+from ...model.plan import Plan
+from ...model.request import Request
 from ...where.packages import dpkg_folder, paragraphs, read_debian
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from ...model.plan import Plan
-    from ...model.request import Request
 
 Marks = dict[str, tuple[str, ...]]
 
@@ -50,8 +46,6 @@ def automatic(
     None if one of the names is not a package's: apt-get then takes another that provides it.
 
     Args:
-        request: The install.
-        before: The names of the packages before.
         added: Those that come; without them, what is there now counts.
     """
     asked = {spec.name.partition(":")[0] for spec in request.specs}
@@ -68,19 +62,12 @@ def drafts() -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """A half-installed package.
-
-    Attributes:
-        name: Its name.
-        version: The version that dpkg was at; empty if it was at none yet.
-        state: Its state in words, such as "half configured".
-        again: Whether it must be unpacked again.
-    """
+    """A half-installed package."""
 
     name: str
-    version: str
-    state: str
-    again: bool
+    version: str  #: the version that dpkg was at; empty if it was at none yet
+    state: str  #: its state in words, such as "half configured"
+    again: bool  #: whether it must be unpacked again
 
 
 def half() -> list[Half]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ...model.recipe import RecipeStep
 from ...model.words import checked, quoted, quoted_spec
 from ..page import Downloads, Page
-
-if TYPE_CHECKING:
-    from ...model.recipe import Step
 
 _PROGRAMS = {"stacks": "apt-get", "script": "as_root env DEBIAN_FRONTEND=noninteractive apt-get"}
 _PROGRAM = "DEBIAN_FRONTEND=noninteractive apt-get"
@@ -26,7 +22,7 @@ _DOWNLOADS = Downloads(
 )
 
 
-def write(step: Step, page: Page) -> None:
+def write(step: RecipeStep, page: Page) -> None:
     """Write a step."""
     page.need(_AS_ROOT)
     program = _PROGRAMS.get(page.style, _PROGRAM)

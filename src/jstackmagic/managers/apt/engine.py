@@ -7,8 +7,9 @@ import re
 import shlex
 import shutil
 import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from ...display.console import Console, Recording
 from ...io import process
@@ -16,16 +17,12 @@ from ...model.environment import Environment, repair_line
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, InvalidSpec, Stopped
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
+from ...model.request import Request
 from ...model.spec import read
 from ...where.packages import read_debian
 from .. import Engine
 from ..goal import Wish
 from . import cutoff
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from ...model.request import Request
 
 LISTS = Path("/var/lib/apt/lists")
 """The folder that ``apt-get update`` fills; images are shipped without its content."""
@@ -60,12 +57,10 @@ class AptGet(Engine):
     """Runs apt-get; its plan says what would change, where apt's lists allow that."""
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say what apt-get would be run with; see ``Engine.plan``."""
         check_specs(request)
         if shutil.which("apt-get") is None:
             raise Stopped(
                 "There is no apt-get here: this is not Debian or Ubuntu.",
-                kept=NOTHING_CHANGED,
                 advice="Ask conda for it: %envinstall --conda …",
             )
         _check_journal(environment)
@@ -83,7 +78,6 @@ class AptGet(Engine):
         return Plan(request, environment, "apt-get", (update, install))
 
     def run(self, plan: Plan, console: Console) -> int:
-        """Run apt-get; see ``Engine.run``."""
         before = {package.name for package in read_debian()}
         try:
             for command in plan.commands:
@@ -100,7 +94,6 @@ class AptGet(Engine):
             _mark_automatic(cutoff.automatic(plan.request, before))
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """Return the Debian packages of the specs' names; see ``Engine.resolved``."""
         installed = _system()
         found = (_installed(spec.name, installed) for spec in request.specs)
         return tuple(dict.fromkeys(package for package in found if package is not None))
@@ -121,7 +114,6 @@ def _check_journal(environment: Environment) -> None:
     if cutoff.is_interrupted():
         raise Stopped(
             "dpkg was interrupted, and apt-get refuses all work until that is finished.",
-            kept=NOTHING_CHANGED,
             advice=f"Finish it: {repair_line(environment.prefix)}",
         )
 
@@ -138,13 +130,12 @@ def check_specs(request: Request) -> None:
     for spec in request.texts:
         if spec.endswith(".deb") and "/" in spec and request.action == "install":
             if not Path(spec).is_file():
-                raise InvalidSpec(f"There is no file {spec!r}.", kept="Nothing was started.")
+                raise InvalidSpec(f"There is no file {spec!r}.")
             continue
         match = _SPEC.fullmatch(spec)
         if match is None or (request.action == "remove" and match["name"] != spec):
             raise InvalidSpec(
                 f"{spec!r} is not a Debian package.",
-                kept="Nothing was started.",
                 advice=tuple(_nearest(spec, request.action)),
             )
 
@@ -175,12 +166,7 @@ def apt_get(root: tuple[str, ...], verb: tuple[str, ...], words: tuple[str, ...]
 
 
 def install_command(request: Request, root: tuple[str, ...] = ()) -> Command:
-    """Return apt-get's command line of an install.
-
-    Args:
-        request: The request.
-        root: The words before a command that needs root.
-    """
+    """Return apt-get's command line of an install."""
     verb = ("install", "--yes", "--no-install-recommends")
     return apt_get(root, verb, (*request.texts, *request.options))
 
@@ -225,11 +211,7 @@ def _plan_removal(request: Request, environment: Environment) -> Plan:
 
 
 def _rights(request: Request) -> tuple[str, ...]:
-    """Return what goes before a command that needs root.
-
-    Raises:
-        Stopped: This user cannot become root without a password.
-    """
+    """Return what goes before a command that needs root."""
     again = shlex.join([f"apt:{spec}" for spec in request.texts])
     return rights(f"or keep it for the image: %env{request.action} --record-only {again}")
 
@@ -254,7 +236,6 @@ def rights(otherwise: str) -> tuple[str, ...]:
     reason = host.sudo_reason if host.sudo == "no" else "sudo wants a password"
     raise Stopped(
         f"apt needs root, and {host.user} cannot become root: {reason}.",
-        kept=NOTHING_CHANGED,
         advice=(
             "Start the container with the right to: docker run -e GRANT_SUDO=yes --user root …",
             otherwise,
@@ -341,10 +322,6 @@ def archive_name(package: Package) -> str:
 def fetch(packages: Sequence[Package], folder: Path) -> list[Path]:
     """Have apt-get fetch archives and check the hashes of its lists; this needs no rights.
 
-    Args:
-        packages: The packages with their exact versions.
-        folder: The folder to write to.
-
     Raises:
         CommandFailed: One is unavailable, in that version or at all.
     """
@@ -411,11 +388,7 @@ def _lists_are_fresh() -> bool:
 
 
 def _simulate(request: Request, specs: tuple[str, ...]) -> Change:
-    """Return what apt-get's own simulation would change; it needs no rights.
-
-    Raises:
-        CommandFailed: It cannot be done; carries apt's reasons.
-    """
+    """Return what apt-get's own simulation would change; it needs no rights."""
     # Its notes report patterns, which our users never mean; they are silent without a terminal.
     loud = ("-o", "quiet=0", "-o", "quiet::NoUpdate=1", "-o", "quiet::NoProgress=1")
     simulate = ("--simulate", "--no-install-recommends", "-o", "Debug::NoLocking=1", *loud)
@@ -446,7 +419,7 @@ def _change(simulation: str) -> Change:
     )
 
 
-def _reasons(simulation: process.Captured) -> list[str]:
+def _reasons(simulation: process.Finished) -> list[str]:
     lines = [line[3:] for line in simulation.stderr.splitlines() if line.startswith("E: ")]
     unmet = _UNMET.search(simulation.stdout)
     return [*lines, *unmet[0].splitlines()] if unmet else lines

@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...io.files import sha256_of, write_file
+from ...model.environment import Environment
+from ...model.packages import Package, PackageSet
+from ...model.request import Request
 from ...model.spec import read_all
+from ..goal import Goal
 from ..keep import Archives
 from .engine import archive_name, fetch
 from .restore import apt_spec
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...model.environment import Environment
-    from ...model.packages import Package, PackageSet
-    from ...model.request import Request
-    from ..goal import Goal
 
 _HASH = ".sha256"
 """The suffix of the file with an archive's hash, next to it: no history has that hash."""

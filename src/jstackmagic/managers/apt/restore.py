@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from ...model.ledger import Origins
+from ...model.packages import Package, PackageSet
 from ...model.request import Request
 from ...model.spec import read_all
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...model.ledger import Origins
-    from ...model.packages import Package, PackageSet
-    from .. import Spelling
-    from ..goal import Exactness, Goal
+from .. import Spelling
+from ..goal import Exactness, Goal
 
 
 def bring_back(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING
 
 from ...model.options import APT
+from ...model.plan import Command
+from ...model.request import Request
 from ...model.spec import LocalArchive, read
 from ...model.wanted import Wanted
-
-if TYPE_CHECKING:
-    from ...model.request import Request
 
 
 def wanted(request: Request) -> Wanted:
     """Read a request; see `Manager.wanted`."""
     found = Wanted()
     specs = list(request.specs)
-    for option in APT.read(request.options):
+    for option in APT.options(request.options):
         if not option.name:
             specs.append(read("apt", option.value))
         elif option.name not in APT:
@@ -38,7 +36,6 @@ def wanted(request: Request) -> Wanted:
 
 def _of_file(path: str) -> tuple[str, list[str]]:
     from ...io import process
-    from ...model.plan import Command
 
     program = shutil.which("dpkg-deb")
     if program is None:

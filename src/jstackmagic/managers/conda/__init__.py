@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from ...model.credentials import mask
-from ...model.errors import NOTHING_CHANGED, Stopped
+from ...model.errors import Stopped
 from ...model.extras import is_here, line
 from ...model.sources import Sources
-from .. import Choice, Engine, Manager
+from .. import Choice, Engine, EngineOptions, Manager, Marks
 from . import dockerfile, restore
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ...model.environment import Environment, Tool
-    from ...model.packages import Package
+    from ...model.packages import Package, PackageSet
     from ...model.plan import Command
     from ...model.request import Request
     from ...model.wanted import Wanted
@@ -36,6 +36,8 @@ class Conda(Manager):
     name = "conda"
     bring_back = staticmethod(restore.bring_back)
     bring = staticmethod(restore.bring)
+    bring_new = staticmethod(restore.bring_new)
+    alone = staticmethod(restore.alone)
     write = staticmethod(dockerfile.write)
     make = staticmethod(dockerfile.make)
 
@@ -60,9 +62,9 @@ class Conda(Manager):
         return wanted(request, environment)
 
     def places(self, sources: Sources, environment: Environment) -> Iterable[str]:
-        from .wanted import urls
+        from .wanted import settled
 
-        return urls(sources.channels, environment)
+        return settled(sources.channels, environment)
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``conda list``, where an executable governs the environment."""
@@ -96,12 +98,7 @@ class Conda(Manager):
 
         sweep(os.path.join(environment.prefix, "conda-meta"), "")
 
-    def half_done(
-        self,
-        environment: Environment,
-        marks: Mapping[str, tuple[str, ...]],
-        since: int,
-    ) -> tuple[str, ...]:
+    def half_done(self, environment: Environment, marks: Marks, since: int) -> tuple[str, ...]:
         """Read what the journal of a change that was cut off says."""
         from .rattler import journal
 
@@ -125,12 +122,13 @@ class Conda(Manager):
         self._check_variables(request)
         if environment.is_conda:
             return
-        # conda's single "=" is the likeliest reason why conda was meant
-        specs = [re.sub(r"(?<![=<>!~])=(?!=)", "==", spec) for spec in request.texts]
+        pips = [_as_pips(spec) for spec in request.texts]
+        advice = "Name a conda environment: -n NAME or -p PREFIX"
         raise Stopped(
             f"The {environment.description} is not a conda environment.",
-            kept=NOTHING_CHANGED,
-            advice=f"Install with pip: %envinstall --pip {shlex.join(specs)}",
+            advice=f"Install with pip: %envinstall --pip {shlex.join(pips)}"
+            if all(pips)
+            else advice,
         )
 
     @staticmethod
@@ -141,7 +139,6 @@ class Conda(Manager):
                 if name not in os.environ:
                     raise Stopped(
                         f"The channel {mask(channel)} needs the variable {name}, which is not set.",
-                        kept=NOTHING_CHANGED,
                         advice=f"Set it: %env {name}=…, or export {name}=… before",
                     )
 
@@ -184,7 +181,6 @@ class Conda(Manager):
         alone = f"No conda, mamba or micromamba governs {environment.prefix}, and "
         raise Stopped(
             f"{'' if asked else alone}py-rattler is not installed with jstackmagic.",
-            kept=NOTHING_CHANGED,
             advice=line("fast"),
         )
 
@@ -205,25 +201,16 @@ class Conda(Manager):
 
         return available(specs, environment, channels)
 
-    def engine(
-        self,
-        choice: Choice,
-        *,
-        thorough: bool = False,
-        exact: bool = False,
-        console: Console | None = None,
-    ) -> Engine:
-        """Return the executable or py-rattler."""
+    def engine(self, choice: Choice, options: EngineOptions) -> Engine:
         if choice.engine == "rattler":
             from . import rattler
 
-            return rattler.manager(console=console, before=choice.before)
+            return rattler.manager(console=options.console, before=choice.before)
         from . import executable
 
-        return executable.manager(thorough=thorough, before=choice.before)
+        return executable.manager(thorough=options.thorough, before=choice.before)
 
     def command(self, request: Request, environment: Environment) -> Command:
-        """Return the first command line of a request."""
         from .present import Installed
         from .spec import command_lines, read_specs
 
@@ -231,8 +218,30 @@ class Conda(Manager):
             request, environment, read_specs(request), Installed(environment).names
         )[0]
 
+    def overwritten(
+        self, gone: Iterable[Package], here: PackageSet, environment: Environment
+    ) -> tuple[Package, ...]:
+        """Find the records that claim pip's distributions."""
+        names = {package.name for package in gone if package.manager == "pip"}
+        if not names or not environment.is_conda:
+            return ()
+        from .relink import owners
+
+        return owners(names, here, environment)
+
+    def fetch(self, packages: Sequence[Package], environment: Environment) -> None:
+        from .relink import fetch
+
+        fetch(packages, environment)
+
+    def relink(
+        self, packages: Sequence[Package], environment: Environment, console: Console
+    ) -> None:
+        from .relink import relink
+
+        relink(packages, environment, console)
+
     def archives(self, kept: Path) -> Archives | None:
-        """Return the archives that are kept."""
         from .keep import CondaArchives
 
         return CondaArchives(kept / "conda")
@@ -246,7 +255,6 @@ class Conda(Manager):
         mark(there, wanted, environment)
 
     def words(self, package: Package, environment: Environment) -> str:
-        """Return the user's spec for a package while it was installed, or ""."""
         from .marks import words
 
         return words(package, environment)
@@ -259,11 +267,21 @@ def _executable(environment: Environment, wanted: str) -> Choice:
     if found is None:
         raise Stopped(
             f"There is no {wanted} for {environment.prefix}.",
-            kept=NOTHING_CHANGED,
             advice=("Leave the choice to us: --engine auto", "What there is: %envinfo"),
         )
     governed = replace(environment, conda=found)
     return Choice("conda", "conda", governed, "you chose it", asked=True, called=found.tool)
+
+
+def _as_pips(spec: str) -> str:
+    """Return a spec as pip's requirement; empty for what only conda has.
+
+    >>> _as_pips("numpy=1.26"), _as_pips("numpy>=1,<2"), _as_pips("numpy=1.26=py312_0")
+    ('numpy==1.26', 'numpy>=1,<2', '')
+    """
+    plain = re.fullmatch(r"(?!python\b|_)([\w.-]+)\s*((?:[<>=!~]=?\s*[\w.*+!-]+,?)*)", spec)
+    # conda's single "=" is the likeliest reason why conda was meant
+    return plain[1] + re.sub(r"(?<![=<>!~])=(?!=)", "==", plain[2]) if plain else ""
 
 
 MANAGER = Conda()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import groupby
-from typing import TYPE_CHECKING
+from operator import or_
 
+from ...model.environment import EnvironmentRef
 from ...model.packages import Package
 from ...model.pins import pinned
+from ...model.recipe import Item, RecipeStep
+from ...model.sources import Sources
 from ...model.spec import MatchSpec
 from ...model.variants import cuda_of
 from ...model.words import holds_credential, is_private, quoted, quoted_spec
-from ..page import Command, Downloads, Making, Page, called
-
-if TYPE_CHECKING:
-    from ...model.environment import EnvironmentRef
-    from ...model.recipe import Item, Step
+from ..page import Command, Downloads, Making, Page, called, set_before
 
 _PROGRAMS = {"stacks": "mamba", "script": '"${conda}"'}
 _CLEAN = {"stacks": "mamba clean --all -f -y", "legacy": "conda clean -tipsy"}
@@ -54,20 +54,26 @@ def make(environment: EnvironmentRef, page: Page) -> Making | None:
             page.notes.append(f"The base image must hold the environment {known}.")
         return None
     version = environment.minor
-    words = f" {quoted(f'python={version}')} 'ipykernel'" if version else ""
-    command = f"{_program(page)} create --yes {_target(environment, page)}{words}"
+    steps = list(page.steps(environment))
+    asked = reduce(or_, (step.sources for step in steps if step.manager == "conda"), Sources())
+    variables, channels = _channels(asked, page) if version else ("", [])
+    variables = set_before(asked, page) + variables
+    words = [*channels, quoted(f"python={version}"), "'ipykernel'"] if version else []
+    if version and any(step.manager == "pip" for step in steps):
+        words.append("'pip'")  # conda-forge's Python of 3.13 and later brings none
+    head = f"{variables}{_program(page)} create --yes {_target(environment, page)}"
+    command = " ".join((head, *words))
     return Making(page.inside(environment, "/conda-meta"), (command,), _downloads(page))
 
 
-def write(step: Step, page: Page) -> None:
+def write(step: RecipeStep, page: Page) -> None:
     """Write a step."""
     environment = step.environment
     assert environment is not None
     target, program = _target(environment, page), _program(page)
-    variables = _channels(step, page)
-    channels = () if variables else step.sources.channels
-    options = [*(f"-c {quoted(channel)}" for channel in channels), *map(quoted, step.options)]
-    override = _override(step, environment, page)
+    variables, channels = _channels(step.sources, page)
+    options = [*channels, *map(quoted, step.options)]
+    variables = set_before(step.sources, page) + _override(step, environment, page) + variables
     commands: list[Command] = []
     if step.remove:
         head = f"{program} remove --yes {target}".rstrip()
@@ -77,7 +83,7 @@ def write(step: Step, page: Page) -> None:
         commands.append([head, *map(quoted_spec, step.remove)])
     # conda takes archives by themselves
     for _, items in groupby(step.install, key=lambda item: isinstance(item.spec, MatchSpec)):
-        head = f"{override}{variables}{program} install --yes {target}".rstrip()
+        head = f"{variables}{program} install --yes {target}".rstrip()
         commands.append([head, *options, *(_word(item, page) for item in items)])
     if page.pin != "exact":
         page.notes += [
@@ -109,12 +115,13 @@ def _target(environment: EnvironmentRef, page: Page) -> str:
     return f"--prefix {page.inside(environment)}"
 
 
-def _override(step: Step, environment: EnvironmentRef, page: Page) -> str:
+def _override(step: RecipeStep, environment: EnvironmentRef, page: Page) -> str:
     """Return the variable that has conda resolve for the GPU that was there (CEP 26)."""
     own = [Package("conda", i.name, i.version, i.build) for i in step.install]
     known = (cuda_of(package) for package in (*own, *page.held(environment)))
     cuda = next((each for each in known if each[:1].isdigit()), "")
-    if not cuda:
+    said = any(text.startswith("CONDA_OVERRIDE_CUDA=") for text in step.sources.variables)
+    if said or not cuda:
         return ""
     page.notes.append(
         f"A machine without a GPU would resolve to builds for the CPU: CONDA_OVERRIDE_CUDA has"
@@ -123,17 +130,20 @@ def _override(step: Step, environment: EnvironmentRef, page: Page) -> str:
     return f"CONDA_OVERRIDE_CUDA={quoted(cuda)} "
 
 
-def _channels(step: Step, page: Page) -> str:
-    """Return the channels as a variable if one is secret: conda records its command line."""
-    for channel in step.sources.channels:
+def _channels(sources: Sources, page: Page) -> tuple[str, list[str]]:
+    """Return the channels as options, or as a variable if one is secret.
+
+    conda records its command line in the environment.
+    """
+    for channel in sources.channels:
         page.note_local(channel, "channel")
-    if not any(map(is_private, step.sources.channels)):
-        return ""
+    if not any(map(is_private, sources.channels)):
+        return "", [f"-c {quoted(channel)}" for channel in sources.channels]
     values = [
         f'"{page.secret("conda_channel", channel)}"' if is_private(channel) else quoted(channel)
-        for channel in step.sources.channels
+        for channel in sources.channels
     ]
-    return f"CONDA_CHANNELS={','.join(values)} "
+    return f"CONDA_CHANNELS={','.join(values)} ", []
 
 
 def _word(item: Item, page: Page) -> str:

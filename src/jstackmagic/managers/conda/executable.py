@@ -5,28 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...io.reading import check_plain
+from ...display.console import Console
+from ...io.process import Finished
+from ...model.environment import CondaExecutable, Environment
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 from ...model.extras import line
 from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
+from ...model.request import Request
 from ...model.sources import Sources
 from ...where.packages import read_packages
 from .. import Engine
-from .present import Installed, check_installed, lone_archives, resolved
+from .present import Installed, check_installed, check_records, lone_archives, resolved
 from .spec import CondaSpec, command_lines, pinned_where, read_archive, read_specs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ...display.console import Console
-    from ...io.process import Captured
-    from ...model.environment import CondaExecutable, Environment
-    from ...model.request import Request
 
 _RISK = "A half-finished conda transaction can leave the environment broken."
 
@@ -45,15 +41,9 @@ class ByExecutable(Engine):
         self._before = before
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Plan the commands, and ask the executable for their change.
-
-        Raises:
-            InvalidSpec: A spec is neither a match spec nor a package archive.
-            Stopped: No executable governs the environment, or packages may be too new.
-            CommandFailed: It found no solution: no such package, a conflict, no network.
-        """
+        """Plan the commands, and ask the executable for their change."""
         executable = _executable(environment)
-        check_plain([f"{environment.prefix}/conda-meta"], what="conda's record of a package")
+        check_records(environment.prefix)
         specs = read_specs(request)
         installed = Installed(environment)
         if request.action == "remove":
@@ -68,9 +58,8 @@ class ByExecutable(Engine):
             )
         if self._before and request.action == "install":
             raise Stopped(
-                "Packages that are too new may not be installed here, and"
+                "Packages that are too new are not allowed here, and"
                 f" {executable.tool} cannot leave them out; py-rattler can.",
-                kept=NOTHING_CHANGED,
                 advice=f"Let it do the work: --engine rattler ({line('fast')})",
             )
         commands = command_lines(request, environment, specs, installed.names)
@@ -89,11 +78,7 @@ class ByExecutable(Engine):
         return replace(plan, commands=(), change=change, satisfied=resolved(request, environment))
 
     def run(self, plan: Plan, console: Console) -> int:
-        """Run the plan's commands until one fails.
-
-        Raises:
-            Interrupted: The user interrupted it.
-        """
+        """Run the plan's commands until one fails."""
         from ...io import process
 
         for command in plan.commands:
@@ -103,7 +88,6 @@ class ByExecutable(Engine):
         return 0
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """For each spec, the conda package that serves it now."""
         return resolved(request, environment)
 
 
@@ -115,7 +99,6 @@ def _executable(environment: Environment) -> CondaExecutable:
     if environment.conda is None:
         raise Stopped(
             f"No conda, mamba or micromamba governs {environment.prefix}.",
-            kept=NOTHING_CHANGED,
             advice="Say where one is: set CONDA_EXE to its path, then ask again.",
         )
     return environment.conda
@@ -165,11 +148,7 @@ def _known(package: Package, before: PackageSet) -> Package:
 
 
 def _dry_run(command: Command, environment: Environment) -> Iterator[tuple[Package, bool]]:
-    """Yield the packages that a command would unlink (False), then link (True).
-
-    Raises:
-        CommandFailed: The executable refuses; the error has its reason.
-    """
+    """Yield the packages that a command would unlink (False), then link (True)."""
     from ...io import process
 
     flags = ("--dry-run", "--json")
@@ -266,7 +245,7 @@ _LAST_WORDS = 15  # lines
 
 
 def _failure(
-    command: Command, captured: Captured, answer: Mapping[str, Any], environment: Environment
+    command: Command, captured: Finished, answer: Mapping[str, Any], environment: Environment
 ) -> CommandFailed:
     tool = Path(command.argv[0]).name
     name = str(answer.get("exception_name") or "")
@@ -309,5 +288,5 @@ def _not_found(tool: str, answer: Mapping[str, Any]) -> CommandFailed:
     return CommandFailed(
         f"{tool} finds no {', '.join(names)}{where}.",
         kept=NOTHING_CHANGED,
-        advice=(f"What there is: !{tool} search '*{name}*'", *_ELSEWHERE),
+        advice=(f"To search: !{tool} search '*{name}*'", *_ELSEWHERE),
     )

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...io.files import sha256_of
 from ...model.credentials import MASK
+from ...model.environment import Environment
+from ...model.packages import Package, PackageSet
+from ...model.request import Request
 from ...model.sources import Sources
 from ...model.spec import read_all
+from ..goal import Goal
 from ..keep import Archives
 from ..needs import broken_by, lacking
+from .rattler.engine import Wire
+from .rattler.fetch import keep
 from .restore import conda_spec
 from .spec import configuration, read_archive
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ...model.environment import Environment
-    from ...model.packages import Package, PackageSet
-    from ...model.request import Request
-    from ..goal import Goal
-    from .rattler.engine import Wire
 
 
 class CondaArchives(Archives):
@@ -45,7 +42,6 @@ class CondaArchives(Archives):
 
     def keep(self, packages: Sequence[Package], goal: Goal, environment: Environment) -> list[Path]:
         from .rattler import engine
-        from .rattler.fetch import keep
         from .relink import record_of
 
         records = [record_of(package, environment) for package in packages]

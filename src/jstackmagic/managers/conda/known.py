@@ -7,20 +7,16 @@ import mmap
 import os
 import re
 import threading
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ... import names
+from ...model.environment import Environment
 from ...where.condarc import channel_name
 from .rattler.repodata import Channels, cache_dir, platforms
 from .spec import configuration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...model.environment import Environment
 
 _BIG = 4 * 1024 * 1024  # bytes of repodata that take noticeable time to look through
 

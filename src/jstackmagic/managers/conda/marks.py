@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
+from ...model.environment import Environment
+from ...model.packages import Package
+from ..goal import Wish
 from .present import records
 from .rattler import condahistory
 from .rattler.records import note_requested
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from ...model.environment import Environment
-    from ...model.packages import Package
-    from ..goal import Wish
 
 
 def mark(there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment) -> None:

@@ -10,14 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ...io.reading import own_bytes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ...model.packages import Package
+from ...model.packages import Package
 
 _SPEC = re.compile(
     r"(?:(?P<channel>[^\[\s]+)::)?(?P<name>[A-Za-z0-9_*.-]+)\s*"
@@ -30,7 +27,7 @@ _PART = re.compile(r"(>=|<=|==|!=|~=|=|>|<)?\s*([\w.+!*-]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class PlainName:
     """A package's name, as conda compares it."""
 
     normalized: str
@@ -45,10 +42,10 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class PlainRecord:
     """A package's record in ``conda-meta``."""
 
-    name: Name
+    name: PlainName
     version: str
     build: str
     subdir: str = ""
@@ -63,13 +60,13 @@ class Record:
         return self.url.rpartition("/")[2]
 
     @classmethod
-    def from_path(cls, path: Path) -> Record:
+    def from_path(cls, path: Path) -> PlainRecord:
         """Read a record."""
         import msgspec
 
         data: dict[str, Any] = msgspec.json.decode(own_bytes(path))
         return cls(
-            name=Name(str(data["name"]).lower()),
+            name=PlainName(str(data["name"]).lower()),
             version=str(data["version"]),
             build=str(data.get("build") or ""),
             subdir=str(data.get("subdir") or ""),
@@ -80,16 +77,16 @@ class Record:
         )
 
     @classmethod
-    def of(cls, package: Package) -> Record:
+    def of(cls, package: Package) -> PlainRecord:
         """Return a package as a record."""
-        return cls(Name(package.name), package.version, package.build)
+        return cls(PlainName(package.name), package.version, package.build)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """A match spec, as far as it can be read."""
 
-    name: Name
+    name: PlainName
     version: str | None = None
     build: str | None = None
     channel: Channel | None = None
@@ -120,7 +117,7 @@ def parse(text: str) -> Match | None:
     if version and found["build"] and version[0] == "=" != version[1]:
         version = f"={version}"  # with a build, a version is exact
     return Match(
-        name=Name(found["name"].lower()),
+        name=PlainName(found["name"].lower()),
         version=version,
         build=found["build"] or keys.get("build") or None,
         channel=Channel(channel) if channel else None,

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
+from ...io.reading import check_plain, not_plain
+from ...model.environment import Environment
 from ...model.errors import NOTHING_CHANGED, CommandFailed
 from ...model.extras import is_here
+from ...model.packages import Package
+from ...model.request import Request
 from ...where.packages import read_packages
 from . import plain
 from .spec import URL, CondaSpec, configuration, name_of, parse, read_archive, read_specs
 
 if TYPE_CHECKING:
     from rattler import MatchSpec, PrefixRecord
-
-    from ...model.environment import Environment
-    from ...model.packages import Package
-    from ...model.request import Request
 
 
 def records(prefix: str) -> dict[str, PrefixRecord]:
@@ -41,6 +41,15 @@ def record_paths(prefix: str) -> list[str]:
     return sorted(path for path in names if os.path.basename(path).count("-") >= 2)
 
 
+def check_records(prefix: str) -> None:
+    """Refuse a prefix whose records an engine would wait for without end.
+
+    Raises:
+        CommandFailed: There is a pipe or a device among them.
+    """
+    check_plain(not_plain(f"{prefix}/conda-meta"), what="conda's record of a package")
+
+
 def _record(path: str) -> PrefixRecord:
     status = os.stat(path)
     return _record_cached(path, status.st_mtime_ns, status.st_size)
@@ -48,17 +57,25 @@ def _record(path: str) -> PrefixRecord:
 
 @lru_cache(maxsize=10_000)
 def _record_cached(path: str, _mtime_ns: int, _size: int) -> PrefixRecord:
-    if not is_here("rattler"):
-        return cast("PrefixRecord", plain.Record.from_path(Path(path)))
-    from rattler import PrefixRecord
+    try:
+        if not is_here("rattler"):
+            return cast("PrefixRecord", plain.PlainRecord.from_path(Path(path)))
+        from rattler import PrefixRecord
 
-    return PrefixRecord.from_path(Path(path))
+        return PrefixRecord.from_path(Path(path))
+    except OSError:
+        raise
+    except Exception as error:  # rattler has an error of its own for each way to be wrong
+        raise CommandFailed(
+            f"{path} is no record of a package: {error}",
+            advice="Move it away, and install that package again.",
+        ) from error
 
 
 def is_match(match: MatchSpec, package: Package) -> bool:
     """Return whether a package fits a match spec, by its name, version and build."""
     if not is_here("rattler"):
-        return match.matches(cast("PrefixRecord", plain.Record.of(package)))
+        return match.matches(cast("PrefixRecord", plain.PlainRecord.of(package)))
     from rattler import BuildString, PackageRecord
 
     number = re.search(r"\d+$", package.build)

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...display.console import Console
 from ...io.reading import own_bytes
-from ...model.packages import normalise
+from ...model.environment import Environment
+from ...model.packages import Package, PackageSet, normalise
 from ...where.packages import files_of
+from .rattler.engine import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
-
     from rattler import PrefixRecord  # no noun: it is never read back
-
-    from ...display.console import Console
-    from ...model.environment import Environment
-    from ...model.packages import Package, PackageSet
-    from .rattler.engine import Wire
 
 _METADATA = re.compile(r"/([^/]+?)-[^/]*\.(?:dist|egg)-info(?:/|$)")
 

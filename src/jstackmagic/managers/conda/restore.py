@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING
 
 from ...model.credentials import MASK
+from ...model.ledger import Origins
+from ...model.packages import Package, PackageSet
 from ...model.pins import pinned
 from ...model.request import Request
 from ...model.sources import Sources
 from ...model.spec import read_all
+from .. import Spelling
 from ..goal import Exactness, Goal, is_at
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...model.ledger import Origins
-    from ...model.packages import Package, PackageSet
-    from .. import Spelling
 
 
 def bring_back(packages: Sequence[Package], origins: Origins, spelling: Spelling) -> list[Request]:
@@ -44,6 +41,28 @@ def bring(goal: Goal, here: PackageSet, exactness: Exactness) -> list[Request]:
     sources = reduce(or_, (step.sources for step in goal.of("conda")), Sources())
     asked = read_all("conda", dict.fromkeys(specs))
     return [Request("install", "conda", asked, sources=sources.unmasked())] if asked else []
+
+
+def bring_new(requests: Sequence[Request], goal: Goal) -> list[Request]:
+    """Return the installs in a new environment: with its Python, and pip for pip's packages."""
+    assert goal.ref is not None
+    if not goal.ref.kind.startswith("conda"):
+        return list(requests)
+    specs = [f"python={goal.ref.python}"] if goal.ref.python else []
+    if specs and any(step.manager == "pip" for step in goal.steps):
+        specs.append("pip")
+    there = [request for request in requests if request.action == "install"]
+    first = there[0] if there else Request("install", "conda", ())
+    named = {spec.name for spec in first.specs}
+    specs = [spec for spec in specs if spec.partition("=")[0] not in named]
+    if not (specs or first.specs):
+        return []
+    return [replace(first, specs=(*read_all("conda", specs), *first.specs))]
+
+
+def alone(removal: Request) -> Request:
+    """Return a removal that conda does by its record of the package alone."""
+    return replace(removal, options=("--force",))
 
 
 def conda_spec(package: Package, spelling: Spelling) -> str:

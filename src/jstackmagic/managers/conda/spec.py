@@ -5,28 +5,27 @@ It reads the specs of a request, and writes the command lines.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 
+from ...model.environment import CondaExecutable, Environment
 from ...model.errors import InvalidSpec
 from ...model.extras import is_here
 from ...model.plan import Command
+from ...model.request import Request
+from ...where.condarc import CondaConfig
 from . import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
-
     from rattler import MatchSpec  # noqa: TC004  # no noun: it is never read back
-
-    from ...model.environment import CondaExecutable, Environment
-    from ...model.request import Request
-    from ...where.condarc import CondaConfig
 
 
 _ARCHIVE = (".conda", ".tar.bz2")
@@ -35,18 +34,12 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True, slots=True)
 class CondaSpec:
-    """One spec of a request.
+    """One spec of a request."""
 
-    Attributes:
-        text: As the user wrote it.
-        name: The package's name as conda normalises it, in lower case.
-        match: What the package must be.
-        archive: The package archive it names, an absolute path or a URL; empty if it names none.
-    """
-
-    text: str
-    name: str
-    match: MatchSpec
+    text: str  #: as the user wrote it
+    name: str  #: the package's name as conda normalises it, in lower case
+    match: MatchSpec  #: what the package must be
+    #: the package archive it names, an absolute path or a URL; empty if it names none
     archive: str = ""
 
     @classmethod
@@ -85,6 +78,8 @@ def _read_spec(text: str, action: str) -> CondaSpec:
         return _read_archive_spec(text)
     if text.startswith("-") or not text.isprintable():
         _invalid(text, "is not a match spec")
+    if url := re.search(r"\[[^\]]*\burl\s*=\s*['\"]?([^'\"\],]+)", text):
+        _invalid(text, "has its archive in brackets", advice=f"Write the URL itself: {url[1]}")
     return CondaSpec.of(text)
 
 
@@ -104,7 +99,7 @@ def parse(text: str) -> MatchSpec:
 
     try:
         return MatchSpec(text)
-    except InvalidMatchSpecError as error:
+    except (InvalidMatchSpecError, UnicodeEncodeError) as error:
         reason = str(error).splitlines()[0].rpartition(": ")[2].rstrip(".")
         _invalid(text, f"is not a match spec: {reason}")
 
@@ -115,7 +110,7 @@ def pinned_where(prefix: str, pins: Iterable[str]) -> str:
 
     path = os.path.join(prefix, "conda-meta", "pinned")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()
         date = time.strftime("%Y-%m-%d", time.localtime(os.stat(path).st_mtime))
     except OSError:
@@ -165,7 +160,6 @@ def _named(path: str) -> str:
 def _invalid(text: str, why: str, *, advice: str | tuple[str, ...] = ()) -> NoReturn:
     raise InvalidSpec(
         f"{text!r} {why}.",
-        kept="Nothing was started.",
         advice=advice or "A match spec reads so: pymongo 'numpy>=1.20' conda-forge::scipy",
     )
 
@@ -175,21 +169,15 @@ def _invalid(text: str, why: str, *, advice: str | tuple[str, ...] = ()) -> NoRe
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A package archive on this disk, from the metadata inside it.
+    """A package archive on this disk, from the metadata inside it."""
 
-    Attributes:
-        path: Absolute.
-        sha256: Of the file, in hexadecimal.
-        depends: Its dependencies, as match specs.
-    """
-
-    path: str
+    path: str  #: absolute
     name: str
     version: str
     build: str
     subdir: str
-    sha256: str
-    depends: tuple[str, ...]
+    sha256: str  #: of the file, in hexadecimal
+    depends: tuple[str, ...]  #: its dependencies, as match specs
 
 
 def read_archive(path: str) -> Archive:
@@ -207,8 +195,6 @@ def read_archive(path: str) -> Archive:
 
 @lru_cache(maxsize=64)
 def _read_archive(path: str, _mtime_ns: int, _size: int) -> Archive:
-    import json
-
     from conda_package_handling.api import get_pkg_details
     from conda_package_streaming.package_streaming import (  # type: ignore[import-untyped]
         stream_conda_info,
@@ -234,12 +220,14 @@ def _read_archive(path: str, _mtime_ns: int, _size: int) -> Archive:
         _invalid(path, f"is not a package archive: {error or type(error).__name__}")
 
 
-def configuration(environment: Environment) -> CondaConfig:
-    """Conda's configuration for an environment, credentials included."""
+def configuration(
+    environment: Environment, *, but: Callable[[str], bool] | None = None
+) -> CondaConfig:
+    """Return conda's configuration for an environment, credentials included; see `load`."""
     from ...where.condarc import load
 
     mamba = environment.conda is None or environment.conda.tool != "conda"
-    return load(environment.prefix, environment.root, mamba=mamba)
+    return load(environment.prefix, environment.root, mamba=mamba, but=but)
 
 
 # The command lines
@@ -257,12 +245,6 @@ def command_lines(
     newest version, conda's ``update`` takes no version and nothing new, while its ``install
     --update-specs`` takes both; mamba's and micromamba's ``install`` leaves alone what is there,
     and their ``update`` takes nothing new.
-
-    Args:
-        request: The request.
-        environment: Its environment.
-        specs: The request's specs, from `read_specs`.
-        there: The names of the packages that are installed already.
     """
     tool = environment.conda.tool if environment.conda else "conda"
     program = _program(environment.conda) if environment.conda else "conda"
@@ -288,7 +270,8 @@ def command_lines(
                 *(request.sources.of(request.manager).words if request.action == "install" else ()),
                 *(spec.text for spec in group),
                 *request.options,
-            )
+            ),
+            environ=tuple(text.partition("=")[::2] for text in request.sources.variables),
         )
         for words, group in groups
         if group

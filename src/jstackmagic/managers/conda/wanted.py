@@ -4,41 +4,63 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
 
 from ...io.reading import path_of, text_of
+from ...model.environment import ConfiguredChannel, Environment
 from ...model.errors import JStackMagicError
 from ...model.options import CONDA
 from ...model.parsing import logical_lines
+from ...model.request import Request
 from ...model.spec import LocalArchive, MatchSpec, RemoteArchive, RequirementsFile, Spec, read
 from ...model.wanted import Wanted, plain_place
 from ...where.condarc import channel_urls
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ...model.environment import ConfiguredChannel, Environment
-    from ...model.request import Request
+_UNCHECKED = "a server whose certificate is not checked"
 
 
-def urls(channels: Iterable[str], environment: Environment) -> list[str]:
-    """Return the plain URLs of channels."""
+def urls(
+    channels: Iterable[str],
+    environment: Environment,
+    *,
+    but: Callable[[str], bool] | None = None,
+) -> list[str]:
+    """Return the plain URLs of channels; see `condarc.load`."""
     from .spec import configuration
 
-    config = configuration(environment)
+    config = configuration(environment, but=but)
     return [plain_place(url) for each in channels for url in channel_urls(each, config)]
 
 
+def is_of_user(source: str, environment: Environment) -> bool:
+    """Return whether a source of settings is a variable or of the home, which no image has."""
+    theirs = source.startswith((os.path.expanduser("~/"), "CONDA_", "$", "MAMBA_"))
+    return theirs and not source.startswith(f"{environment.root or environment.prefix}/")
+
+
 def of_user(environment: Environment) -> list[ConfiguredChannel]:
-    """Return the channels of the user's home and variables, which no image has."""
-    home = os.path.expanduser("~/")
-    inside = f"{environment.root or environment.prefix}/"
-    return [
-        each
-        for each in environment.channels
-        if each.source.startswith((home, "CONDA_", "$", "MAMBA_"))
-        and not each.source.startswith(inside)
-    ]
+    """Return the channels of the user's home and variables."""
+    return [each for each in environment.channels if is_of_user(each.source, environment)]
+
+
+def settled(channels: Iterable[str], environment: Environment) -> list[str]:
+    """Return the plain URLs of channels, whatever the user's files say they are called."""
+    return urls(channels, environment, but=partial(is_of_user, environment=environment))
+
+
+def _answering(environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield what the user's files and variables let answer for a channel, each with its origin."""
+    from .spec import configuration
+
+    config = configuration(environment)
+    fixed = configuration(environment, but=partial(is_of_user, environment=environment))
+    if config.ssl_verify is False and fixed.ssl_verify is not False:
+        yield _UNCHECKED, "ssl_verify"
+    for each, proxy in config.proxy_servers.items():
+        if fixed.proxy_servers.get(each) != proxy:
+            yield proxy, f"proxy_servers: {each}"
 
 
 def wanted(request: Request, environment: Environment) -> Wanted:
@@ -46,11 +68,13 @@ def wanted(request: Request, environment: Environment) -> Wanted:
     found = Wanted()
     channels = [(channel, "") for channel in request.sources.channels]
     specs: list[tuple[Spec, str]] = [(spec, "") for spec in request.specs]
-    for option in CONDA.read(request.options):
+    for option in CONDA.options(request.options):
         if option.name == "--channel":
             channels.append((option.value, ""))
         elif option.name == "--use-local":
             found.places.append(("channels", "local", ""))
+        elif option.name == "--insecure":
+            found.places.append(("channels", _UNCHECKED, option.words[0]))
         elif option.name in ("", "--file"):
             flag = "--file " if option.name else ""
             specs.append((read("conda", f"{flag}{option.value}"), ""))
@@ -63,6 +87,7 @@ def wanted(request: Request, environment: Environment) -> Wanted:
         channels += [(each.channel, each.source) for each in of_user(environment)]
     for channel, where in channels:
         found.places += [("channels", url, where) for url in urls([channel], environment)]
+    found.places += [("channels", place, where) for place, where in _answering(environment)]
     return found
 
 
@@ -84,8 +109,10 @@ def _one(spec: Spec, where: str, found: Wanted) -> list[tuple[str, str]]:
 
     name = spec.name
     if isinstance(spec, LocalArchive):
+        path = local_path(spec.place.partition("#")[0])
+        found.places.append(("channels", plain_place(Path(path).absolute().as_uri()), where))
         try:
-            archive = read_archive(local_path(spec.place.partition("#")[0]))
+            archive = read_archive(path)
         except JStackMagicError as error:
             found.nameless.append((error.problem, where))
         else:

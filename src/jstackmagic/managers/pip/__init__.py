@@ -7,9 +7,9 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ...model.errors import NOTHING_CHANGED, Stopped
+from ...model.errors import Stopped
 from ...model.extras import line
-from .. import Choice, Engine, Manager
+from .. import Choice, Engine, EngineOptions, Manager, Marks
 from . import cutoff, dockerfile, harm, links, plan, present, restore
 from .config import configured
 from .effective import effective
@@ -18,7 +18,7 @@ from .spec import own_name
 from .view import view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from ...display.console import Console
@@ -64,7 +64,6 @@ class Pip(Manager):
             raise Stopped(
                 f"The {environment.description} is managed by the system (PEP 668).\n"
                 f"{environment.externally_managed}",
-                kept=NOTHING_CHANGED,
                 advice=(
                     "Make a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install "
                     "ipykernel",
@@ -83,11 +82,10 @@ class Pip(Manager):
         reasons = ", ".join(uv.unserved(environment, request))
         if wanted == "uv":
             if not uv.is_here():
-                raise Stopped("There is no uv here.", kept=NOTHING_CHANGED, advice=line("fast"))
+                raise Stopped("There is no uv here.", advice=line("fast"))
             if reasons:
                 raise Stopped(
                     f"uv would not do the same as pip here: {reasons}.",
-                    kept=NOTHING_CHANGED,
                     advice="Let pip do it: --engine pip",
                 )
             return Choice(self.name, "uv", environment, "you chose it", asked=True)
@@ -96,26 +94,19 @@ class Pip(Manager):
             return Choice(self.name, "pip", environment, why)
         return Choice(self.name, "uv", environment, "it does the same here as pip would")
 
-    def engine(
-        self,
-        choice: Choice,
-        *,
-        thorough: bool = False,
-        exact: bool = False,
-        console: Console | None = None,
-    ) -> Engine:
+    def engine(self, choice: Choice, options: EngineOptions) -> Engine:
         """Return pip, or uv with pip to ask where uv finds no way."""
         from . import executable
         from .uv import engine as uv
 
         if choice.engine == "pip":
             return executable.manager(
-                thorough=thorough,
+                thorough=options.thorough,
                 also=lambda environment: not uv.unserved(environment),
                 before=choice.before,
             )
         instead = None if choice.asked else executable.manager(thorough=True, before=choice.before)
-        return uv.Uv(thorough=exact, instead=instead, before=choice.before)
+        return uv.Uv(thorough=options.exact, instead=instead, before=choice.before)
 
     def wanted(self, request: Request, environment: Environment) -> Wanted:
         from .wanted import wanted
@@ -136,25 +127,16 @@ class Pip(Manager):
                 if re.fullmatch(r"\.tmp\w{6}", entry.name) and not entry.stat().st_size:
                     os.unlink(entry.path)
 
-    def half_done(
-        self, environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int
-    ) -> tuple[str, ...]:
+    def half_done(self, environment: Environment, marks: Marks, since: int) -> tuple[str, ...]:
         """Hold RECORD against the disk, and look for files of no package."""
         return cutoff.sentences(cutoff.left_over(environment, marks, since), environment)
 
-    def finish(
-        self,
-        environment: Environment,
-        marks: Mapping[str, tuple[str, ...]],
-        since: int,
-        console: Console,
-    ) -> None:
+    def finish(self, environment: Environment, marks: Marks, since: int, console: Console) -> None:
         """Take away what is half there."""
         cutoff.clear(cutoff.left_over(environment, marks, since))
         unmark(marks.get("needed", ()), environment)
 
     def archives(self, kept: Path) -> Archives | None:
-        """Return the archives that are kept."""
         from .keep import Wheels
 
         return Wheels(kept / "wheels")

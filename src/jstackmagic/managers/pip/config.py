@@ -9,14 +9,11 @@ wins over all files.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from ...model.environment import Environment
+from ...model.environment import Environment
 
 UNREADABLE = ""
 """The name of the setting that stands for a file that pip itself cannot read."""
@@ -24,17 +21,11 @@ UNREADABLE = ""
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One of pip's settings.
+    """One of pip's settings."""
 
-    Attributes:
-        name: Its long option without the dashes, "index-url".
-        value: Its value as written.
-        source: Its file or variable.
-    """
-
-    name: str
+    name: str  #: its long option without the dashes, "index-url"
     value: str
-    source: str
+    source: str  #: its file or variable
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -50,13 +41,7 @@ class Setting:
 def configured(
     environment: Environment, command: str = "install", environ: Mapping[str, str] | None = None
 ) -> Mapping[str, Setting]:
-    """Return the settings that hold for one of pip's commands in an environment, by name.
-
-    Args:
-        environment: The environment whose pip runs.
-        command: The command.
-        environ: The environment variables, this process's unless given.
-    """
+    """Return the settings that hold for one of pip's commands in an environment, by name."""
     environ = os.environ if environ is None else environ
     variables = {
         (setting := Setting(_name(key[4:]), value, key)).name: setting
@@ -76,8 +61,6 @@ def merged(
 
     Args:
         found: Those of the files, the weakest file first, each with its section.
-        command: The command.
-        variables: Those of the environment variables, by name.
     """
     sections: dict[str, dict[str, Setting]] = {"global": {}, command: {}}
     for section, setting in found:
@@ -100,8 +83,6 @@ def places(prefix: str, environ: Mapping[str, str], exists: Callable[[str], bool
     """Yield where the pip of a prefix looks, the weakest first.
 
     Args:
-        prefix: The prefix.
-        environ: The environment variables.
         exists: Returns whether a file is there: the user's own do not count beside
             ``PIP_CONFIG_FILE``.
     """
@@ -140,12 +121,7 @@ def _read(path: str, _mtime_ns: int, _size: int) -> tuple[tuple[str, Setting], .
 
 
 def parse(text: str, path: str) -> tuple[tuple[str, Setting], ...]:
-    """Return the settings in a file's text, each with its section.
-
-    Args:
-        text: The text.
-        path: The file's path.
-    """
+    """Return the settings in a file's text, each with its section."""
     from configparser import Error, RawConfigParser
 
     parser = RawConfigParser()

@@ -13,20 +13,17 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ...io.files import clock
 from ...io.reading import own_bytes
+from ...model.environment import Environment
 from ...model.packages import normalise
+from ...model.plan import Plan
 from ...where.distributions import record_rows
 from ...where.packages import conda_distributions, files_of, read_distributions
 from .harm import is_pythons
 from .landing import landed
 from .marks import asked_names
-
-if TYPE_CHECKING:
-    from ...model.environment import Environment
-    from ...model.plan import Plan
 
 Marks = dict[str, tuple[str, ...]]
 
@@ -57,27 +54,18 @@ def note(plan: Plan) -> Marks:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The remains of a change that was interrupted.
+    """The remains of a change that was interrupted."""
 
-    Attributes:
-        broken: The fault of each distribution that is not whole, by name.
-        folders: The metadata folders of those.
-        files: Files that belong to them, or to no distribution.
-        emptied: Folders that the change may have left empty.
-    """
-
-    broken: Mapping[str, str]
-    folders: tuple[str, ...]
-    files: tuple[str, ...]
-    emptied: frozenset[str] = frozenset()
+    broken: Mapping[str, str]  #: the fault of each distribution that is not whole, by name
+    folders: tuple[str, ...]  #: the metadata folders of those
+    files: tuple[str, ...]  #: files that belong to them, or to no distribution
+    emptied: frozenset[str] = frozenset()  #: folders that the change may have left empty
 
 
 def left_over(environment: Environment, marks: Mapping[str, tuple[str, ...]], since: int) -> Left:
     """Find what an interrupted change left half done.
 
     Args:
-        environment: The environment.
-        marks: The result of `note`.
         since: Its start, in nanoseconds of the file system's clock.
     """
     if not marks:  # a change that led out of the environment
@@ -152,19 +140,13 @@ def _prune(folder: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Metadata:
-    """A ``dist-info`` folder, whole or not.
-
-    Attributes:
-        folder: Its path.
-        changed: The time of the last change of its entries, in nanoseconds.
-        rows: The rows of its RECORD, with absolute paths; None without one.
-        whole: Whether its METADATA names it.
-    """
+    """A ``dist-info`` folder, whole or not."""
 
     folder: str
-    changed: int
+    changed: int  #: the time of the last change of its entries, in nanoseconds
+    #: the rows of its RECORD, with absolute paths; None without one
     rows: tuple[tuple[str, str], ...] | None
-    whole: bool
+    whole: bool  #: whether its METADATA names it
 
     @property
     def name(self) -> str:

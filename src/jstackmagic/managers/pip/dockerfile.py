@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
 
+from ...model.environment import EnvironmentRef
+from ...model.options import INSTALL
 from ...model.packages import as_on_disk
 from ...model.pins import pinned
+from ...model.recipe import Item, RecipeStep
 from ...model.spec import Constraint
 from ...model.words import checked, holds_credential, is_private, quoted, quoted_spec
-from ..page import Command, Downloads, Making, Page, called
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ...model.environment import EnvironmentRef
-    from ...model.recipe import Item, Step
+from ..page import Command, Downloads, Making, Page, called, set_before
 
 _DOWNLOADS = Downloads(variable="PIP_CACHE_DIR", hadolint="DL3042")
 _PYTHON_HERE = """\
@@ -46,7 +43,7 @@ def make(environment: EnvironmentRef, page: Page) -> Making | None:
     return Making(python, commands, _DOWNLOADS)
 
 
-def write(step: Step, page: Page) -> None:
+def write(step: RecipeStep, page: Page) -> None:
     """Write a step."""
     environment = step.environment
     assert environment is not None
@@ -94,10 +91,10 @@ def _no_cache(page: Page) -> str:
     return "" if page.keeps else " --no-cache-dir"
 
 
-def _indexes(step: Step, page: Page) -> tuple[str, list[str]]:
+def _indexes(step: RecipeStep, page: Page) -> tuple[str, list[str]]:
     """Return indexes and options: secret ones as variables, the others as words."""
     sources = step.sources
-    variables, words = _build_variables(step, page), []
+    variables, words = set_before(sources, page), []
     for url in (sources.index_url, *sources.extra_index_urls):
         page.note_local(url, "index")
     if is_private(sources.index_url):
@@ -119,20 +116,27 @@ def _indexes(step: Step, page: Page) -> tuple[str, list[str]]:
         )
     words += [
         f'"{page.secret("pip_option", word)}"' if holds_credential(word) else quoted(word)
-        for word in step.options
+        for word in _of_any_machine(step.options, page)
     ]
     return variables, words
 
 
-def _build_variables(step: Step, page: Page) -> str:
-    """Return the variables of a build from source, before the command; secrets stay secrets."""
-    words = ""
-    for text in step.sources.variables:
-        name, _, value = text.partition("=")
-        secret = holds_credential(text)
-        said = f'"{page.secret(f"build_{name.lower()}", text)}"' if secret else quoted(value)
-        words += f"{name}={said} "
-    return words
+_HERE_ALONE = {
+    "--user": "{} is left out: an image has its packages in the environment.",
+    "--cert": "{} is left out: a build trusts the certificates of its image.",
+    "--client-cert": "{} is left out: a key does not belong in an image.",
+} | dict.fromkeys(("--log", "--report", "--cache-dir", "--src"), "")
+"""Options that name files and folders of this machine: the sentence on each that is left out."""
+
+
+def _of_any_machine(options: Iterable[str], page: Page) -> Iterator[str]:
+    """Yield the words of the options that another machine understands."""
+    for option in INSTALL["pip"].options(options):
+        said = _HERE_ALONE.get(option.name)
+        if said is None:
+            yield from option.words
+        elif said:
+            page.notes.append(said.format(" ".join(option.words)))
 
 
 def _word(item: Item, page: Page) -> str:
@@ -154,15 +158,13 @@ def _hashed(items: Iterable[Item], page: Page) -> list[str]:
     return [f"--requirement {page.beside('hashed', content)}"]
 
 
-def _versions(step: Step, page: Page, *, dependencies: bool = True) -> list[str]:
+def _versions(step: RecipeStep, page: Page, *, dependencies: bool = True) -> list[str]:
     """Return the packages to pin, as constraints (``--pin exact``).
 
     Those are the packages that ``-r FILE`` brought, and the dependencies that came with what was
     asked for: both may be at another version by the time the image is built.
 
     Args:
-        step: The step.
-        page: The page it is written to.
         dependencies: Whether to include dependencies; if hashes are checked, all are listed.
     """
     brought = {other.name: other.version for item in step.install for other in item.brought}

@@ -8,19 +8,15 @@ the prefix of the image's own Python is the image's.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ...model.buildvariables import set_here
+from ...model.environment import Environment
+from ...model.request import Request
 from ...model.spec import read
 from .config import Setting, configured
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ...model.environment import Environment
-    from ...model.request import Request
 
 _VALUED = ("no-binary", "only-binary", "trusted-host")
 _FLAGS = ("no-index", "pre", "no-deps", "no-build-isolation", "require-hashes")
@@ -29,13 +25,7 @@ _FLAGS = ("no-index", "pre", "no-deps", "no-build-isolation", "require-hashes")
 def effective(
     request: Request, environment: Environment, environ: Mapping[str, str] | None = None
 ) -> Request:
-    """Return the request with its settings that an image does not have.
-
-    Args:
-        request: An install by pip, as requested.
-        environment: The environment.
-        environ: The variables, this process's unless given.
-    """
+    """Return the request with its settings that an image does not have."""
     if request.action != "install":
         return request
     environ = os.environ if environ is None else environ

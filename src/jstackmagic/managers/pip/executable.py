@@ -6,17 +6,21 @@ import json
 import re
 import shlex
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...display.console import Console
 from ...display.log import without_colours
 from ...io import process
 from ...model.credentials import mask
+from ...model.environment import Environment
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
 from ...model.extras import line
 from ...model.packages import Change, Package, normalise
 from ...model.plan import Plan
+from ...model.request import Request
 from .config import configured
 from .landing import landed
 from .plan import (
@@ -33,13 +37,7 @@ from .plan import (
 from .present import version_on_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from packaging.version import Version
-
-    from ...display.console import Console
-    from ...model.environment import Environment
-    from ...model.request import Request
 
 _VERSIONS = re.compile(r"\(from versions: ([^)]*)\)")
 _SHOWN = 8  # of the versions there are, the newest
@@ -48,7 +46,7 @@ _DATES = "26.0"  # the first pip with --uploaded-prior-to
 _BEFORE = "uploaded-prior-to"
 
 
-class Pip(OfPip):
+class PipProgram(OfPip):
     """Runs pip.
 
     Args:
@@ -116,7 +114,7 @@ class Pip(OfPip):
         return 0
 
 
-manager = Pip
+manager = PipProgram
 """Make the engine, as every engine's module does."""
 
 
@@ -124,15 +122,7 @@ manager = Pip
 
 
 def _pip_version(environment: Environment, also: Callable[[Environment], bool]) -> Version:
-    """Return the version of the pip that would run.
-
-    Args:
-        environment: The environment.
-        also: Returns whether another engine could install pip there.
-
-    Raises:
-        Stopped: There is no pip.
-    """
+    """Return the version of the pip that would run."""
     from packaging.version import Version
 
     version = version_on_disk(environment)
@@ -152,7 +142,6 @@ def _pip_version(environment: Environment, also: Callable[[Environment], bool]) 
         ways.insert(0, f"%envinstall {target} --pip pip")
     raise Stopped(
         f"The environment at {environment.prefix} has no pip.",
-        kept=NOTHING_CHANGED,
         advice=("Put one there: " + ", or ".join(ways),),
     )
 
@@ -164,33 +153,23 @@ def leaves_out(environment: Environment) -> bool:
 
 
 def _check_dates(version: Version, request: Request, environment: Environment) -> None:
-    """Stop where pip would not follow the limit, or another one is set.
-
-    Raises:
-        Stopped: It would not.
-    """
+    """Stop where pip would not follow the limit, or another one is set."""
     if not at_least(version, _DATES):
         raise Stopped(
-            f"Packages that are too new may not be installed here, and pip {version} cannot leave"
+            f"Packages that are too new are not allowed here, and pip {version} cannot leave"
             f" them out; {_DATES} and later can, and uv.",
-            kept=NOTHING_CHANGED,
             advice=line("fast"),
         )
     own = any(word.startswith(f"--{_BEFORE}") for word in request.options)
     if own or _BEFORE in configured(environment):
         raise Stopped(
             f"The settings here say how new a package may be; --{_BEFORE} cannot say it too.",
-            kept=NOTHING_CHANGED,
             advice=f"Leave --{_BEFORE} out, and PIP_UPLOADED_PRIOR_TO or pip's configuration.",
         )
 
 
 def _dry_run(plan: Plan) -> Change:
-    """Return what pip's own resolver would change.
-
-    Raises:
-        CommandFailed: It found no way; carries its reasons.
-    """
+    """Return what pip's own resolver would change."""
     (command,) = plan.commands
     with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
         report = Path(folder, "report.json")
@@ -205,7 +184,7 @@ def _dry_run(plan: Plan) -> Change:
         return foreseen(_read_report(report, plan), plan.environment)
 
 
-def _reasons(done: process.Captured) -> str:
+def _reasons(done: process.Finished) -> str:
     """Return the errors, and the conflict it explains among its other words."""
     # a kernel's variables ask for colours, also where no terminal is
     stdout, stderr = without_colours(done.stdout), without_colours(done.stderr)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from ... import names
+from ...display.console import Console
+from ...model.environment import Environment
+from ...model.plan import Plan
+from ...model.request import Request
 from ...model.spec import Requirement
 from ...where.packages import conda_distributions, debian_owners
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-
-    from ...display.console import Console
-    from ...model.environment import Environment
-    from ...model.plan import Plan
-    from ...model.request import Request
-
 
 _PYTHONS = re.compile(r"bin/python[\d.]*|pyvenv\.cfg|conda-meta/.*")
 
@@ -61,12 +56,7 @@ def slips(request: Request) -> dict[str, str]:
 
 
 def harms(plan: Plan, allowed: Container[str]) -> Iterator[str]:
-    """Yield the packages of conda and of Debian that pip would replace or remove.
-
-    Args:
-        plan: A plan of pip's.
-        allowed: The distributions that may be put over conda's.
-    """
+    """Yield the packages of conda and of Debian that pip would replace or remove."""
     if plan.environment.is_conda:
         yield from _over_conda(plan, allowed)
     elif plan.environment.kind == "system":

@@ -5,26 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...io import process
 from ...io.files import sha256_of, write_file
 from ...model.credentials import mask
+from ...model.environment import Environment
 from ...model.errors import CommandFailed
 from ...model.packages import Package, PackageSet, as_on_disk
 from ...model.plan import Command
+from ...model.request import Request
 from ...model.sources import Sources
 from ...model.spec import Constraint, Requirement, Spec
+from ..goal import Goal
 from ..keep import Archives
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ...model.environment import Environment
-    from ...model.request import Request
-    from ..goal import Goal
 
 _BUILT = ".of"
 """The suffix of the file next to a built wheel. It holds the hash of the source, which is the one

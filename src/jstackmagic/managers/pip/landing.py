@@ -8,15 +8,13 @@ off; what a file says cannot be set off for one run, and stops it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from ...model.errors import NOTHING_CHANGED, Stopped
+from ...model.environment import Environment
+from ...model.errors import Stopped
 from ...model.options import PIP
+from ...model.request import Request
 from .config import configured
-
-if TYPE_CHECKING:
-    from ...model.environment import Environment
-    from ...model.request import Request
+from .present import user_site
 
 PLACES = ("target", "prefix", "root")
 """The settings that name a folder."""
@@ -33,7 +31,7 @@ def wished(options: tuple[str, ...]) -> dict[str, str]:
     >>> wished(("--no-deps", "--target", "/x")), wished(("--user",)), wished(("-t=/x",))
     ({'target': '/x'}, {'user': ''}, {'target': '/x'})
     """
-    named = ((option.name.removeprefix("--"), option.value) for option in PIP.read(options))
+    named = ((option.name.removeprefix("--"), option.value) for option in PIP.options(options))
     return {name: value for name, value in named if name in LANDING}
 
 
@@ -58,7 +56,6 @@ def check_landing(request: Request, environment: Environment) -> None:
             raise Stopped(
                 f"pip's setting {name} = {setting.value} ({setting.source}) would put it there, and"
                 f" not into {environment.prefix}.",
-                kept=NOTHING_CHANGED,
                 advice=(
                     f"Take it out: pip config unset install.{name}",
                     f"or say that you mean it: %envinstall --pip … -- --{name} {setting.value}",
@@ -69,7 +66,6 @@ def check_landing(request: Request, environment: Environment) -> None:
         raise Stopped(
             f"pip's setting require-virtualenv ({wants.source}) allows virtual environments alone,"
             f" and {environment.prefix} is not one.",
-            kept=NOTHING_CHANGED,
             advice=(
                 "Name a virtual environment: --prefix PATH",
                 "or take it back for this session: %env PIP_REQUIRE_VIRTUALENV=0"
@@ -81,8 +77,6 @@ def check_landing(request: Request, environment: Environment) -> None:
 
 def landed(request: Request, environment: Environment) -> str:
     """Return the folder outside of the environment that the user's own options name, or empty."""
-    from .present import user_site
-
     own = wished(request.options)
     if "user" in own:
         return user_site(environment) or os.path.expanduser("~/.local")

@@ -7,26 +7,20 @@ that was requested by its path does.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ...model.packages import Package, normalise
-from ...model.recipe import Item, Step
+from ...model.recipe import Item, RecipeStep
+from ...model.record import Record
 from ...model.spec import Requirement, read
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
-    from ...model.record import Record
-
-
-def without_local(step: Step, records: Sequence[Record]) -> tuple[Step, tuple[str, ...]]:
+def without_local(
+    step: RecipeStep, records: Sequence[Record]
+) -> tuple[RecipeStep, tuple[str, ...]]:
     """Replace names by the archives that came from a folder on this machine.
-
-    Args:
-        step: A step of pip's.
-        records: The history it is of, for the requirements' packages.
 
     Returns:
         The step without such folders, and sentences on missing ones.
@@ -42,6 +36,13 @@ def without_local(step: Step, records: Sequence[Record]) -> tuple[Step, tuple[st
             notes.append(
                 f"pip looked in {folder}, which is not here now: what came from there alone is"
                 " missing in a build."
+            )
+        elif unseen := [
+            item.spec.name for item in step.install if item.spec.name and not item.version
+        ]:
+            notes.append(
+                f"pip looks in {folder}, and what {', '.join(unseen)} needs from there was never"
+                " seen: it may be missing in a build."
             )
         archives = {**(found or {}), **archives}
     install = tuple(_placed(item, archives) for item in step.install)
@@ -83,16 +84,32 @@ def _archives(folder: str) -> Mapping[tuple[str, str], str] | None:
 
 
 def _placed(item: Item, archives: Mapping[tuple[str, str], str]) -> Item:
+    if not isinstance(item.spec, Requirement) or item.spec.place or item.spec.hashes or item.source:
+        return item
     path = archives.get((item.name, item.version))
-    named = isinstance(item.spec, Requirement) and not item.spec.place and not item.spec.hashes
-    if path is None or item.source or not named:
+    if not item.version:  # it was never seen installed
+        named = [
+            (version, path) for (name, version), path in archives.items() if name == item.spec.name
+        ]
+        served = [path for version, path in named if _allows(item.spec.version, version)]
+        path = served[0] if len(served) == 1 else None
+    if path is None:
         return item
     extras = f"[{','.join(item.spec.extras)}]" if item.spec.extras else ""
     return replace(item, spec=read("pip", f"{path}{extras}"), upgrade=False)
 
 
+def _allows(specifier: str, version: str) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(specifier).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return False
+
+
 def _brought(
-    step: Step, records: Sequence[Record], archives: Mapping[tuple[str, str], str]
+    step: RecipeStep, records: Sequence[Record], archives: Mapping[tuple[str, str], str]
 ) -> Iterator[Item]:
     """Yield the dependencies that came from a folder, too, and from nowhere else."""
     asked = {item.name for item in step.install}

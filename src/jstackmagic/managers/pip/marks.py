@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...io.files import write_file
 from ...io.reading import own_bytes
+from ...model.environment import Environment
 from ...model.packages import Package, normalise
+from ...model.request import Request
 from ...model.spec import Constraint
 from ...where.packages import files_of
+from .. import mark as mark_all
+from ..goal import Wish
 from .spec import plain_requirements
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from ...model.environment import Environment
-    from ...model.request import Request
-    from ..goal import Wish
 
 _EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"
 """The hash and size in RECORD of an empty file."""
@@ -35,7 +32,6 @@ def asked_names(request: Request) -> Iterator[str]:
 
 def unmark(names: Iterable[str], environment: Environment) -> None:
     """Take the mark from what was only needed: uv gives it to everything that it installs."""
-    from .. import mark as mark_all
     from ..goal import Wish
 
     mark_all([Wish("pip", name, requested=False) for name in names], environment)

@@ -7,31 +7,31 @@ from __future__ import annotations
 
 import shlex
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
 
+from ...display.console import Console
 from ...io.reading import text_or_none
 from ...model.credentials import mask, secrets_of
-from ...model.errors import NOTHING_CHANGED, Stopped
+from ...model.environment import Environment
+from ...model.errors import Stopped
 from ...model.packages import Change, Package
 from ...model.plan import Command, Plan
+from ...model.request import Request
 from ...model.spec import Listing, RequirementsFile, read
+from ...where.packages import distributions_of_package
 from .. import Engine
 from .config import configured
 from .harm import python_kept
 from .landing import VARIABLES, check_landing, landed, set_off
-from .present import check_metadata, satisfied, serving, shadowed, version_on_disk
+from .present import check_metadata, not_meant, satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
 from .wanted import check_archives
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from packaging.version import Version
-
-    from ...display.console import Console
-    from ...model.environment import Environment
-    from ...model.request import Request
 
 _ENVIRON = (("PIP_NO_INPUT", "1"), ("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
 _PEP_440_ONLY = "24.1"  # the first pip that refuses versions such as 2004b
@@ -45,9 +45,9 @@ class OfPip(Engine, ABC):
 
     def __init__(self) -> None:
         self._reported: dict[str, dict[str, Package]] = {}
+        self._old: dict[str, _Built] = {}
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Say what pip would be run with; see ``Engine.plan``."""
         if environment.executable is None:
             raise no_python(environment)
         check(request, environment)
@@ -57,13 +57,18 @@ class OfPip(Engine, ABC):
         check_landing(request, environment)
         present = satisfied(request, environment)
         if present is not None:
-            return nothing_to_do(request, environment, present, self.engine)
-        check_archives(request, environment)
-        check_metadata(environment)
-        return self._plan_install(request, environment)
+            plan = nothing_to_do(request, environment, present, self.engine)
+        else:
+            check_archives(request, environment)
+            check_metadata(environment)
+            plan = self._plan_install(request, environment)
+        return replace(plan, notes=(*not_meant(request, environment), *plan.notes))
 
     def run(self, plan: Plan, console: Console) -> int:
-        """Run pip or uv, and keep the environment's Python; see ``Engine.run``."""
+        pairs = plan.change.changed if plan.change else ()
+        again = [old for old, new in pairs if old.version == new.version]
+        asked = () if plan.change else self.resolved(plan.request, plan.environment)
+        self._old = _built((*again, *asked), plan.environment)
         with python_kept(plan.environment, console):
             return self._run(plan, console)
 
@@ -77,20 +82,36 @@ class OfPip(Engine, ABC):
     def _plan_install(self, request: Request, environment: Environment) -> Plan: ...
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """Return the distributions that serve the specs now; see ``Engine.resolved``."""
         if landed(request, environment):
             return ()
         found = serving(request.specs, environment).values()
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
     def explain(self, plan: Plan, change: Change) -> Change:
-        """Add to an observed change what only the last run reported: URL and hash."""
+        """Add to an observed change what only the last run reported: URL and hash.
+
+        A package that was built again as the same version has changed, too.
+        """
+        if plan.request.action == "install":
+            seen = {new.name for _, new in change.changed}
+            old = self._old
+            now = _built([package for package, _ in old.values()], plan.environment)
+            again = tuple(
+                (old[name][0], package)
+                for name, (package, files) in now.items()
+                if name not in seen and files != old[name][1]
+            )
+            change = replace(change, changed=(*change.changed, *again))
+            self._report(plan, change)
         reported = self._reported.get(plan.environment.prefix, {})
         return replace(
             change,
             added=tuple(_explained(package, reported) for package in change.added),
             changed=tuple((old, _explained(new, reported)) for old, new in change.changed),
         )
+
+    def _report(self, plan: Plan, change: Change) -> None:
+        """Find what the manager does not report of what came."""
 
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
         """Warn if another package would be imported instead of the requested one."""
@@ -127,12 +148,29 @@ def no_python(environment: Environment) -> Stopped:
     """Return the error for pip's requests without Python."""
     return Stopped(
         f"The {environment.description} has no Python, so pip cannot install into it.",
-        kept=NOTHING_CHANGED,
         advice=(
             "Install with conda: %envinstall --conda …",
             "or have conda bring a Python first: %envinstall --conda python",
         ),
     )
+
+
+_OWN = ("/INSTALLER", "/REQUESTED", "/RECORD", "/direct_url.json", "/uv_cache.json", ".pyc")
+"""Files that tell how a package was installed, not which."""
+
+_Built = tuple[Package, frozenset[tuple[str, str]]]
+"""A package and its files with their hashes, without `_OWN`."""
+
+
+def _built(packages: Iterable[Package], environment: Environment) -> dict[str, _Built]:
+    found = {}
+    for package in packages:
+        for item in distributions_of_package(package, environment)[:1]:
+            rows = ((row.path, row.digest) for row in item.record)
+            files = frozenset(row for row in rows if not row[0].endswith(_OWN))
+            if package.manager == "pip":
+                found[package.name] = (item.package, files)
+    return found
 
 
 def _explained(package: Package, reported: dict[str, Package]) -> Package:
@@ -231,8 +269,6 @@ def index_of(url: str, request: Request, environment: Environment) -> str:
 
     pip reports only the archive's URL; if neither is certain, its host has to do.
     """
-    from urllib.parse import urlsplit
-
     host = urlsplit(url).netloc
     asked = [*filter(None, (request.sources.index_url, *request.sources.extra_index_urls))]
     for index in asked:

@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from ...io.reading import check_plain
+from ...io.reading import check_plain, not_plain
+from ...model.environment import Environment
 from ...model.packages import Package, normalise
+from ...model.request import Request
 from ...model.spec import Constraint, Spec, read
-from ...where.distributions import metadata_in
-from ...where.packages import distributions, find_distribution, read_conda
+from ...where.distributions import Distribution, metadata_in, read_once
+from ...where.packages import (
+    distributions,
+    find_distribution,
+    python_markers,
+    read_conda,
+)
 from .config import UNREADABLE, configured
 from .spec import installed_from, plain_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from packaging.requirements import Requirement
     from packaging.version import Version
-
-    from ...model.environment import Environment
-    from ...model.request import Request
-    from ...where.distributions import Distribution
 
 _CHANGES_THE_QUESTION = {
     *("editable", "force-reinstall", "ignore-installed", "requirement", "upgrade"),
@@ -41,7 +44,8 @@ def check_metadata(environment: Environment) -> None:
         CommandFailed: There is a pipe or a device among it.
     """
     folders = (path for site in environment.site_packages for path in metadata_in(site))
-    check_plain(folders, what="the metadata of a package")
+    found = chain.from_iterable(read_once(folders, not_plain))
+    check_plain(found, what="the metadata of a package")
 
 
 def satisfied(request: Request, environment: Environment) -> tuple[Package, ...] | None:
@@ -66,6 +70,18 @@ def satisfied(request: Request, environment: Environment) -> tuple[Package, ...]
     wanted = (item for item in requirements if item.marker is None or item.marker.evaluate(markers))
     found = (_present(item.name, environment) for item in wanted)
     return tuple(dict.fromkeys(package for package in found if package is not None))
+
+
+def not_meant(request: Request, environment: Environment) -> tuple[str, ...]:
+    """Return a note on the specs whose markers leave this environment out, as pip warns of them."""
+    marked = [spec for spec in request.specs if spec.marker]
+    if not marked:
+        return ()
+    from packaging.markers import Marker
+
+    markers = _markers(environment)
+    out = [spec.text for spec in marked if not Marker(spec.marker).evaluate(markers)]
+    return (f"Not for this environment, by its marker: {', '.join(out)}",) if out else ()
 
 
 def _plain(specs: Iterable[Spec]) -> list[Requirement] | None:
@@ -137,8 +153,7 @@ def _markers(environment: Environment) -> dict[str, str]:
         **own,
         "extra": "",
         "implementation_version": version,
-        "python_full_version": version,
-        "python_version": ".".join(version.split(".")[:2]),
+        **python_markers(version),
     }
 
 

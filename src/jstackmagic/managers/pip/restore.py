@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
+from ...model.ledger import Origins
 from ...model.packages import Package, PackageSet, as_on_disk, same
 from ...model.pins import pinned
+from ...model.recipe import Item
 from ...model.request import Request
 from ...model.sources import Sources
 from ...model.spec import Constraint, read_all
+from .. import Spelling
 from ..goal import Exactness, Goal, is_at
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ...model.ledger import Origins
-    from ...model.recipe import Item
-    from .. import Spelling
 
 _Run = tuple[Sources, tuple[str, ...]]
 """The index, the further indexes and the options that a run of pip is given."""

@@ -6,22 +6,22 @@ The engines for pip's requests share it.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ... import names
 from ...io.reading import path_of, text_or_none
 from ...model.credentials import mask
-from ...model.errors import NOTHING_CHANGED, InvalidSpec, Stopped
+from ...model.errors import InvalidSpec, Stopped
+from ...model.request import Request
 from ...model.spec import Listing, Requirement, RequirementsFile, Spec, VcsReference, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from packaging.requirements import Requirement as Pep508
-
-    from ...model.request import Request
 
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+\S+")
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|file:/)\S+")
@@ -36,7 +36,6 @@ def check_specs(request: Request, *, legacy: bool) -> None:
     """Refuse specs that pip could not read.
 
     Args:
-        request: The request.
         legacy: Whether versions older than PEP 440 are read, such as 2004b.
 
     Raises:
@@ -46,13 +45,12 @@ def check_specs(request: Request, *, legacy: bool) -> None:
         text = spec.text
         problem = _problem(spec, legacy=legacy)
         if problem:
-            raise InvalidSpec(problem, kept="Nothing was started.", advice=tuple(_nearest(text)))
+            raise InvalidSpec(problem, advice=tuple(_nearest(text)))
         named = isinstance(spec, RequirementsFile) or re.fullmatch(_NAME, text)
         if request.action == "remove" and not named:
             name = re.match(_NAME, text)
             raise InvalidSpec(
                 f"{text!r} is not the name of an installed package.",
-                kept="Nothing was started.",
                 advice=f"Remove it by its name: %envremove {name[0]}" if name else (),
             )
 
@@ -89,7 +87,7 @@ def _problem_of_place(spec: Spec, *, file: bool) -> str:
         return "" if re.fullmatch(r"\S+", spec.place) else f"{spec.place!r} is not a URL."
     path = path_of(spec.place)
     if file and path.is_dir():
-        return f"{spec.place!r} is a folder, and no list of packages."
+        return f"{spec.place!r} is a folder, not a list of packages."
     if path.is_file() or (path.is_dir() and not file):
         return ""
     return f"There is no {'file' if file else 'file or folder'} {spec.place!r}."
@@ -127,7 +125,7 @@ def url_of(spec: Spec) -> str:
 
 
 def _as_url(spec: Spec) -> str:
-    return path_of(spec.place).resolve().as_uri()
+    return Path(os.path.realpath(path_of(spec.place))).as_uri()
 
 
 def installed_from(spec: Spec) -> str:
@@ -175,11 +173,7 @@ def arguments(specs: Iterable[Spec]) -> list[str]:
 
 
 def _listed(specs: Sequence[str]) -> str:
-    """Write a file of specs, pip's only place for hashes. It stays, so that the command works.
-
-    Raises:
-        Stopped: It cannot be written.
-    """
+    """Write a file of specs, pip's only place for hashes. It stays, so that the command works."""
     from platformdirs import user_cache_path
 
     text = "".join(f"{spec}\n" for spec in specs)
@@ -191,7 +185,6 @@ def _listed(specs: Sequence[str]) -> str:
     except OSError as error:
         raise Stopped(
             f"pip takes hashes from a file alone, and {file} cannot be written: {error.strerror}.",
-            kept=NOTHING_CHANGED,
             advice="Name a folder that can be written to: %env XDG_CACHE_HOME=/tmp",
         ) from None
     return str(file)

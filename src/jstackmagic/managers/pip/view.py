@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ...io import process
+from ...model.environment import Environment
 from ...model.errors import CommandFailed
 from ...model.packages import normalise
 from ...model.plan import Command
 from .. import View
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...model.environment import Environment
+from .present import version_on_disk
 
 _SECONDS = 120.0
 
@@ -34,15 +31,9 @@ print(json.dumps([{name: str(item.version) for name, item in found.items()}, has
 def view(environment: Environment, files: Sequence[str] = ()) -> View | None:
     """Ask the environment's own pip; None if it has no Python or no pip.
 
-    Args:
-        environment: The environment.
-        files: Local archives to hash (``pip hash``).
-
     Raises:
         CommandFailed: pip cannot list the packages.
     """
-    from .present import version_on_disk
-
     if environment.executable is None or version_on_disk(environment) is None:
         return None
     command = Command(

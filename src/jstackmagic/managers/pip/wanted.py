@@ -8,18 +8,21 @@ import re
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ...io.archives import check_archive, leaves, refused
 from ...io.reading import path_of, text_of
 from ...model.documents import parse_toml
+from ...model.environment import Environment
 from ...model.errors import JStackMagicError, UsageError
 from ...model.options import PIP
 from ...model.packages import normalise
 from ...model.parsing import logical_lines, own_options, read_requirement
+from ...model.request import Request
 from ...model.spec import (
     Constraint,
     Requirement,
@@ -34,18 +37,15 @@ from ...where.distributions import header, headers
 from .config import configured
 from .effective import is_ours
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ...model.environment import Environment
-    from ...model.request import Request
-
 _SPECS = {"": "", "--requirement": "-r ", "--editable": "-e ", "--constraint": "-c "}
 _PLACES = {
     "--index-url": "index_url",
     "--extra-index-url": "extra_index_urls",
     "--find-links": "find_links",
 }
+_HELD = {*_SPECS, *_PLACES, "--proxy", "--trusted-host"}
+"""The options by which a setting of pip could bring in what a line may not."""
+
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO|PKG-INFO")
 _UNREADABLE = (
     *(OSError, ValueError, KeyError, EOFError, JStackMagicError),
@@ -57,19 +57,19 @@ _LIMIT = 1_000_000
 
 def wanted(request: Request, environment: Environment) -> Wanted:
     """Read a request, and all that it names, as pip would; see `Manager.wanted`."""
-    reader = _Reader(Wanted())
+    reader = _WantedReader(Wanted())
     for option, place in request.sources.of("pip").given():
         reader.place(_PLACES[option], place, "")
     for spec in request.specs:
         reader.spec(spec, "")
     reader.words(request.options, "", os.getcwd())
-    given = {option.name for option in PIP.read(request.options)}
+    given = {option.name for option in PIP.options(request.options)}
     indexed = request.sources.index_url or given & {"--index-url", "--no-index"}
     for name, setting in configured(environment).items():
         option = f"--{name}"
         if not is_ours(setting, environment) or (name == "index-url" and indexed):
             continue
-        if option in _PLACES or option in _SPECS:
+        if option in _HELD:
             words = [word for value in setting.words for word in (option, value)]
             reader.words(words, setting.source, os.getcwd())
     return reader.found
@@ -107,7 +107,7 @@ def _check_scripts(path: str) -> None:
                 raise refused(path, f"it has a script {script!r}", advice=advice)
 
 
-class _Reader:
+class _WantedReader:
     """Add the content of lists to ``found``; a list that includes itself is read once."""
 
     def __init__(self, found: Wanted) -> None:
@@ -119,12 +119,16 @@ class _Reader:
         self.found.places.append((setting, plain_place(place), where))
 
     def words(self, words: Sequence[str], where: str, folder: str) -> None:
-        for option in PIP.read(words):
+        for option in PIP.options(words):
             name, value = option.name, option.value
             if name in _SPECS:
                 self.spec(_absolute(f"{_SPECS[name]}{value}", folder), where)
             elif name in _PLACES:
                 self.place(_PLACES[name], value, where)
+            elif name == "--proxy":  # it answers for the index
+                self.place("url", value if "://" in value else f"http://{value}", where)
+            elif name == "--trusted-host":
+                self.place("url", f"http://{re.sub(r':[0-9]+$', '', value)}", where)
             elif name not in PIP:
                 self.found.beyond.append((name, where))
 
@@ -147,10 +151,12 @@ class _Reader:
             return
         if path.is_file():
             found.files.append(str(path))
+        if not path.is_dir():  # an archive comes from an index, a folder is the user's own work
+            found.places.append(("url", plain_place(path.absolute().as_uri()), where))
         try:
             name, needs, computed = _metadata(path, spec.extras)
         except _UNREADABLE as error:
-            name, needs, computed = _Metadata("", [])
+            name, needs, computed = _ProjectMetadata("", [])
             found.nameless.append((f"{spec.text} ({_short(error)})", where))
         for each in dict.fromkeys(filter(None, (name, spec.name))):
             found.names.append((each, where))
@@ -232,26 +238,16 @@ def _short(error: Exception) -> str:
 # Metadata
 
 
-class _Metadata(NamedTuple):
-    """A local distribution's name and declared requirements.
-
-    Attributes:
-        computed: True where code decides what it needs, and a list could.
-    """
+class _ProjectMetadata(NamedTuple):
+    """A local distribution's name and declared requirements."""
 
     name: str
     needs: list[str]
-    computed: bool = False
+    computed: bool = False  #: true where code decides what it needs, and a list could
 
 
-def _metadata(path: Path, extras: Sequence[str]) -> _Metadata:
-    """Return what a local distribution says of itself, with the needs of some of its extras.
-
-    Raises:
-        OSError: It is missing.
-        ValueError: It has no name.
-        JStackMagicError: Its ``pyproject.toml`` cannot be read.
-    """
+def _metadata(path: Path, extras: Sequence[str]) -> _ProjectMetadata:
+    """Return what a local distribution says of itself, with the needs of some of its extras."""
     if path.is_dir():
         return _of_project(path, extras)
     if zipfile.is_zipfile(path):
@@ -275,16 +271,16 @@ def _in_tar(path: Path) -> bytes:
     return b""
 
 
-def _of_headers(text: str, extras: Sequence[str]) -> _Metadata:
+def _of_headers(text: str, extras: Sequence[str]) -> _ProjectMetadata:
     needs = []
     for need in headers(text, "Requires-Dist"):
         extra = re.search(r"\bextra\s*==\s*['\"]([\w.-]+)", need)
         if extra is None or normalise(extra[1]) in map(normalise, extras):
             needs.append(need)
-    return _Metadata(header(text, "Name"), needs)
+    return _ProjectMetadata(header(text, "Name"), needs)
 
 
-def _of_project(folder: Path, extras: Sequence[str]) -> _Metadata:
+def _of_project(folder: Path, extras: Sequence[str]) -> _ProjectMetadata:
     name, needs = "", []
     setup = text_of(folder / "setup.py") if (folder / "setup.py").is_file() else ""
     computed = "install_requires" in setup
@@ -313,7 +309,7 @@ def _of_project(folder: Path, extras: Sequence[str]) -> _Metadata:
         said = re.search(r"\bname\s*=\s*['\"]([\w.-]+)['\"]", setup)
         name = said[1] if said else ""
     needs = [split_hashes(need)[0].strip() for need in needs if need.strip()]
-    return _Metadata(name, needs, computed)
+    return _ProjectMetadata(name, needs, computed)
 
 
 def _table(data: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

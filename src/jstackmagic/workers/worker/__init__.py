@@ -11,37 +11,23 @@ from __future__ import annotations
 import inspect
 import re
 
+from ...where import compiled
 from . import archives, conda, facts, install, plan, wheels
 from .archives import is_kept, keep, locked, path_of, write
 from .facts import fingerprint, identity, in_site, infos, look, rows_of, store
-from .plan import named, todo
+from .plan import concerning, named, todo
 from .wheels import archive, pack, record_row
 
 __all__ = [
-    "archive",
-    "fingerprint",
-    "identity",
-    "in_site",
-    "infos",
-    "is_kept",
-    "keep",
-    "locked",
-    "look",
-    "named",
-    "pack",
-    "path_of",
-    "record_row",
-    "rows_of",
-    "source",
-    "store",
-    "todo",
-    "write",
-]
+    "archive", "concerning", "fingerprint", "identity", "in_site", "infos", "is_kept", "keep",
+    "locked", "look", "named", "pack", "path_of", "record_row", "rows_of", "source", "store",
+    "todo", "write",
+]  # fmt: skip
 
 
 def source() -> str:
     """Return the text of all of it, as one module."""
-    return joined(facts, archives, plan, wheels, conda, install)
+    return joined(compiled, facts, archives, plan, wheels, conda, install)
 
 
 def joined(*modules: object) -> str:
@@ -52,4 +38,4 @@ def joined(*modules: object) -> str:
 
 
 _FUTURE = "from __future__ import annotations\n"
-_OURS = re.compile(r"^( *)from \.\w* import (?:\([^)]*\)|[^\n(]*)$", re.MULTILINE)
+_OURS = re.compile(r"^( *)from \.[\w.]* import (?:\([^)]*\)|[^\n(]*)$", re.MULTILINE)

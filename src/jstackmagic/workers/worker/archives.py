@@ -11,15 +11,9 @@ import re
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 
-from .facts import store
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # a worker's Python may be an older one
-    from collections.abc import Iterator
-    from typing import Any
-
-    Row = dict[str, Any]
+from .facts import Plain, store
 
 SECONDS = 600.0
 """Seconds to wait for another worker that changes the same environment."""
@@ -28,10 +22,10 @@ _KEEP_DAYS = 30
 """Days for which the archives stay on a host."""
 
 
-def path_of(row: Row) -> str:
+def path_of(row: Plain) -> str:
     """Return where the archive of a row is kept; a file's name is never a path."""
     if not re.fullmatch(r"[0-9a-f]{64}", row["sha256"]) or not is_plain(row["file"]):
-        raise ValueError(f"{row['file']!r} is no name of an archive")
+        raise ValueError(f"{row['file']!r} is not the name of an archive")
     return os.path.join(store(), row["sha256"], row["file"])
 
 
@@ -40,7 +34,7 @@ def is_plain(name: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9_+!][A-Za-z0-9_.+!-]*", name))
 
 
-def is_kept(row: Row) -> bool:
+def is_kept(row: Plain) -> bool:
     """Return whether the archive of a row is on this host, and is what it should be."""
     try:
         with open(path_of(row), "rb") as file:
@@ -49,7 +43,14 @@ def is_kept(row: Row) -> bool:
         return False
 
 
-def keep(row: Row, data: bytes) -> None:
+def not_kept(row: Plain) -> str:
+    """Return why an archive cannot be installed."""
+    if os.path.exists(path_of(row)):
+        return f"{row['file']} is not what was sent: its hash is another one"
+    return f"{row['file']} did not arrive"
+
+
+def keep(row: Plain, data: bytes) -> None:
     """Keep an archive that arrived, once its hash was checked.
 
     Raises:

@@ -9,25 +9,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
-from .archives import is_kept, path_of
-from .facts import conda_records, store
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # a worker's Python may be an older one
-    from typing import Any
-
-    Row = dict[str, Any]
-    Facts = dict[str, Any]
+from .archives import is_kept, not_kept, path_of
+from .facts import Plain, conda_records, store
 
 
-def link(rows: list[Row], unlink: list[str], facts: Facts) -> list[list[Any]]:
+def link(rows: list[Plain], unlink: list[str], facts: Plain) -> list[list[Any]]:
     """Have conda's own tool, or py-rattler, put packages in as they are, and take others out."""
     if not rows and not unlink:
         return []
     for row in rows:
         if not is_kept(row):
-            raise ValueError(f"{row['file']} is not what was sent: its hash is another one")
+            raise ValueError(not_kept(row))
     bins = [os.path.join(sys.prefix, *up, "bin") for up in ((), ("..", ".."))]
     places = os.pathsep.join([*bins, os.environ.get("PATH", "")])
     found = (shutil.which(name, path=places) for name in ("mamba", "conda", "micromamba"))
@@ -56,7 +50,7 @@ def _run(command: list[str]) -> None:
         raise ValueError((asked.stderr or asked.stdout).strip()[-500:])
 
 
-def _link_with_rattler(rows: list[Row], unlink: list[str]) -> None:
+def _link_with_rattler(rows: list[Plain], unlink: list[str]) -> None:
     try:
         import rattler
     except ImportError:

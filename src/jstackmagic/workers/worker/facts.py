@@ -8,7 +8,8 @@ import csv
 import errno
 import glob
 import hashlib
-import importlib
+import importlib.machinery
+import importlib.util
 import io
 import os
 import re
@@ -16,13 +17,13 @@ import socket
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any, Dict  # noqa: UP035 - a worker's Python may be an older one
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # a worker's Python may be an older one
-    from collections.abc import Iterable
-    from typing import Any
+from ...where.compiled import hides, is_taken
 
-    Facts = dict[str, Any]
+Plain = Dict[str, Any]  # noqa: UP006
+"""A row, an order or facts: what every cluster can carry."""
 
 _OWN = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
 """Files of a ``*.dist-info`` that say how it was installed, and not what it is."""
@@ -32,7 +33,7 @@ _SITE = re.compile(r"\A[^/]+\.data/(?:pure|plat)lib/")
 _DATA = re.compile(r"[^/]+\.data/")
 
 
-def look(deep: Iterable[str] = (), names: Iterable[str] | None = None) -> Facts:
+def look(deep: Iterable[str] = (), names: Iterable[str] | None = None) -> Plain:
     """Return what this interpreter is and has, as plain values.
 
     Args:
@@ -72,6 +73,7 @@ def look(deep: Iterable[str] = (), names: Iterable[str] | None = None) -> Facts:
         "prefix": os.path.realpath(sys.prefix),
         "place": identity(sys.prefix),
         "python": "{}.{}".format(*sys.version_info[:2]),
+        "full": "{}.{}.{}".format(*sys.version_info[:3]),
         "platform": sysconfig.get_platform(),
         "folder": "" if is_writable() else place,
         "packages": packages,
@@ -176,16 +178,36 @@ def read_text(path: str) -> str:
 
 
 def _changed(site: str, rows: Iterable[list[str]]) -> list[str]:
-    """Return the files of a distribution that are not as its list has them."""
+    """Return the files of a distribution that are not as its list, or their source, has them."""
+    rows = list(rows)
+    listed = {row[0] for row in rows}
 
-    def is_whole(row: list[str]) -> bool:
+    def changed(row: list[str]) -> Iterator[str]:
+        path = os.path.join(site, row[0])
         try:
-            check(row[0], read(os.path.join(site, row[0])), row[1])
+            source = read(path)
+            check(row[0], source, row[1])
         except (OSError, ValueError):
-            return False
-        return True
+            yield row[0]
+            return
+        if path.endswith(".py"):
+            yield from (name for name in _instead(path, source, site) if name not in listed)
 
-    return [row[0] for row in rows if is_content(row) and not is_whole(row)]
+    return [name for row in rows if is_content(row) for name in changed(row)]
+
+
+def _instead(path: str, source: bytes, site: str) -> Iterator[str]:
+    """Yield the files that Python would take in place of a module's source."""
+    stem = glob.escape(importlib.util.cache_from_source(path, optimization="")[:-3])
+    before = [f"{path[:-3]}{end}" for end in importlib.machinery.EXTENSION_SUFFIXES]
+    found = [each for each in (f"{path[:-3]}/__init__.py", *before) if os.path.exists(each)]
+    for each in glob.glob(f"{stem}*pyc"):
+        with contextlib.suppress(OSError):
+            data, stat = read(each), os.stat(path)
+            taken = is_taken(data, stat.st_mtime, stat.st_size)
+            if taken and data[:4] == importlib.util.MAGIC_NUMBER and hides(each, data, source):
+                found.append(each)
+    yield from (os.path.relpath(each, site) for each in found)
 
 
 def check(name: str, data: bytes, digest: str) -> None:
@@ -261,6 +283,6 @@ def store() -> str:
 
 
 def folder() -> str:
-    """Return the folder for packages where the environment itself may not be written to."""
+    """Return the folder for packages where the environment itself cannot be written to."""
     name = f"{os.path.realpath(sys.prefix)} {sys.implementation.cache_tag} {os.uname().machine}"
     return os.path.join(store(), "path", hashlib.sha256(name.encode()).hexdigest()[:16])

@@ -6,21 +6,16 @@ import importlib
 import os
 import sys
 import time
+from typing import Any
 
 from .archives import is_kept, locked, prune
 from .conda import link
-from .facts import folder, identity, is_writable, look, reach, store
+from .facts import Plain, folder, identity, is_writable, look, reach, store
 from .plan import named, planned, todo
 from .wheels import put, take_out
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # a worker's Python may be an older one
-    from typing import Any
 
-    Order = dict[str, Any]
-
-
-def lacking(order: Order) -> list[Any]:
+def lacking(order: Plain) -> list[Any]:
     """Return which folder of archives this is, and the rows that this worker needs of it."""
     plan = (
         todo(order, look((), named(order)))
@@ -31,7 +26,7 @@ def lacking(order: Order) -> list[Any]:
     return [identity(store()), rows]
 
 
-def install(order: Order) -> dict[str, Any]:
+def install(order: Plain) -> dict[str, Any]:
     """Bring this worker to an order; a sentence says what failed, and nothing is raised.
 
     What was cut off before is finished by the same call: a distribution counts from its list of

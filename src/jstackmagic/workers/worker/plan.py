@@ -7,25 +7,14 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from .facts import look, normal, read_text
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # a worker's Python may be an older one
-    from collections.abc import Iterable
-    from typing import Any
-
-    Row = dict[str, Any]
-    Order = dict[str, Any]
-    Facts = dict[str, Any]
+from .facts import Plain, look, normal, read_text
 
 
-def todo(order: Order, facts: Facts) -> dict[str, list[Any]]:
+def todo(order: Plain, facts: Plain) -> dict[str, list[Any]]:
     """Return what a worker lacks of an order, as plain values; nothing is touched.
-
-    Args:
-        order: The order.
-        facts: The result of `look` there.
 
     Returns:
         ``wheels`` and ``conda``: the rows to install; ``remove`` and ``unlink``: the names of
@@ -41,20 +30,27 @@ def todo(order: Order, facts: Facts) -> dict[str, list[Any]]:
     elif facts["platform"] != order["platform"]:
         foreign = f"it is built for {order['platform']}, and that is {facts['platform']}"
     wheels, cannot = [], []
-    for row in order["wheels"]:
+    for row in concerning(order["wheels"], facts):
         here = there.get(row["name"])
         if here and here["print"] == row["print"] and row["name"] not in facts["wrong"]:
             continue
-        if foreign and not row["pure"]:
+        if "only" in row:  # it was fetched for this Python and platform
+            wheels.append(row)
+        elif foreign and not row["pure"]:
             cannot.append([row["name"], foreign])
+        elif facts["python"] not in row.get("minors", (facts["python"],)):
+            cannot.append([row["name"], f"it is not for Python {facts['python']}, by its metadata"])
         else:
             wheels.append(row)
+    cannot += [[row["name"], row["why"]] for row in concerning(order["lacks"], facts)]
     conda = []
     for row in order["conda"]:
         if prefix.get(row["name"]) == [row["version"], row["build"]]:
             continue
         if not prefix:
-            cannot.append([row["name"], "it is conda's, and that is no conda environment"])
+            cannot.append(
+                [row["name"], "it is a conda package, and that is not a conda environment"]
+            )
         elif foreign and not (row["noarch"] and facts["python"] == order["python"]):
             cannot.append([row["name"], foreign])
         elif facts["folder"]:
@@ -67,12 +63,24 @@ def todo(order: Order, facts: Facts) -> dict[str, list[Any]]:
     return {**plan, "cannot": cannot}
 
 
-def named(order: Order) -> list[str]:
+def concerning(rows: Iterable[Plain], facts: Plain) -> Iterator[Plain]:
+    """Yield the rows that a worker needs: some are for one Python and platform alone.
+
+    A version of those that fits may be there already.
+    """
+    kind = [facts["full"], facts["platform"]]
+    for row in rows:
+        fit = facts["packages"].get(row["name"], {}).get("version") in row.get("fit", ())
+        if row.get("only", kind) == kind and (not fit or row["name"] in facts["wrong"]):
+            yield row
+
+
+def named(order: Plain) -> list[str]:
     """Return the distributions that an order is about."""
     return [*(row["name"] for row in order["wheels"]), *order["remove"]]
 
 
-def planned(order: Order) -> dict[str, Any]:
+def planned(order: Plain) -> dict[str, Any]:
     """Return what this worker lacks and its administrator allows, with its ``facts``."""
     facts = look(named(order) if order["again"] else (), named(order))
     plan = todo(order, facts)
@@ -80,7 +88,7 @@ def planned(order: Order) -> dict[str, Any]:
     return {**plan, "facts": facts}
 
 
-def _obey(plan: dict[str, list[Any]], order: Order) -> None:
+def _obey(plan: dict[str, list[Any]], order: Plain) -> None:
     """Move what this machine's administrator forbids from a plan to what cannot be done."""
     settings = _settings()
     lists = {name: settings.get(name) for name in ("managers", "allow", "deny", "locked")}
@@ -93,7 +101,7 @@ def _obey(plan: dict[str, list[Any]], order: Order) -> None:
         plan[kind] = kept
 
 
-def _forbidden(row: Row, manager: str, lists: dict[str, Any], via: str) -> str:
+def _forbidden(row: Plain, manager: str, lists: dict[str, Any], via: str) -> str:
     if lists["managers"] is not None and manager not in lists["managers"]:
         return f"the administrator there does not allow {manager}"
     if _matches(lists["deny"] or (), manager, row["name"]):
@@ -137,11 +145,7 @@ class _Section(dict):  # type: ignore[type-arg]
 
 
 def _settings() -> dict[str, Any]:
-    """Return the JStackMagic settings of this machine's IPython files, which IPython would run.
-
-    Raises:
-        ValueError: One that mentions them cannot be read.
-    """
+    """Return the JStackMagic settings of this machine's IPython files, which IPython would run."""
     found = _Section()
     for place in ("/etc/ipython", "/usr/local/etc/ipython", f"{sys.prefix}/etc/ipython"):
         for name in ("ipython_config.py", "ipython_config.json"):

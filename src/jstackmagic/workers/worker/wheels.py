@@ -15,18 +15,11 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from .archives import is_kept, is_plain, keep, path_of, write
-from .facts import check, fingerprint, is_content, normal, read, read_text, rows_of, store
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # a worker's Python may be an older one
-    from collections.abc import Iterator
-    from typing import Any
-
-    Row = dict[str, Any]
-    Order = dict[str, Any]
-    Facts = dict[str, Any]
+from .archives import is_kept, is_plain, keep, not_kept, path_of, write
+from .facts import Plain, check, fingerprint, is_content, normal, read, read_text, rows_of, store
 
 _SCRIPT = """
 import sys
@@ -36,11 +29,11 @@ if __name__ == "__main__":
 """
 
 
-def put(row: Row, order: Order, facts: Facts) -> list[Any]:
+def put(row: Plain, order: Plain, facts: Plain) -> list[Any]:
     """Install a wheel in place of what is there; return the change."""
     path = _fetch(row) if order["via"] == "index" else path_of(row)
     if order["via"] != "index" and not is_kept(row):
-        raise ValueError(f"{row['file']} is not what was sent: its hash is another one")
+        raise ValueError(not_kept(row))
     here = facts["packages"].get(row["name"])
     place = os.path.realpath(facts["folder"] or sys.prefix) + os.sep
     # what lies elsewhere on the path, as in a base environment, is hidden and not touched
@@ -52,15 +45,16 @@ def put(row: Row, order: Order, facts: Facts) -> list[Any]:
     return [row["name"], here["version"] if here else "", row["version"], change[3]]
 
 
-def take_out(name: str, facts: Facts) -> list[Any]:
+def take_out(name: str, facts: Plain) -> list[Any]:
     """Remove a distribution, keeping what brings it back; return the change."""
     here = facts["packages"][name]
     info = here["info"]
-    place = os.path.realpath(facts["folder"] or sys.prefix)
-    if not os.path.realpath(info).startswith(place + os.sep):
-        raise ValueError(f"{name} is in {os.path.dirname(info)}, which may not be changed")
+    place = os.path.join(os.path.realpath(facts["folder"] or sys.prefix), "")
+    if not os.path.realpath(info).startswith(place):
+        raise ValueError(f"{name} is in {os.path.dirname(info)}, which cannot be changed")
     rows = rows_of(info)
-    if not rows and here["owner"] == "jstackmagic":  # it was cut off while it was installed
+    ours = here["owner"] == "jstackmagic" or not os.path.exists(os.path.join(info, "METADATA"))
+    if not rows and ours:  # it was cut off while it was installed: the metadata comes last
         shutil.rmtree(info)
         return [name, "", "", None]
     if not rows:
@@ -69,11 +63,14 @@ def take_out(name: str, facts: Facts) -> list[Any]:
         back = pack(info)
     except (OSError, ValueError):
         back = None  # it was changed, or half removed before
+    # another build from now on: what is cut off here is no whole one for whoever looks
+    going = [*rows, [f"{os.path.basename(info)}/going", "sha256=", ""]]
+    write(os.path.join(info, "RECORD"), _listing(going))
     site, folders = os.path.dirname(info), set()
     own = [row[0] for row in rows if row[0].startswith(os.path.basename(info) + "/")]
     for file in [row[0] for row in rows if row[0] not in own] + sorted(own, key=_last):
         path = os.path.normpath(os.path.join(site, file))
-        if not os.path.realpath(os.path.dirname(path)).startswith(place):
+        if not os.path.join(os.path.realpath(os.path.dirname(path)), "").startswith(place):
             continue
         compiled = os.path.join(os.path.dirname(path), "__pycache__", os.path.basename(path)[:-3])
         for each in (path, *glob.glob(glob.escape(compiled) + ".*.pyc")):
@@ -94,12 +91,8 @@ def _last(file: str) -> bool:
     return file.endswith("/RECORD")
 
 
-def _unpack(path: str, row: Row, place: str) -> None:
-    """Unpack a wheel, each file checked before it is written (PEP 427).
-
-    Raises:
-        ValueError: It is another build, or a file is not what its list of files says.
-    """
+def _unpack(path: str, row: Plain, place: str) -> None:
+    """Unpack a wheel, each file checked before it is written (PEP 427)."""
     paths = dict(sysconfig.get_paths())
     if place:
         paths.update(purelib=place, platlib=place, scripts=os.path.join(place, "bin"), data=place)
@@ -109,9 +102,7 @@ def _unpack(path: str, row: Row, place: str) -> None:
         rows = list(csv.reader(io.StringIO(archive.read(f"{info}/RECORD").decode())))
         if fingerprint(rows) != row["print"]:
             raise ValueError(f"{row['file']} is another build than the kernel's")
-        for name in names:
-            if {"..", ""} & set(name.split("/")) or "\\" in name:
-                raise ValueError(f"{row['file']} has a file outside of its folder: {name}")
+        _check_names(row["file"], names)
         pure = b"root-is-purelib: true" in archive.read(f"{info}/WHEEL").lower()
         site = paths["purelib" if pure else "platlib"]
         installer, written = os.path.join(site, info, "INSTALLER"), []
@@ -124,13 +115,17 @@ def _unpack(path: str, row: Row, place: str) -> None:
             shutil.rmtree(os.path.dirname(installer))
             raise
     own = [record_row(installer, b"jstackmagic\n", site), [f"{info}/RECORD", "", ""]]
+    write(os.path.join(site, info, "RECORD"), _listing([*written, *own]))
+
+
+def _listing(rows: list[list[str]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([*written, *own])
-    write(os.path.join(site, info, "RECORD"), text.getvalue().encode())
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _members(
-    archive: zipfile.ZipFile, row: Row, info: str, rows: list[list[str]], paths: dict[str, str]
+    archive: zipfile.ZipFile, row: Plain, info: str, rows: list[list[str]], paths: dict[str, str]
 ) -> Iterator[tuple[str, bytes, int]]:
     """Yield a wheel's files and scripts, each with its place and mode; its metadata comes last."""
     digests = {each[0]: each[1] for each in rows if each}
@@ -179,13 +174,20 @@ def scripts(text: str) -> Iterator[tuple[str, str, str]]:
             yield name.strip(), module, function
 
 
+def _check_names(file: str, names: Iterable[str]) -> None:
+    """Raise ValueError where one of a wheel's files would lie outside of its folder."""
+    for name in names:
+        if {"..", ""} & set(name.split("/")) or "\\" in name:
+            raise ValueError(f"{file} has a file outside of its folder: {name}")
+
+
 def record_row(path: str, data: bytes, site: str) -> list[str]:
     """Return a file's row in the list of a distribution's files."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
     return [os.path.relpath(path, site).replace(os.sep, "/"), f"sha256={digest}", str(len(data))]
 
 
-def _fetch(row: Row) -> str:
+def _fetch(row: Plain) -> str:
     """Have pip fetch a wheel from this worker's own index."""
     target = os.path.join(store(), "index")
     os.makedirs(target, exist_ok=True)
@@ -203,11 +205,8 @@ def _fetch(row: Row) -> str:
     raise ValueError(f"its index has no {spec}: {lines[-1]}")
 
 
-def pack(info: str) -> Row:
+def pack(info: str) -> Plain:
     """Make a wheel again of an installed distribution, byte for byte; return its row.
-
-    Args:
-        info: Its ``*.dist-info`` folder.
 
     Raises:
         ValueError: A file is not what its list of files says, or it has no such list.
@@ -241,19 +240,21 @@ def pack(info: str) -> Row:
     return archive(stem, content, made)
 
 
-def archive(stem: str, content: dict[str, tuple[bytes, bool]], made: str) -> Row:
-    """Pack files as a wheel, the same bytes each time; keep it, and return its row."""
+def archive(stem: str, content: dict[str, tuple[bytes, bool]], made: str) -> Plain:
+    """Pack files as a wheel, the same bytes each time; keep it, and return its row.
+
+    Raises:
+        ValueError: A file would lie outside of its folder.
+    """
+    _check_names(stem, content)
     wheel = content.get(f"{stem}.dist-info/WHEEL", (b"", False))[0].decode()
     tags = re.findall(r"^Tag:\s*(\S+)\s*$", wheel, re.MULTILINE) or ["py3-none-any"]
     parts = [".".join(dict.fromkeys(part)) for part in zip(*(tag.split("-") for tag in tags))]  # noqa: B905
     rows = [record_row(name, data, "") for name, (data, _) in sorted(content.items())]
-    listing = io.StringIO()
-    csv.writer(listing, lineterminator="\n").writerows(
-        [*rows, [f"{stem}.dist-info/RECORD", "", ""]]
-    )
+    listing = _listing([*rows, [f"{stem}.dist-info/RECORD", "", ""]])
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
-        files = {**content, f"{stem}.dist-info/RECORD": (listing.getvalue().encode(), False)}
+        files = {**content, f"{stem}.dist-info/RECORD": (listing, False)}
         for name, (data, runs) in sorted(files.items()):
             entry = zipfile.ZipInfo(name)
             entry.external_attr = (0o100755 if runs else 0o100644) << 16
@@ -261,6 +262,8 @@ def archive(stem: str, content: dict[str, tuple[bytes, bool]], made: str) -> Row
             archive.writestr(entry, data)
     name, version = stem.split("-")[:2]
     data = packed.getvalue()
+    metadata = content.get(f"{stem}.dist-info/METADATA", (b"", False))[0].partition(b"\n\n")[0]
+    python = re.search(rb"^Requires-Python:\s*(.*?)\s*$", metadata, re.MULTILINE | re.IGNORECASE)
     row = {
         "name": normal(name),
         "version": version,
@@ -268,6 +271,7 @@ def archive(stem: str, content: dict[str, tuple[bytes, bool]], made: str) -> Row
         "file": f"{stem}-{'-'.join(parts)}.whl",
         "sha256": hashlib.sha256(data).hexdigest(),
         "size": len(data),
+        "requires_python": python[1].decode() if python else "",
         "pure": b"root-is-purelib: true" in wheel.lower().encode() and tags[0].endswith("none-any"),
     }
     keep(row, data)

@@ -33,26 +33,17 @@ def upgrade() -> None:
     )
     op.create_index("line_time", "line", ["time"])
     op.create_table(
-        "held",
+        "move",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         _person(),
         sa.Column("place", sa.String(300), nullable=False),
         sa.Column("manager", sa.String(20), nullable=False),
         sa.Column("name", sa.String(300), nullable=False),
         sa.Column("version", sa.String(300), nullable=False),
         sa.Column("time", sa.String(32), nullable=False),
-        sa.PrimaryKeyConstraint("person_id", "place", "manager", "name"),
     )
-    op.create_index("held_name", "held", ["name"])
-    op.create_table(
-        "move",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-        _person(),
-        sa.Column("manager", sa.String(20), nullable=False),
-        sa.Column("name", sa.String(300), nullable=False),
-        sa.Column("version", sa.String(300), nullable=False),
-        sa.Column("time", sa.String(32), nullable=False),
-    )
-    op.create_index("move_name", "move", ["name", "time"])
+    op.create_index("move_name", "move", ["name"])
+    op.create_index("move_person", "move", ["person_id"])
     op.create_table(
         "decision",
         sa.Column("manager", sa.String(20), nullable=False),
@@ -74,5 +65,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables."""
-    for table in ("image", "decision", "move", "held", "line", "person"):
+    for table in ("image", "decision", "move", "line", "person"):
         op.drop_table(table)

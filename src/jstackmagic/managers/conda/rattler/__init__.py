@@ -5,26 +5,21 @@ Needs py-rattler 0.28 or newer (``PackageCache``, ``RepoDataRecord.from_package_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ....io.reading import check_plain
-from ....model.errors import NOTHING_CHANGED, Interrupted, Stopped
+from ....display.console import Console
+from ....model.environment import Environment
+from ....model.errors import Interrupted, Stopped
+from ....model.packages import Package
 from ....model.plan import Plan
+from ....model.request import Request
 from ... import Engine
-from ..present import Installed, check_installed, resolved
+from ..present import Installed, check_installed, check_records, resolved
 from ..spec import read_specs
 from . import engine, journal, planning, running
 from .asking import available as available
 from .asking import on_platform as on_platform
+from .engine import Wire
 from .honours import unhonoured as unhonoured
 from .running import repair as repair
-
-if TYPE_CHECKING:
-    from ....display.console import Console
-    from ....model.environment import Environment
-    from ....model.packages import Package
-    from ....model.request import Request
-    from .engine import Wire
 
 _ENGINE = "rattler"
 
@@ -35,12 +30,7 @@ def manager(*, console: Console | None = None, before: str = "") -> Rattler:
 
 
 class Rattler(Engine):
-    """Plans and changes in this process; its plans always say what would change.
-
-    Args:
-        console: Shows the progress.
-        before: Install nothing that was published later; ISO 8601, empty for no limit.
-    """
+    """Plans and changes in this process; its plans always say what would change."""
 
     shows_progress = True
 
@@ -49,18 +39,10 @@ class Rattler(Engine):
         self._before = before
 
     def plan(self, request: Request, environment: Environment) -> Plan:
-        """Solve, and return the change.
-
-        Raises:
-            InvalidSpec: A spec is neither a match spec nor a package archive.
-            Stopped: An earlier change of the environment was interrupted and must be finished, or
-                options are given that only an executable takes.
-            CommandFailed: There is no solution: no such package, a conflict, no network.
-            Interrupted: The user interrupted it; nothing was changed.
-        """
+        """Solve, and return the change."""
         _check_options(request)
         journal.check(environment.prefix)
-        check_plain([f"{environment.prefix}/conda-meta"], what="conda's record of a package")
+        check_records(environment.prefix)
         specs = read_specs(request)
         installed = Installed(environment)
         if request.action == "remove":
@@ -81,16 +63,7 @@ class Rattler(Engine):
         )
 
     def run(self, plan: Plan, console: Console) -> int:
-        """Fetch, link, and leave the prefix as conda would have left it.
-
-        Returns:
-            0, or 1 if a package's link script failed.
-
-        Raises:
-            CommandFailed: A package cannot be fetched or linked, or the environment changed since
-                it was planned.
-            Interrupted: The user interrupted it; the error says whether the change was made.
-        """
+        """Fetch, link, and leave the prefix as conda would have left it."""
         wires: list[Wire] = []
 
         async def work(wire: Wire) -> int:
@@ -106,7 +79,6 @@ class Rattler(Engine):
         return status
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        """For each spec, the conda package that serves it now."""
         return resolved(request, environment)
 
 
@@ -115,9 +87,11 @@ _FORCE = ("--force", "--force-remove")
 
 
 def unserved(request: Request) -> tuple[str, ...]:
-    """Return the options of a request that are for a conda executable alone."""
+    """Return the options and variables of a request that are for a conda executable alone."""
     known = _FORCE if request.action == "remove" else ()
-    return tuple(option for option in request.options if option not in known)
+    return tuple(
+        each for each in (*request.options, *request.sources.variables) if each not in known
+    )
 
 
 def _check_options(request: Request) -> None:
@@ -125,7 +99,6 @@ def _check_options(request: Request) -> None:
     if options:
         raise Stopped(
             f"{' '.join(options)} is for a conda executable, and py-rattler does the work here.",
-            kept=NOTHING_CHANGED,
             advice="Leave out what follows the two dashes, or let an executable do it: "
             "--engine conda",
         )

@@ -11,14 +11,12 @@ import base64
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ....where.condarc import CondaConfig
+from ....where.condarc import CondaConfig
 
 _HAS_CREDENTIALS = re.compile(r"\w+://(?:[^/]*@|.*/t/[^/]+/)")
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ....display.progress import Progress
+from ....display.console import Console
+from ....display.progress import ProgressReport
+from ....model.environment import Environment
 from ....model.errors import CommandFailed, InvalidSpec
 from ....model.packages import CondaDetail, Package
 from ..spec import CondaSpec
 from . import engine, repodata
+from .engine import Wire
 from .problem import at_url
 from .records import package_of
+from .repodata import Channels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from rattler import GenericVirtualPackage, RepoDataRecord, Subdir
-
-    from ....display.console import Console
-    from ....model.environment import Environment
-    from .engine import Wire
-    from .repodata import Channels
 
 _FEW = 8  # versions
 
@@ -41,12 +39,6 @@ def available(
 ) -> dict[str, tuple[str, ...]]:
     """Return, for each spec, the few newest versions that match it; none for an invalid one.
 
-    Args:
-        specs: Match specs.
-        environment: The environment whose channels to ask.
-        channels: More channels, asked first.
-        console: Shows the progress.
-
     Raises:
         CommandFailed: The channels cannot be read.
         Interrupted: The user interrupted it.
@@ -55,7 +47,7 @@ def available(
     where = _channels(readable, environment, channels)
 
     async def ask(wire: Wire) -> dict[str, list[RepoDataRecord]]:
-        wire.show(Progress("Reading the channels"))
+        wire.show(ProgressReport("Reading the channels"))
         return await repodata.versions(where, [spec.name for spec in readable])
 
     held = engine.run(ask, console)
@@ -90,9 +82,6 @@ def on_platform(
 
     Args:
         platform: conda's name of it, such as ``osx-arm64``.
-        texts: Match specs.
-        environment: The environment whose channels to ask.
-        channels: More channels, asked first.
 
     Raises:
         InvalidSpec: One is not a match spec.

@@ -12,13 +12,11 @@ import os
 import struct
 import subprocess
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from .records import PythonLayout
+from ....io.files import umask
+from .records import PythonLayout
 
 _LIST = "conda-meta/jstackmagic.bytecode"
 """The modules that are still to be compiled, a line each, relative to the prefix."""
@@ -56,9 +54,6 @@ def link_kept(prefix: str, python: PythonLayout, folder: str, sources: Sequence[
     """Link the bytecode that is kept with a package; return the modules without any.
 
     Args:
-        prefix: The environment.
-        python: Its Python.
-        folder: The package's folder in the cache.
         sources: Its modules, relative to the prefix.
     """
     kept = _kept(folder, python)
@@ -112,8 +107,6 @@ def compile_behind(
     module for another Python, is left, as conda leaves it.
 
     Args:
-        prefix: The environment.
-        python: Its Python.
         sources: Modules of no package in the cache, relative to the prefix.
         packages: The modules of each package, by its folder in the cache.
         done: Called in a thread when it is done, with any outcome.
@@ -141,6 +134,7 @@ def _start(prefix: str, python: PythonLayout) -> subprocess.Popen[bytes] | None:
     if tuple(map(int, python.minor.split("."))) > (3, 5):
         command += ["-j", "0"]
     with contextlib.suppress(OSError):
+        shared = os.stat(prefix).st_mode & 0o055  # who may read the environment may read this
         return subprocess.Popen(
             [*_THEN_FORGET, _LIST, *command],
             cwd=prefix,
@@ -149,5 +143,6 @@ def _start(prefix: str, python: PythonLayout) -> subprocess.Popen[bytes] | None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # an interrupt of the next cell is not meant for it
+            umask=umask() & ~shared,
         )
     return None

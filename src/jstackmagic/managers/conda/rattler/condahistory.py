@@ -39,7 +39,6 @@ def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
     an earlier one, and a removal cancels it.
 
     Args:
-        prefix: Of the environment.
         while_there: A package, as NAME-VERSION-BUILD: if it has gone, what had been asked for by
             then.
     """
@@ -100,13 +99,6 @@ def entry(
 
     ``# conda version:`` is left out: no conda had part in it, and one that finds a newer version
     there refuses the environment.
-
-    Args:
-        argv: The command line that conda would have been given.
-        before: The packages of the last revision.
-        after: The packages there are now.
-        removed: The specs the user asked to remove.
-        updated: The specs the user asked to install.
     """
     lines = [time.strftime("==> %Y-%m-%d %H:%M:%S <=="), mask(f"# cmd: {' '.join(argv)}")]
     lines += [f"-{item}" for item in sorted(before - after)]

@@ -10,17 +10,14 @@ import asyncio
 import atexit
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from functools import cache
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ....display.progress import Progress
+from ....display.console import Console
+from ....display.progress import ProgressReport
 from ....model.errors import NOTHING_CHANGED, Interrupted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from ....display.console import Console
 
 T = TypeVar("T")
 
@@ -29,15 +26,11 @@ _SETTLE = 0.25  # seconds that tokio's threads take, at the most, to let go of w
 
 
 class Wire:
-    """Between the thread that works and the one that waits.
-
-    Attributes:
-        interrupted: Whether the user interrupted it.
-    """
+    """Between the thread that works and the one that waits."""
 
     def __init__(self) -> None:
         self.interrupted = False
-        self._words: SimpleQueue[str | Progress | None] = SimpleQueue()
+        self._words: SimpleQueue[str | ProgressReport | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._point_of_no_return = ""
         self._task: asyncio.Task[Any] | None = None
@@ -47,15 +40,12 @@ class Wire:
         """Send words to the user."""
         self._words.put(text)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: ProgressReport) -> None:
         """Show the user how far the work is."""
         self._words.put(progress)
 
     def commit(self, reason: str) -> None:
         """Only note an interrupt from here on.
-
-        Args:
-            reason: The reason, shown to a user who interrupts.
 
         Raises:
             asyncio.CancelledError: The user interrupted it just before.
@@ -151,12 +141,12 @@ class _Listener:
 
     def __init__(self, console: Console | None) -> None:
         self._console = console
-        self._latest: Progress | None = None
+        self._latest: ProgressReport | None = None
 
-    def take(self, words: str | Progress) -> None:
+    def take(self, words: str | ProgressReport) -> None:
         if self._console is None:
             return
-        if isinstance(words, Progress):
+        if isinstance(words, ProgressReport):
             self._latest = words
             self._console.progress(words)
         else:

@@ -16,27 +16,25 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from ....display.progress import Progress
+from ....display.progress import ProgressReport
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ....where.condarc import CondaConfig
 from . import repodata
+from .engine import Wire
 from .harm import check_archive_contents, check_unpacked
 from .patience import patiently, unanswered
 from .records import source_of, stem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-
     from rattler import Client, RepoDataRecord
-
-    from ....where.condarc import CondaConfig
-    from .engine import Wire
 
 T = TypeVar("T")
 
@@ -45,15 +43,10 @@ _AT_ONCE = 8  # downloads
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A package in the cache.
+    """A package in the cache."""
 
-    Attributes:
-        folder: The folder it is unpacked to.
-        archive: Its archive; empty if not kept.
-    """
-
-    folder: str
-    archive: str
+    folder: str  #: the folder it is unpacked to
+    archive: str  #: its archive; empty if not kept
 
 
 async def fetch(
@@ -69,7 +62,7 @@ async def fetch(
     cache = Cache(config)
     there = await asyncio.gather(*map(cache.look, records))
     missing = [record for record, found in zip(records, there, strict=True) if found is None]
-    meter = _Meter(wire, [record.size for record in missing])
+    meter = _DownloadMeter(wire, [record.size for record in missing])
 
     pairs = zip(records, there, strict=True)
     return await _at_once(partial(cache.get, record, found, meter) for record, found in pairs)
@@ -86,13 +79,8 @@ async def _at_once(works: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
     return list(await asyncio.gather(*map(one, works)))
 
 
-class _Meter:
-    """Count the bytes of all downloads together, and report them now and then.
-
-    Args:
-        wire: The wire to the user.
-        sizes: The sizes of the downloads; if one is unknown, so is the total.
-    """
+class _DownloadMeter:
+    """Count the bytes of all downloads together, and report them now and then."""
 
     _PAUSE = 0.1  # seconds between two messages
 
@@ -111,7 +99,7 @@ class _Meter:
             if number and now - self._shown < self._PAUSE and self._done != self._total:
                 return
             self._shown = now
-            self.wire.show(Progress("Fetching", item, self._done, self._total, "bytes"))
+            self.wire.show(ProgressReport("Fetching", item, self._done, self._total, "bytes"))
 
 
 async def keep(
@@ -126,15 +114,12 @@ async def keep(
     cache = Cache(replace(config, pkgs_dirs=tuple(dict.fromkeys((folder, *config.pkgs_dirs)))))
     if cache.writable[0] != folder:
         raise CommandFailed(f"{folder} cannot be written to.", kept=NOTHING_CHANGED)
-    meter = _Meter(wire, [None])
+    meter = _DownloadMeter(wire, [None])
     return await _at_once(partial(cache.keep, record, meter) for record in records)
 
 
 class Cache:
     """The folders of packages that a configuration names.
-
-    Args:
-        config: conda's configuration.
 
     Raises:
         CommandFailed: None of the folders can be written to.
@@ -157,7 +142,7 @@ class Cache:
         return found or await asyncio.to_thread(self._archive_of, record)
 
     async def get(
-        self, record: RepoDataRecord, there: Fetched | str | None, meter: _Meter
+        self, record: RepoDataRecord, there: Fetched | str | None, meter: _DownloadMeter
     ) -> Fetched:
         """Return one package: as it is in the cache, unpacked from its archive, or fetched."""
         if isinstance(there, Fetched):
@@ -165,7 +150,7 @@ class Cache:
         archive = there or await self._download(record, meter)
         return await asyncio.to_thread(self._unpack, record, archive)
 
-    async def keep(self, record: RepoDataRecord, meter: _Meter) -> str:
+    async def keep(self, record: RepoDataRecord, meter: _DownloadMeter) -> str:
         """Put one package's archive into the first folder; return its path."""
         kept = os.path.join(self.writable[0], record.file_name)
         archive = await asyncio.to_thread(self._archive_of, record)
@@ -192,7 +177,7 @@ class Cache:
         archive = os.path.join(self.writable[0], name)
         client = repodata.client_of(repodata.network_of(self._config))
         with _temporary(archive) as partial:
-            await download(client, address, partial, name, _Meter(wire, [None]))
+            await download(client, address, partial, name, _DownloadMeter(wire, [None]))
             check_archive(partial, url)
             os.replace(partial, archive)
         _note_url(self.writable[0], address)
@@ -227,7 +212,7 @@ class Cache:
                 return path
         return None
 
-    async def _download(self, record: RepoDataRecord, meter: _Meter) -> str:
+    async def _download(self, record: RepoDataRecord, meter: _DownloadMeter) -> str:
         if self._config.offline:
             raise CommandFailed(
                 f"conda's configuration says offline, and {record.file_name} is in no package "
@@ -274,7 +259,7 @@ def _file_of(record: RepoDataRecord) -> str:
     return unquote(url.path) if url.scheme == "file" else ""
 
 
-async def download(client: Client, url: str, path: str, name: str, meter: _Meter) -> None:
+async def download(client: Client, url: str, path: str, name: str, meter: _DownloadMeter) -> None:
     """Fetch a URL into a file; messages use the name.
 
     Raises:
@@ -283,7 +268,7 @@ async def download(client: Client, url: str, path: str, name: str, meter: _Meter
     from rattler.package_streaming import download_to_writer
 
     meter.count(name, 0)
-    with _Target(path, name, meter) as target:
+    with _TargetFile(path, name, meter) as target:
         before = -1
 
         async def look() -> None:
@@ -304,7 +289,7 @@ async def download(client: Client, url: str, path: str, name: str, meter: _Meter
             ) from None
 
 
-class _Target:
+class _TargetFile:
     """The target file of a download, which stops a cancelled one: rattler itself goes on.
 
     Attributes:
@@ -312,14 +297,14 @@ class _Target:
         size: The bytes that arrived.
     """
 
-    def __init__(self, path: str, name: str, meter: _Meter) -> None:
+    def __init__(self, path: str, name: str, meter: _DownloadMeter) -> None:
         self._file = open(path, "wb")  # noqa: SIM115  # closed by __exit__
         self._name = name
         self._meter = meter
         self.left = False
         self.size = 0
 
-    def __enter__(self) -> _Target:
+    def __enter__(self) -> _TargetFile:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -426,7 +411,6 @@ def check_archive(path: str, spec: str) -> None:
     """Refuse an archive without the hash at the end of its spec, as in an explicit list.
 
     Args:
-        path: The path.
         spec: ``URL#MD5``, ``URL#SHA256`` or ``URL#sha256:SHA256``; without a hash it passes.
 
     Raises:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ....io.archives import check_archive, leaves, refused
 from ....io.reading import bytes_of
-
-if TYPE_CHECKING:
-    from ....model.errors import CommandFailed
+from ....model.errors import CommandFailed
 
 _LIST = 256 * 2**20  # bytes of a list of paths
 

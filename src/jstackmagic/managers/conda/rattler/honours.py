@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ....model.environment import Environment
 from ....model.packages import normalise
 from ....where.condarc import CondaConfig, channel_urls
 from ..spec import configuration
 from .access import unserved_login
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ....model.environment import Environment
 
 _SCHEMES = {"http", "https"}
 

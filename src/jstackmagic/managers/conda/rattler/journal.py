@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
@@ -23,11 +24,10 @@ from ....io.reading import own_bytes
 from ....model.credentials import mask
 from ....model.environment import repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed, Stopped
+from .engine import Wire
 
 if TYPE_CHECKING:
     from rattler import PrefixRecord
-
-    from .engine import Wire
 
 _PATIENCE = 1.0  # seconds of waiting before the user sees a message
 _UNSEEN = 60.0  # seconds of waiting for a process that is not seen to live
@@ -36,19 +36,12 @@ _POLL = 0.05  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """One package to link.
+    """One package to link."""
 
-    Attributes:
-        record: Its repodata record, as JSON.
-        folder: The folder it was unpacked to.
-        archive: Its archive; empty if it is not kept.
-        requested: The user's specs for it, spelled as conda does.
-    """
-
-    record: dict[str, Any]
-    folder: str
-    archive: str
-    requested: tuple[str, ...] = ()
+    record: dict[str, Any]  #: its repodata record, as JSON
+    folder: str  #: the folder it was unpacked to
+    archive: str  #: its archive; empty if it is not kept
+    requested: tuple[str, ...] = ()  #: the user's specs for it, spelled as conda does
 
     @property
     def stem(self) -> str:
@@ -58,29 +51,21 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A change of a prefix.
+    """A change of a prefix."""
 
-    Attributes:
-        argv: The command line that conda would have been given.
-        unlink: The packages to unlink, by file name in ``conda-meta`` without its extension.
-        link: The packages to link.
-        requested: The user's specs for packages that stay, by name.
-        updated: The specs for conda's history.
-        removed: The removals for conda's history.
-        folders: Those of the packages that go, relative to the prefix: what is empty goes, too.
-        history_size: The size of conda's history before, in bytes: if larger, the entry is there.
-        started: Its start, in seconds since the epoch.
-    """
-
-    argv: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()  #: the command line that conda would have been given
+    #: the packages to unlink, by file name in ``conda-meta`` without its extension
     unlink: tuple[str, ...] = ()
     link: tuple[Linked, ...] = ()
+    #: the user's specs for packages that stay, by name
     requested: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    updated: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()  #: the specs for conda's history
+    removed: tuple[str, ...] = ()  #: the removals for conda's history
+    #: those of the packages that go, relative to the prefix: what is empty goes, too
     folders: tuple[str, ...] = ()
+    #: the size of conda's history before, in bytes: if larger, the entry is there
     history_size: int = 0
-    started: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.time)  #: its start, in seconds since the epoch
 
     @property
     def command(self) -> str:
@@ -136,10 +121,6 @@ def history_size(prefix: str) -> int:
 def check(prefix: str, *, locked: bool = False) -> None:
     """Stop if an earlier change was interrupted, unless its process still runs.
 
-    Args:
-        prefix: The environment.
-        locked: Whether the caller holds the lock.
-
     Raises:
         Stopped: There is one; the error says what is half linked, and how to finish.
     """
@@ -150,7 +131,6 @@ def check(prefix: str, *, locked: bool = False) -> None:
     raise Stopped(
         f"An earlier change of {prefix} was cut off ({begun}: {journal.command}).\n"
         + "\n".join(left_as(prefix, journal)),
-        kept=NOTHING_CHANGED,
         advice=f"Finish it: {repair_line(prefix)}",
     )
 
@@ -225,7 +205,10 @@ def _taken(prefix: str) -> Lock | NoLocks | Held:
         raise CommandFailed(
             f"The environment cannot be locked: {error.filename}: {error.strerror}.",
             kept=NOTHING_CHANGED,
-            advice="Does it belong to you? Look: %envinfo",
+            advice=(
+                "Does it belong to you? Look: %envinfo",
+                f"If it is no plain file, remove it: !rm -r {shlex.quote(_lock_file(prefix))}",
+            ),
         ) from None
 
 

@@ -6,26 +6,24 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ....display.progress import Progress
+from ....display.progress import ProgressReport
+from ....io.locks import Lock, NoLocks
 from ....model.environment import repair_line
 from ....model.errors import CommandFailed
+from ....where.condarc import CondaConfig
 from ..present import record_paths, records
 from . import bytecode, condahistory, journal
+from .engine import Wire
+from .journal import Journal, Linked
 from .records import PythonLayout, all_paths, conform, distribution, note_requested
 from .repodata import client_of, network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from rattler import InstallerReporter, PackageCache, PrefixRecord
-
-    from ....io.locks import Lock, NoLocks
-    from ....where.condarc import CondaConfig
-    from .engine import Wire
-    from .journal import Journal, Linked
 
 
 async def link(
@@ -36,11 +34,7 @@ async def link(
     Everything it links is in the package cache.
 
     Args:
-        prefix: The environment.
-        plan: The journal, which is on disk already.
-        config: conda's configuration.
         lock: Of the prefix; it is released when the last of the work is done, after this returned.
-        wire: The wire to the user.
 
     Returns:
         The packages whose link script failed.
@@ -118,12 +112,6 @@ def _package_cache(link: Sequence[Linked], spare: str) -> PackageCache:
 class _Reporter:
     """A reporter for rattler that shows progress, and passes on the messages of link scripts.
 
-    Args:
-        prefix: The environment.
-        wire: The wire to the user.
-        names: The packages to link, or if there are none, to unlink.
-        doing: The work in a word.
-
     Attributes:
         failed: The packages whose script failed.
     """
@@ -161,7 +149,7 @@ class _Reporter:
             self.on_link_complete(index)
 
     def _show(self, name: str) -> None:
-        self._wire.show(Progress(self._doing, name, self._done, self._total, "packages"))
+        self._wire.show(ProgressReport(self._doing, name, self._done, self._total, "packages"))
 
     def on_post_link_start(self, package_name: str, _script: str) -> int:
         """Remember which script it is; the number comes back at its end."""

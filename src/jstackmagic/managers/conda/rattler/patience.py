@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
-
     from rattler import Client
 
 T = TypeVar("T")
@@ -20,11 +19,10 @@ SILENCE = 30.0  # seconds without a byte
 
 
 async def patiently(work: Awaitable[T], look: Callable[[], Awaitable[None]]) -> T:
-    """Await work on the network, and check now and then whether that is in vain.
+    """Await work on the network, and check now and then whether it can succeed.
 
     Args:
-        work: The work.
-        look: Awaited after each `SILENCE`; raises if waiting is in vain.
+        look: Awaited after each `SILENCE`; raises if it cannot.
     """
     task = asyncio.ensure_future(work)
     try:

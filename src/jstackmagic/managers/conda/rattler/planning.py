@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ....model.environment import Environment
 from ....model.packages import Change, PackageSet
 from ....model.plan import Plan
+from ....model.request import Request
 from ....where.packages import read_packages
 from ..present import Installed, lone_archives, records, resolved
 from ..spec import CondaSpec, command_lines, configuration, name_of, parse, pinned_where
 from . import solving
+from .engine import Wire
 from .fetch import Cache, check_archive
 from .honours import unhonoured
-from .problem import Problem, earlier
+from .problem import SolverProblem, earlier
 from .records import package_of, spelling
 from .solving import Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from rattler import RepoDataRecord
-
-    from ....model.environment import Environment
-    from ....model.request import Request
-    from .engine import Wire
 
 State = tuple[tuple[str, int, int], ...]
 """The records of a prefix: their file names, modification times and sizes."""
@@ -33,21 +31,15 @@ State = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """The details that `Rattler.run` needs from `Rattler.plan`.
-
-    Attributes:
-        solution: The change of the prefix.
-        asked: The new specs, spelled as conda does, by the name of the package.
-        earlier: The user's earlier specs, likewise.
-        broken: The pins that the installed packages break.
-        state: The records before, to notice whether something else has changed the prefix since.
-    """
+    """The details that `Rattler.run` needs from `Rattler.plan`."""
 
     solution: Solution
+    #: the new specs, spelled as conda does, by the name of the package
     asked: dict[str, tuple[str, ...]]
-    earlier: dict[str, tuple[str, ...]]
+    earlier: dict[str, tuple[str, ...]]  #: the user's earlier specs, likewise
+    #: the records before, to notice whether something else has changed the prefix since
     state: State
-    broken: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()  #: the pins that the installed packages break
 
 
 async def plan(
@@ -59,16 +51,7 @@ async def plan(
     *,
     before: str = "",
 ) -> Plan:
-    """Plan a request; see `Rattler.plan`.
-
-    Args:
-        request: The request.
-        environment: The environment.
-        specs: The request's specs, from `read_specs`.
-        engine: The engine in the plan.
-        wire: The wire to the user.
-        before: Install nothing that was published later; ISO 8601, empty for no limit.
-    """
+    """Plan a request; see `Rattler.plan`."""
     detail = await solve(request, environment, specs, wire, before)
     commands = command_lines(request, environment, specs, Installed(environment).names)
     nothing = not detail.solution
@@ -127,7 +110,7 @@ async def solve(
         named = [spec for spec in specs if not spec.archive]
         solution = solving.Solution(unlink=(), link=(), keep=tuple(there.values()))
         if named:
-            problem = replace(Problem.of(request, environment, named, there), before=before)
+            problem = replace(SolverProblem.of(request, environment, named, there), before=before)
             broken = problem.broken
             solution = await solving.solve(problem, wire)
         archives = [spec for spec in specs if spec.archive]

@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ....model.environment import Environment
+from ....model.errors import InvalidSpec, Stopped
+from ....model.request import Request
 from ..present import Installed
-from ..spec import CondaSpec, name_of, parse
+from ..spec import CondaSpec, name_of, parse, pinned_where
 from . import condahistory, repodata
 from .repodata import Channels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rattler import MatchSpec, PrefixRecord  # noqa: TC004  # no noun
-
-    from ....model.environment import Environment
-    from ....model.request import Request
 
 
 @dataclass(frozen=True)
-class Problem:
-    """The problem for the solver.
-
-    Attributes:
-        specs: The user's new specs.
-        upgrade: Whether to get the newest versions, also if an older one is installed.
-        moving: The names of packages that may not stay as they are.
-        installed: The installed packages, by name.
-        earlier: The user's earlier specs, by name.
-        pins: Match specs that hold for every request.
-        broken: Pins that the installed packages break, and that hold nothing here.
-        prefix: The environment's prefix.
-        channels: The channels that packages may come from.
-        before: The time, ISO 8601, after which none of them was published; or empty.
-    """
+class SolverProblem:
+    """The problem for the solver."""
 
     specs: tuple[CondaSpec, ...]
-    upgrade: bool
-    moving: frozenset[str]
-    installed: Mapping[str, PrefixRecord]
-    earlier: Mapping[str, str]
-    pins: tuple[str, ...]
-    channels: Channels
+    upgrade: bool  #: whether to get the newest versions, also if an older one is installed
+    moving: frozenset[str]  #: the names of packages that may not stay as they are
+    installed: Mapping[str, PrefixRecord]  #: the installed packages, by name
+    earlier: Mapping[str, str]  #: the user's earlier specs, by name
+    pins: tuple[str, ...]  #: match specs that hold for every request
+    channels: Channels  #: the channels that packages may come from
     prefix: str = ""
+    #: pins that the installed packages break, and that hold nothing here
     broken: tuple[str, ...] = ()
-    before: str = ""
+    before: str = ""  #: the time, ISO 8601, after which none of them was published; or empty
 
     @classmethod
     def of(
@@ -56,11 +42,12 @@ class Problem:
         environment: Environment,
         specs: Sequence[CondaSpec],
         installed: Mapping[str, PrefixRecord],
-    ) -> Problem:
+    ) -> SolverProblem:
         """Return the problem of a request in an environment."""
         channels = repodata.Channels.of(environment, request.sources.channels)
         pins = (*environment.pins, *channels.config.pinned_packages)
-        broken = tuple(pin for pin in pins if _is_broken(pin, installed, specs))
+        read = [(pin, _pin(pin, environment.prefix)) for pin in pins]
+        broken = tuple(pin for pin, match in read if _is_broken(match, installed, specs))
         there = Installed(environment)
         return cls(
             specs=tuple(specs),
@@ -125,9 +112,22 @@ class Problem:
         return [record for name, record in self.installed.items() if name not in self.moving]
 
 
-def _is_broken(pin: str, installed: Mapping[str, PrefixRecord], specs: Sequence[CondaSpec]) -> bool:
+def _pin(pin: str, prefix: str) -> MatchSpec:
+    """Read a pin; stop where it cannot be read, with its file."""
+    try:
+        return parse(pin)
+    except InvalidSpec as error:
+        where = pinned_where(prefix, [pin])
+        raise Stopped(
+            f"A pin cannot be read: {error.problem} It stands in {where}.",
+            advice="Write it as conda reads it: numpy 1.26.*; or take the line out.",
+        ) from error
+
+
+def _is_broken(
+    match: MatchSpec, installed: Mapping[str, PrefixRecord], specs: Sequence[CondaSpec]
+) -> bool:
     """Return whether an installed package that is not asked to move breaks a pin."""
-    match = parse(pin)
     name = name_of(match)
     record = installed.get(name)
     if record is None or name in {spec.name for spec in specs}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,11 @@ from ....io.files import write_file
 from ....io.reading import own_bytes
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package
+from ....where.condarc import CondaConfig, channel_name
+from ..spec import CondaSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from rattler import MatchSpec, PrefixRecord, RepoDataRecord
-
-    from ....where.condarc import CondaConfig
-    from ..spec import CondaSpec
 
 UNKNOWN_CHANNEL = "<unknown>"
 """conda's word for the channel of an archive that comes from no channel."""
@@ -78,15 +76,8 @@ class _Named:
 
 
 def distribution(path: str, config: CondaConfig) -> str:
-    """Return a package as in conda's history: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``.
-
-    Args:
-        path: Its record in ``conda-meta``.
-        config: The configuration with the channels' names.
-    """
+    """Return a package as in conda's history: ``conda-forge/noarch::six-1.17.0-pyhd8ed1ab_0``."""
     import msgspec
-
-    from ....where.condarc import channel_name
 
     named = msgspec.json.decode(own_bytes(path), type=_Named)
     channel = named.channel or UNKNOWN_CHANNEL
@@ -99,7 +90,6 @@ def spelling(spec: CondaSpec, record: RepoDataRecord | None) -> str:
     """Return a spec as conda spells it in the history and in ``requested_spec``.
 
     Args:
-        spec: The user's.
         record: The package that serves it, which an archive's spelling needs.
     """
     if spec.archive and record is not None:
@@ -139,15 +129,10 @@ def _words(match: MatchSpec) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PythonLayout:
-    """The Python of a prefix, as far as its packages depend on it.
+    """The Python of a prefix, as far as its packages depend on it."""
 
-    Attributes:
-        version: ``"3.12.4"``.
-        site_packages: Relative to the prefix.
-    """
-
-    version: str
-    site_packages: str
+    version: str  #: ``"3.12.4"``
+    site_packages: str  #: relative to the prefix
 
     @classmethod
     def of(cls, records: Iterable[RepoDataRecord]) -> PythonLayout | None:
@@ -219,15 +204,13 @@ def conform(
     """Complete the record that rattler wrote to what conda would have written.
 
     Args:
-        prefix: Where the package was linked.
-        record: The package.
         archive: The archive it was unpacked from; empty if it is not kept.
-        requested: The user's specs for it, spelled as conda does.
-        python: The Python it was linked for.
 
     Returns:
         Its Python modules, relative to the prefix, whose bytecode the record promises.
     """
+    import msgspec
+
     path = path_of(prefix, record)
     data = _read(path)
     data |= source_of(record)
@@ -239,13 +222,14 @@ def conform(
     _note_requested(data, requested)
     sources: list[str] = []
     if data.get("noarch") == "python":
+        data |= {key: msgspec.json.decode(data[key]) for key in _LONG}
         data["package_type"] = "noarch_python"
         if python is not None:
             sources = python.sources_of(data["files"])
             _add_bytecode(data, [python.bytecode_of(source) for source in sources])
-    for entry in data["paths_data"]["paths"]:
-        if entry["path_type"] == "unix_python_entry_point":
-            os.chmod(os.path.join(prefix, entry["_path"]), 0o755)  # noqa: S103  # not 0o775
+        for entry in data["paths_data"]["paths"]:
+            if entry["path_type"] == "unix_python_entry_point":
+                os.chmod(os.path.join(prefix, entry["_path"]), 0o755)  # noqa: S103  # not 0o775
     _write(path, data)
     return sources
 
@@ -274,10 +258,15 @@ def _add_bytecode(data: dict[str, Any], files: Sequence[str]) -> None:
     data["paths_data"]["paths"] += [{"_path": file, "path_type": "pyc_file"} for file in new]
 
 
+_LONG = ("files", "paths_data")
+"""What lists every file, and stays JSON where nothing in it changes."""
+
+
 def _read(path: str) -> dict[str, Any]:
     import msgspec
 
-    return dict(msgspec.json.decode(own_bytes(path)))
+    parts = msgspec.json.decode(own_bytes(path), type=dict[str, msgspec.Raw])
+    return {key: raw if key in _LONG else msgspec.json.decode(raw) for key, raw in parts.items()}
 
 
 def _write(path: str, data: Mapping[str, Any]) -> None:

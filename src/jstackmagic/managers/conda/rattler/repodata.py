@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import ssl
 import threading
 import time
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,18 +17,19 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from ....model.credentials import mask
-from ....model.errors import NOTHING_CHANGED, CommandFailed
-from ..spec import configuration
+from ....model.environment import Environment
+from ....model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec
+from ....where.condarc import (
+    CondaConfig,  # no noun: it is never read back
+    channel_name,
+    channel_urls,
+)
+from ..spec import CondaSpec, configuration
+from .access import with_credentials
 from .patience import check_answers, network_trouble, patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator, Sequence
-
     from rattler import Channel, Client, Gateway, GenericVirtualPackage, RepoDataRecord, Subdir
-
-    from ....model.environment import Environment
-    from ....where.condarc import CondaConfig  # noqa: TC004  # no noun: it is never read back
-    from ..spec import CondaSpec
 
 T = TypeVar("T")
 
@@ -43,14 +46,9 @@ def platforms() -> tuple[Subdir, Subdir]:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The channels of one request, and the settings for asking them.
+    """The channels of one request, and the settings for asking them."""
 
-    Attributes:
-        urls: Base URLs, credentials included, the strongest first.
-        config: conda's configuration.
-    """
-
-    urls: tuple[str, ...]
+    urls: tuple[str, ...]  #: base URLs, credentials included, the strongest first
     config: CondaConfig
 
     @classmethod
@@ -70,6 +68,7 @@ class Channels:
 
         Raises:
             CommandFailed: The configuration forbids one of them.
+            InvalidSpec: One of them is no text.
         """
         more = [url for name in names for url in urls_of(name, self.config)]
         _check_allowed(more, self.config)
@@ -82,8 +81,6 @@ class Channels:
         return [Channel(url) for url in self.urls]
 
     def __str__(self) -> str:
-        from ....where.condarc import channel_name
-
         return ", ".join(mask(channel_name(url, self.config)) for url in self.urls)
 
 
@@ -92,9 +89,6 @@ def urls_of(name: str, config: CondaConfig) -> list[str]:
 
     They include the credentials from files.
     """
-    from ....where.condarc import channel_urls
-    from .access import with_credentials
-
     return [
         f"file://{quote(unquote(url[7:]))}"
         if url.startswith("file://")
@@ -111,6 +105,8 @@ def _check_allowed(urls: Iterable[str], config: CondaConfig) -> None:
 
     allowed, denied = of(config.allowlist_channels), of(config.denylist_channels)
     for url in urls:
+        if not url.isprintable():  # such as half a character of a terminal's line
+            raise InvalidSpec(f"{mask(url)!r} is not a channel.")
         if url in denied or (allowed and url not in allowed):
             raise CommandFailed(
                 f"conda's configuration does not allow the channel {mask(url)}.",
@@ -204,7 +200,6 @@ def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
     """Return the gateway to some channels, which drops stale repodata.
 
     Args:
-        channels: The channels to ask.
         refresh: Ask the remote ones again, even if they were asked a moment ago.
     """
     gateway = _gateway(_network(channels.config), channels.config.offline, cache_dir())
@@ -267,8 +262,6 @@ _SCHEMES = ("http", "https")
 @lru_cache(maxsize=8)
 def client_of(network: _Network) -> Client:
     """Return the HTTP client; credentials come from the URLs, netrc, and rattler's own store."""
-    import json
-
     from rattler import Client, Config
 
     system = bool(network.bundle) or ssl.get_default_verify_paths().cafile is not None

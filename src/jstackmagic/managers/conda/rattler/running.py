@@ -5,24 +5,21 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from ....display.console import Console
 from ....model.environment import Environment, repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed
+from ....model.plan import Plan
 from ....model.text import counted
+from ....where.condarc import CondaConfig
 from ..spec import configuration, read_specs
 from . import engine, journal, linking
+from .engine import Wire
 from .fetch import fetch
+from .journal import Journal
 from .planning import Detail, solve, state_of
 from .records import stem_of
-
-if TYPE_CHECKING:
-    from ....display.console import Console
-    from ....model.plan import Plan
-    from ....where.condarc import CondaConfig
-    from .engine import Wire
-    from .journal import Journal
-    from .solving import Solution
+from .solving import Solution
 
 _COMMITTED = "waiting until the packages are linked, so that nothing is left half done."
 
@@ -56,11 +53,7 @@ async def carry_out(plan: Plan, wire: Wire) -> int:
 
 
 async def _still_true(plan: Plan, wire: Wire) -> Detail:
-    """Return the plan's detail, solved again if the prefix has changed since.
-
-    Raises:
-        CommandFailed: The new solution goes beyond the plan.
-    """
+    """Return the plan's detail, solved again if the prefix has changed since."""
     detail = plan.detail
     assert isinstance(detail, Detail)
     if state_of(plan.environment.prefix) == detail.state:

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ....display.progress import Progress
+from ....display.progress import ProgressReport
 from ....model.errors import NOTHING_CHANGED, CommandFailed
-from ..spec import CondaSpec, name_of, parse
-from . import repodata
-from .trouble import explain_conflict
+from ..present import nearest
+from ..spec import CondaSpec, name_of, parse, pinned_where
+from . import condahistory, repodata
+from .engine import Wire
+from .problem import SolverProblem
+from .repodata import Channels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from rattler import PrefixRecord, RepoDataRecord  # noqa: TC004  # no noun
     from rattler.channel import ChannelPriority
-
-    from .engine import Wire
-    from .problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """A change of a prefix.
+    """A change of a prefix."""
 
-    Attributes:
-        unlink: Records to unlink, also of what is linked again.
-        link: Records to link, also of what is linked again.
-        keep: Records that stay as they are.
-    """
-
-    unlink: tuple[PrefixRecord, ...]
-    link: tuple[RepoDataRecord, ...]
-    keep: tuple[PrefixRecord, ...]
+    unlink: tuple[PrefixRecord, ...]  #: records to unlink, also of what is linked again
+    link: tuple[RepoDataRecord, ...]  #: records to link, also of what is linked again
+    keep: tuple[PrefixRecord, ...]  #: records that stay as they are
 
     def __bool__(self) -> bool:
         return bool(self.unlink or self.link)
@@ -49,7 +42,7 @@ class Solution:
 # Installing
 
 
-async def solve(problem: Problem, wire: Wire) -> Solution:
+async def solve(problem: SolverProblem, wire: Wire) -> Solution:
     """Find the change of the prefix.
 
     Raises:
@@ -57,15 +50,15 @@ async def solve(problem: Problem, wire: Wire) -> Solution:
     """
     from rattler.exceptions import SolverError
 
-    wire.show(Progress("Reading the channels"))
+    wire.show(ProgressReport("Reading the channels"))
     await repodata.read(problem.channels, problem.asked)
-    wire.show(Progress("Solving"))
+    wire.show(ProgressReport("Solving"))
     try:
         records = await _solve(problem)
     except SolverError as error:
         if repodata.is_fresh(problem.channels):
             raise await explain_conflict(problem, error, _solvable) from None
-        wire.show(Progress("Reading the channels again"))
+        wire.show(ProgressReport("Reading the channels again"))
         try:
             records = await _solve(problem, refresh=True)
         except SolverError as second:
@@ -73,7 +66,7 @@ async def solve(problem: Problem, wire: Wire) -> Solution:
     return _compare(problem.installed, records)
 
 
-async def _solve(problem: Problem, *, refresh: bool = False) -> list[RepoDataRecord]:
+async def _solve(problem: SolverProblem, *, refresh: bool = False) -> list[RepoDataRecord]:
     from rattler.channel import ChannelPriority
     from rattler.exceptions import SolverError
 
@@ -128,7 +121,7 @@ def _kept(records: Iterable[RepoDataRecord], newest: datetime | None) -> Iterato
             each.indexed_timestamp = when
 
 
-async def _solvable(problem: Problem) -> bool:
+async def _solvable(problem: SolverProblem) -> bool:
     from rattler.exceptions import SolverError
 
     try:
@@ -215,7 +208,6 @@ def remove(
 
     Args:
         specs: The packages to remove; each is installed.
-        installed: The installed packages, by name.
         wanted: The user's specs, by name: those packages stay though nothing needs them.
         alone: Whether to remove only what is named, as with conda's ``--force``.
     """
@@ -242,3 +234,123 @@ def _lonely(gone: set[str], needs: Mapping[str, set[str]]) -> set[str]:
 
 def _needs(record: PrefixRecord) -> Iterator[str]:
     return (name_of(parse(text)) for text in record.depends)
+
+
+_SHOWN = 6  # versions that are listed
+
+
+# Where there is no solution
+
+
+async def explain_conflict(
+    problem: SolverProblem, error: Exception, solvable: Callable[[SolverProblem], Awaitable[bool]]
+) -> CommandFailed:
+    """Explain why the solver found no solution.
+
+    Args:
+        solvable: Returns whether another problem has a solution, to find the obstacle.
+    """
+    held = await repodata.versions(problem.channels, [spec.name for spec in problem.specs])
+    unknown = [spec for spec in problem.specs if not held[spec.name]]
+    if unknown:
+        return await _no_such_package(unknown, problem.channels)
+    missing = [
+        spec
+        for spec in problem.specs
+        if not any(_serves(record, spec, problem.channels) for record in held[spec.name])
+    ]
+    if missing:
+        found = _no_such_version(missing, held, problem.channels)
+        absent = {spec.name for spec in missing}
+        pins = [pin for pin in problem.pins if name_of(parse(pin)) in absent]
+        if pins:
+            where = pinned_where(problem.prefix, pins)
+            found.advice = (*found.advice, f"Also pinned: {', '.join(pins)} ({where}).")
+        return found
+    words = str(error).replace("Cannot solve the request because of: ", "").strip()
+    names = " ".join(spec.text for spec in problem.specs)
+    return CommandFailed(
+        f"{names} cannot be installed together with what is there:\n{words}",
+        kept=NOTHING_CHANGED,
+        advice=await _ways_out(problem, solvable),
+    )
+
+
+def _serves(record: RepoDataRecord, spec: CondaSpec, channels: Channels) -> bool:
+    return spec.match.matches(record) and repodata.is_from(record, spec, channels)
+
+
+async def _no_such_package(unknown: Sequence[CondaSpec], channels: Channels) -> CommandFailed:
+    names = ", ".join(spec.name for spec in unknown)
+    near = nearest(unknown[0].name, await repodata.names(channels))
+    return CommandFailed(
+        f"No package called {names} in {channels}.",
+        kept=NOTHING_CHANGED,
+        advice=(
+            *([f"Did you mean {' or '.join(near)}?"] if near else []),
+            "Another channel may have it: -c CHANNEL",
+            f"or the Python Package Index: %envinstall --pip {' '.join(s.name for s in unknown)}",
+        ),
+    )
+
+
+def _no_such_version(
+    missing: Sequence[CondaSpec], held: Mapping[str, Sequence[RepoDataRecord]], channels: Channels
+) -> CommandFailed:
+    lines = []
+    for spec in missing:
+        versions = list(dict.fromkeys(str(record.version) for record in held[spec.name]))
+        more = f" and {len(versions) - _SHOWN} older" if len(versions) > _SHOWN else ""
+        lines.append(f"{spec.name}: {', '.join(versions[:_SHOWN])}{more}")
+    names = ", ".join(spec.text for spec in missing)
+    return CommandFailed(
+        f"No package matches {names} in {channels}.",
+        kept=NOTHING_CHANGED,
+        advice=("There is " + "; ".join(lines), "Another channel may have it: -c CHANNEL"),
+    )
+
+
+async def _ways_out(
+    problem: SolverProblem, solvable: Callable[[SolverProblem], Awaitable[bool]]
+) -> tuple[str, ...]:
+    """Return the obstacles: a pin, an earlier spec, or Python's version."""
+    names = " ".join(spec.text for spec in problem.specs)
+    if problem.pins and await solvable(replace(problem, pins=())):
+        guilty = [
+            pin
+            for pin in problem.pins
+            if await solvable(replace(problem, pins=tuple(p for p in problem.pins if p != pin)))
+        ]
+        pins = ", ".join(guilty or problem.pins)
+        where = pinned_where(problem.prefix, guilty or problem.pins)
+        return (
+            f"A pin stands in the way: {pins} ({where}).",
+            "To lift it, take its line out there, then ask again.",
+        )
+    bound = {
+        name: spec
+        for name, spec in sorted(problem.earlier.items())
+        if name not in problem.asked and spec != name
+    }
+    if bound and await solvable(replace(problem, earlier={})):
+        guilty = [name for name in bound if await solvable(_freed(problem, name))] or list(bound)
+        when = condahistory.asked_on(problem.prefix)
+        wishes = ", ".join(
+            f"{bound[name]} was asked for" + (f" on {when[name]}" if name in when else "")
+            for name in guilty
+        )
+        return (
+            f"What you asked for earlier stands in the way: {wishes} (conda-meta/history).",
+            f"Let it move, by asking for it again: %envinstall {names} {' '.join(guilty)}",
+        )
+    if "python" in problem.installed and "python" not in problem.asked:
+        python = {**problem.installed}
+        del python["python"]
+        if await solvable(replace(problem, installed=python)):
+            return ("It needs another version of Python: make a new environment for it.",)
+    return ()
+
+
+def _freed(problem: SolverProblem, name: str) -> SolverProblem:
+    earlier = {other: spec for other, spec in problem.earlier.items() if other != name}
+    return replace(problem, earlier=earlier)

@@ -20,17 +20,22 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from ....display.console import Console
 from ....io import process
-from ....model.credentials import mask, secrets_of
+from ....io.bombs import Bomb
+from ....model.credentials import mask, secrets_of, without
+from ....model.environment import Environment
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Change, Package, normalise
 from ....model.plan import Command, Plan
+from ....model.request import Request
 from ....where.packages import distributions_of_package
+from ... import Engine
 from ..executable import leaves_out
 from ..marks import asked_names, unmark
 from ..plan import OfPip, foreseen, install_command, nothing_to_do, plan_removal, secrets_in_files
@@ -38,14 +43,6 @@ from ..present import version_on_disk
 from ..spec import arguments, url_of
 from . import terms as _uvterms
 from .origins import Locked, lock, origins
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ....display.console import Console
-    from ....model.environment import Environment
-    from ....model.request import Request
-    from ... import Engine
 
 _KEPT = re.compile(
     r"UV_(?:CACHE_DIR|CONCURRENT_\w+|HTTP_\w+|LINK_MODE|NATIVE_TLS|OFFLINE|SYSTEM_CERTS|TEST_\w+)"
@@ -66,12 +63,7 @@ def is_here() -> bool:
 
 
 def unserved(environment: Environment, request: Request | None = None) -> tuple[str, ...]:
-    """Return the reasons for using pip, each as part of a sentence; empty if uv does the same.
-
-    Args:
-        environment: The environment.
-        request: The request; without one, any plain request.
-    """
+    """Return the reasons for using pip, each as part of a sentence; empty if uv does the same."""
     if _program() is None:
         return ("there is no uv here",)
     return _uvterms.translate(environment, request).reasons
@@ -83,7 +75,6 @@ class Uv(OfPip):
     Args:
         thorough: Say in advance where each archive would come from, with its hash.
         instead: The engine to try if uv finds no solution; without one, uv's error stands.
-        before: Install nothing that was published later; ISO 8601, empty for no limit.
     """
 
     engine = "uv"
@@ -115,7 +106,7 @@ class Uv(OfPip):
             offline = _NO_NETWORK.search(error.problem)  # for pip too
             if self._other is None or offline or version_on_disk(environment) is None:
                 raise
-            if self._before and not leaves_out(environment):
+            if isinstance(error, Bomb) or (self._before and not leaves_out(environment)):
                 raise
             self._instead = self._other
             plan = self._instead.plan(request, environment)
@@ -155,13 +146,14 @@ class Uv(OfPip):
         """Add each archive's origin and hash to an observed change."""
         if self._instead is not None:
             return self._instead.explain(plan, change)
-        if plan.request.action == "install" and change:
-            prefix = plan.environment.prefix
-            fresh = (*change.added, *(new for _, new in change.changed))
-            arrived = [package for package in fresh if package.manager == "pip"]
-            locked = self._known.get(prefix, {})
-            self._reported[prefix] = origins(arrived, locked, plan.request, plan.environment)
         return super().explain(plan, change)
+
+    def _report(self, plan: Plan, change: Change) -> None:
+        prefix = plan.environment.prefix
+        fresh = (*change.added, *(new for _, new in change.changed))
+        arrived = [package for package in fresh if package.manager == "pip"]
+        locked = self._known.get(prefix, {})
+        self._reported[prefix] = origins(arrived, locked, plan.request, plan.environment)
 
 
 # uv itself
@@ -258,11 +250,7 @@ def _locked(packages: Sequence[Package], request: Request, environment: Environm
 
 
 def _dry_run(command: Command, request: Request) -> list[Package]:
-    """Return the packages that uv would install.
-
-    Raises:
-        CommandFailed: It found no solution; the error has its reasons.
-    """
+    """Return the packages that uv would install."""
     program, pip, verb, *words = command.argv
     looked = ("--dry-run", "--output-format", "json", "--color", "never", "--no-progress")
     done = process.capture(replace(command, argv=(program, pip, verb, *looked, *words)))
@@ -283,9 +271,7 @@ def _dry_run(command: Command, request: Request) -> list[Package]:
     ]
 
 
-def _reasons(done: process.Captured, secrets: Sequence[str]) -> str:
-    said = mask(done.stderr.strip() or done.stdout.strip())
-    for secret in secrets:
-        said = said.replace(secret, "****")
+def _reasons(done: process.Finished, secrets: Sequence[str]) -> str:
+    said = without(mask(done.stderr.strip() or done.stdout.strip()), secrets)
     lines = [line for line in said.splitlines() if line.strip()]
     return "\n".join(line for line in lines if not line.startswith("Using Python"))[-4000:]

@@ -12,20 +12,19 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import unquote
 
 from ....io import process
 from ....model.credentials import mask
 from ....model.documents import parse_toml
+from ....model.environment import Environment
 from ....model.packages import Package, normalise
+from ....model.plan import Command
+from ....model.request import Request
 from ....where.distributions import headers
 from ....where.packages import distributions_of_package
 from ..plan import index_of
-
-if TYPE_CHECKING:
-    from ....model.environment import Environment
-    from ....model.plan import Command
-    from ....model.request import Request
 
 _WORDS = ("--format", "pylock.toml", "--no-deps", "--no-header", "--quiet")
 
@@ -38,7 +37,6 @@ def lock(packages: Sequence[Package], command: Command) -> Locked:
     """Lock the exact versions of packages; empty if uv cannot.
 
     Args:
-        packages: The packages that are or will be installed.
         command: ``uv pip compile`` for the environment, with its indexes.
     """
     if not packages:
@@ -59,14 +57,7 @@ def lock(packages: Sequence[Package], command: Command) -> Locked:
 def origins(
     packages: Sequence[Package], locked: Locked, request: Request, environment: Environment
 ) -> dict[str, Package]:
-    """Return the packages with their URL, hash and index, by name; unknown ones are left out.
-
-    Args:
-        packages: The packages that are or will be installed.
-        locked: The result of `lock`.
-        request: The request that installs them.
-        environment: Their environment.
-    """
+    """Return the packages with their URL, hash and index, by name; unknown ones are left out."""
     found = {}
     for package in packages:
         item = locked.get(package.name, {})
@@ -143,8 +134,6 @@ def _tags_of(wheel: dict[str, Any]) -> frozenset[str]:
 
 
 def _file(place: str) -> str:
-    from urllib.parse import unquote
-
     return unquote(place.partition("#")[0].rpartition("/")[2])
 
 

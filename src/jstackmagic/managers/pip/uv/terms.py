@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ....model.credentials import mask
+from ....model.environment import Environment
 from ....model.options import PIP
+from ....model.request import Request
 from ....model.sources import Sources
 from ....model.spec import Constraint, Listing, Spec
 from ....where.packages import find_distribution
@@ -24,28 +27,18 @@ from ..present import serving, user_site
 from ..spec import plain_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from packaging.requirements import Requirement
-
-    from ....model.environment import Environment
-    from ....model.request import Request
 
 _OLDEST = (3, 8)  # the oldest Python that is left to uv
 
 
 @dataclass
 class Terms:
-    """A request in uv's terms.
+    """A request in uv's terms."""
 
-    Attributes:
-        words: Options of its command line.
-        variables: By name.
-        reasons: The reasons why uv cannot express some of it, each as part of a sentence.
-    """
-
-    words: list[str] = field(default_factory=list)
-    variables: dict[str, str] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)  #: options of its command line
+    variables: dict[str, str] = field(default_factory=dict)  #: by name
+    #: the reasons why uv cannot express some of it, each as part of a sentence
     reasons: tuple[str, ...] = ()
 
     @property
@@ -55,12 +48,7 @@ class Terms:
 
 
 def translate(environment: Environment, request: Request | None = None) -> Terms:
-    """Return a request in uv's terms, with pip's own configuration for it.
-
-    Args:
-        environment: The environment.
-        request: The request; without one, any plain install.
-    """
+    """Return a request in uv's terms, with pip's own configuration for it."""
     removes = request is not None and request.action == "remove"
     settings = configured(environment, "uninstall" if removes else "install")
     if removes:
@@ -79,7 +67,7 @@ def translate(environment: Environment, request: Request | None = None) -> Terms
         reasons += _of_file(Constraint(file, place=file))
     if request is not None:
         reasons += [reason for spec in request.specs for reason in _of_spec(spec)]
-        for option in PIP.read(request.options):
+        for option in PIP.options(request.options):
             name = option.name.removeprefix("--")
             if name in _FLAGS:
                 terms.words += _FLAGS[name]
@@ -214,7 +202,7 @@ def places(environment: Environment, request: Request | None = None) -> Terms:
     sources = request.sources if request else Sources()
     index = sources.index_url or one("index-url")
     extra = (*many("extra-index-url"), *sources.extra_index_urls)
-    options = list(PIP.read(request.options)) if request else []
+    options = list(PIP.options(request.options)) if request else []
     hosts = [option.value for option in options if option.name == "--trusted-host"]
     trusted = (*many("trusted-host"), *hosts)
     links = [x for x in (*many("find-links"), *sources.find_links) if not _is_lost(x)]
@@ -302,7 +290,7 @@ def _of_spec(spec: Spec) -> Iterator[str]:
         try:
             Requirement(spec.unhashed.text)
         except InvalidRequirement:
-            yield f"{spec.unhashed} is of the time before PEP 440"
+            yield f"{spec.unhashed} is older than PEP 440"
             return
         if "===" in spec.text:
             yield f"{spec.unhashed} compares versions as text"

@@ -6,17 +6,11 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from .. import asroot
-from ..root import Entry, Root, hashes_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ..root import Kind
-
+from ..root import Entry, Kind, Root, capability_of, hashes_of, walk
 
 _MACHINES_OWN = re.compile(
     r"/var/(?:log|cache|backups|lib/apt|lib/dpkg)/.*|/etc/(?:[^/]+-|\.pwd\.lock)"
@@ -34,7 +28,8 @@ def disk_root(folder: str, *, is_wanted: Callable[[str], bool], like: Root | Non
             the other where size, owner, mode and time are the same.
     """
     root, hidden = Root(), dict[str, OSError]()
-    for entry in _walk(folder, os.stat(folder).st_dev):
+    ours = os.path.join(tempfile.gettempdir(), "jstackmagic-")  # where the other side is unpacked
+    for entry in walk(folder, lambda path: path.startswith(ours)):
         try:
             status = entry.stat(follow_symlinks=False)
             root.entries[entry.path] = _entry(entry.path, status, is_wanted)
@@ -49,7 +44,9 @@ def disk_root(folder: str, *, is_wanted: Callable[[str], bool], like: Root | Non
         if path in found:
             status = os.lstat(path)
             root.entries[path] = replace(_entry(path, status, lambda _: False), sha256=found[path])
-        elif known is not None and _looks(path) == _looks_of(known):
+        elif known is not None and _looks(path) == (
+            *(known.size, known.mode, known.uid, known.gid, known.time),
+        ):
             root.entries[path] = known
         else:
             root.unread.append(f"{path} cannot be read: {reason.strerror}.")
@@ -63,32 +60,6 @@ def _looks(path: str) -> tuple[int, ...]:
         return ()
     mode = stat.S_IMODE(found.st_mode)
     return (found.st_size, mode, found.st_uid, found.st_gid, int(found.st_mtime))
-
-
-def _looks_of(entry: Entry) -> tuple[int, ...]:
-    return (entry.size, entry.mode, entry.uid, entry.gid, entry.time)
-
-
-def _walk(folder: str, device: int) -> Iterator[os.DirEntry[str]]:
-    waiting, ours = [folder], os.path.join(tempfile.gettempdir(), "jstackmagic-")
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.path.startswith(ours):
-                        continue  # where this very comparison unpacks the other side
-                    yield entry
-                    if entry.is_dir(follow_symlinks=False) and _is_on(entry, device):
-                        waiting.append(entry.path)
-        except OSError:
-            continue
-
-
-def _is_on(entry: os.DirEntry[str], device: int) -> bool:
-    try:
-        return entry.stat(follow_symlinks=False).st_dev == device
-    except OSError:
-        return False
 
 
 def _entry(path: str, status: os.stat_result, is_wanted: Callable[[str], bool]) -> Entry:
@@ -107,4 +78,5 @@ def _entry(path: str, status: os.stat_result, is_wanted: Callable[[str], bool]) 
         sha256,
         int(status.st_mtime),
         body,
+        capability_of(path) if sha256 else b"",
     )

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from ...model.errors import UsageError
 from ...where.host import look
+from .client import ContainerEngine
 from .container import this_container
-
-if TYPE_CHECKING:
-    from .client import Engine
 
 _KEPT = "No server was started."
 _PUBLISHED = re.compile(
@@ -54,7 +51,7 @@ def port(text: str) -> tuple[str, str, int | None]:
     return f"{found['port']}/{found['protocol'] or 'tcp'}", found["ip"] or "", host
 
 
-def on_host(engine: Engine, folder: str) -> tuple[str, list[str]]:
+def on_host(engine: ContainerEngine, folder: str) -> tuple[str, list[str]]:
     """Return a folder's path on the engine's host, and notes on it."""
     path = os.path.realpath(os.path.expanduser(folder))
     if not os.path.isdir(path):

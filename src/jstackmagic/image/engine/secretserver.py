@@ -10,22 +10,18 @@ import contextlib
 import secrets as random
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from .buildlog import fields
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
-
-    from .client import Engine
+from .client import ContainerEngine
 
 _GET_SECRET = "/moby.buildkit.secrets.v1.Secrets/GetSecret"  # noqa: S105
 _HEALTH = "/grpc.health.v1.Health/Check"
 _NOT_FOUND, _UNIMPLEMENTED = "5", "12"  # gRPC status codes
 
 
-class Session:
+class SecretsSession:
     """A session that answers for some secrets; a context manager.
 
     Args:
@@ -36,7 +32,7 @@ class Session:
         id: Its id for the build request.
     """
 
-    def __init__(self, engine: Engine, secrets: Mapping[str, bytes]) -> None:
+    def __init__(self, engine: ContainerEngine, secrets: Mapping[str, bytes]) -> None:
         self.id = random.token_hex(16)
         self._engine = engine
         self._secrets = dict(secrets)
@@ -44,7 +40,7 @@ class Session:
         self._socket: Any = None
         self._reader: Any = None
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> SecretsSession:
         api = self._engine.client.api
         self._response = api.post(
             f"{api.base_url}/v{api.api_version}/session",
@@ -66,12 +62,7 @@ class Session:
         threading.Thread(target=self._serve, name="build-secrets", daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):  # the engine has closed it
             self._socket.shutdown(socket.SHUT_RDWR)
         self._response.close()
@@ -83,7 +74,7 @@ class Session:
 
         connection = H2Connection(H2Configuration(client_side=False))
         connection.initiate_connection()
-        calls: dict[int, _Call] = {}
+        calls: dict[int, _BuilderCall] = {}
         try:
             self._socket.sendall(connection.data_to_send())
             while data := self._reader.read1(65536):
@@ -93,11 +84,11 @@ class Session:
         except (OSError, ValueError, ProtocolError):
             return  # the build has ended, or will say itself that a secret is missing
 
-    def _take(self, event: Any, connection: Any, calls: dict[int, _Call]) -> None:
+    def _take(self, event: Any, connection: Any, calls: dict[int, _BuilderCall]) -> None:
         from h2 import events
 
         if isinstance(event, events.RequestReceived):
-            calls[event.stream_id] = _Call(str(dict(event.headers)[b":path"], "utf-8"))
+            calls[event.stream_id] = _BuilderCall(str(dict(event.headers)[b":path"], "utf-8"))
         elif isinstance(event, events.DataReceived):
             calls[event.stream_id].body += event.data
             connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -112,7 +103,7 @@ class Session:
                 connection.send_data(event.stream_id, frame)
             connection.send_headers(event.stream_id, [("grpc-status", status)], end_stream=True)
 
-    def _answer(self, call: _Call) -> tuple[str, bytes]:
+    def _answer(self, call: _BuilderCall) -> tuple[str, bytes]:
         if call.path == _HEALTH:
             return "0", b"\x08\x01"  # HealthCheckResponse: 1 status = SERVING
         if call.path != _GET_SECRET:
@@ -124,7 +115,7 @@ class Session:
         return "0", b"\x0a" + _varint(len(secret)) + secret  # GetSecretResponse: 1 data
 
 
-class _Call:
+class _BuilderCall:
     """A call of the engine's, as far as it has arrived."""
 
     def __init__(self, path: str) -> None:
