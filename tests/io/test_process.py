@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from support.wheels import WheelIndex
 
-SOURCES = str(Path(process.__file__).parents[1])
+SOURCES = str(Path(process.__file__).parents[2])
 
 
 def shell(script: str, *arguments: str) -> Command:
@@ -390,14 +391,14 @@ def _run(command: list[str]) -> str:
 )
 def test_a_program_under_sudo_is_ended_through_sudo(tmp_path: Path) -> None:
     rule = Path("/etc/sudoers.d/jstackmagic-test")
-    rule.write_text("nobody ALL=(ALL) NOPASSWD: ALL\n")
+    user = pwd.getpwnam("daemon")  # not nobody, who may not use sudo in tests that run beside this
+    rule.write_text(f"{user.pw_name} ALL=(ALL) NOPASSWD: ALL\n")
     rule.chmod(0o440)
     code = textwrap.dedent(AS_NOBODY)
     code = re.sub(r"process\.shutil\.which = .*?\n\)\n", "", code, flags=re.DOTALL)
     code = code.replace('"/bin/sh"', '"sudo", "-n", "sh"')
-    code = code.replace("cues = ", "os.setgid(65534); os.setuid(65534); cues = ").replace(
-        'if "ready" in text:', "if False:"
-    )
+    become = f"os.setgid({user.pw_gid}); os.setuid({user.pw_uid})"
+    code = code.replace("cues = ", f"{become}; cues = ").replace('if "ready" in text:', "if False:")
     stubborn = "trap '' INT; trap 'echo ended; id -un; exit 9' TERM; echo ready; sleep 30 & wait"
     heeding = "trap 'echo; id -un; exit 3' INT; echo ready; sleep 30 & wait"
     try:

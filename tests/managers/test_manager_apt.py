@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jstackmagic.model.packages import Change, Package
     from jstackmagic.model.plan import Plan
 
-SOURCES = str(Path(apt.__file__).parents[2])
+SOURCES = str(Path(apt.__file__).parents[3])
 IS_ROOT = os.geteuid() == 0
 ROOT = () if IS_ROOT else ("sudo", "-n")
 APT_GET = (*ROOT, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get")
