@@ -18,7 +18,7 @@ from ..model.packages import ManagerName
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
 from ..model.slips import repeated_verb
-from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, read_all
+from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all
 from . import Found, Target
 from .machine import Machine
 from .programs import listed as listed
@@ -34,8 +34,8 @@ _MEANT = {
 
 _ARCHIVES = (*CONDA_ARCHIVE, *PIP_ARCHIVE, ".deb")
 _OF_ANOTHER_SYSTEM = {"pip": of_another_system, "conda": archive_of_another_system}
-_NAMED = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-_REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:[A-Za-z][A-Za-z0-9+.-]*://|(?:git|hg|svn|bzr)\+)")
+_NAMED = re.compile(rf"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?={URL.pattern})")
+_REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:{URL.pattern}|(?:git|hg|svn|bzr)\+)")
 
 
 class ProgramOptions(OptionTable):

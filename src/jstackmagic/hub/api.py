@@ -8,27 +8,21 @@ from contextlib import suppress
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth
-from tornado.web import Finish, HTTPError, RequestHandler
+from tornado.web import Finish, HTTPError
 
 from ..model.errors import JStackMagicError
 from ..model.reference import parse
-from .service import Service
+from .service import Handler
 from .store import batch, checked
 
 MAX_LINES = 1_000
 """Lines of one request; a kernel sends half as many."""
 
 
-class Program(RequestHandler):
+class Program(Handler):
     """A request with a token in its header; a cookie counts for nothing here."""
 
     SUPPORTED_METHODS = ("GET", "POST")
-
-    @property
-    def service(self) -> Service:
-        """Return what the handlers share."""
-        found: Service = self.settings["service"]
-        return found
 
     def check_xsrf_cookie(self) -> None:
         """Accept: no page can make a browser send this header."""
@@ -168,12 +162,11 @@ class Metrics(Program):
             self.write(f"jstackmagic_{name} {value}\n")
 
 
-class Health(RequestHandler):
+class Health(Handler):
     """``GET health``: for whoever asks; the database answers, or it is an error."""
 
     async def get(self) -> None:
-        service: Service = self.settings["service"]
-        await service.work(service.store.ping)
+        await self.service.work(self.service.store.ping)
         self.write({"status": "ok"})
 
 

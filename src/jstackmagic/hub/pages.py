@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader
 from jupyterhub.services.auth import HubOAuthenticated
 from markupsafe import Markup
-from tornado.web import HTTPError, RequestHandler, authenticated
+from tornado.web import HTTPError, authenticated
 
 from ..commands._next import dockerfile, share
 from ..display import Part, Table, Text, json_text
@@ -27,7 +27,7 @@ from ..model.text import counted, readable
 from ..report.shown import PAGE, duration
 from ..report.suggest import suggest
 from .advisory import of_expression
-from .service import Service
+from .service import Handler
 
 _OWN_LINES = 200  # that a user's own page shows
 
@@ -54,14 +54,8 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) or not isinstance(value, str) else readable(value)
 
 
-class HubPage(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
+class HubPage(HubOAuthenticated, Handler):  # type: ignore[misc]
     """A page for whoever may use the service."""
-
-    @property
-    def service(self) -> Service:
-        """Return what the handlers share."""
-        found: Service = self.settings["service"]
-        return found
 
     def set_default_headers(self) -> None:
         """Let nothing run, be framed, or be kept."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from tornado.web import RequestHandler
 
 from ..model.errors import UsageError
 from ..sending.policy import read_served
@@ -103,3 +104,13 @@ class Service:
     def known(self) -> tuple[list[Advisory], list[str]]:
         """Return the advisories of the folder, and what could not be read of it."""
         return of_folder(self.advisories) if self.advisories else ([], [])
+
+
+class Handler(RequestHandler):
+    """A request to the service."""
+
+    @property
+    def service(self) -> Service:
+        """Return what the handlers share."""
+        found: Service = self.settings["service"]
+        return found

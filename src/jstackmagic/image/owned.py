@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from ..model.managers import is_system
-from ..model.packages import ManagerName, normalise
+from ..model.packages import PackageKey, normalise
 from ..where.distributions import record_rows
 from .root import Root
 
@@ -20,7 +20,7 @@ Content = Callable[[str], bytes]
 class Owned:
     """A file in the record of its package."""
 
-    key: tuple[ManagerName, str]  #: the manager and the package's name
+    key: PackageKey
     sha256: str = ""  #: of its content, in hexadecimal; empty if the record has none
     md5: str = ""  #: the same, of Debian's files
     version: str = ""  #: of the package; empty of Debian's

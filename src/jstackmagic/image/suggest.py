@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.managers import is_system
-from ..model.packages import ManagerName, normalise
+from ..model.packages import ManagerName, PackageKey, normalise
 from ..model.recipe import Recipe
 from ..model.record import Record
 from ..where.environment import detect
@@ -122,7 +122,7 @@ def likely_stack(family: Family, python: Iterable[str], debian: Iterable[str]) -
     return max(fits, key=lambda stack: stack.size, default=None)
 
 
-def candidates(family: Family, asked: Iterable[tuple[ManagerName, str]]) -> list[Candidate]:
+def candidates(family: Family, asked: Iterable[PackageKey]) -> list[Candidate]:
     """Return the stacks that have some of the requested packages: most first, then the smallest."""
     wanted = list(dict.fromkeys(asked))
     found = []
@@ -143,7 +143,7 @@ class ImageSuggestion:
 
     family: Family  #: the table that was looked up
     base: Stack | None  #: the current base's stack, if known
-    asked: tuple[tuple[ManagerName, str], ...]  #: the installed packages, by manager and name
+    asked: tuple[PackageKey, ...]  #: the installed packages
     candidates: tuple[Candidate, ...]  #: the stacks that have some of it, the best first
 
     @property

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..model.environment import EnvironmentRef
 from ..model.ledger import Origins
-from ..model.packages import ManagerName, Package, PackageSet, same
+from ..model.packages import ManagerName, Package, PackageKey, PackageSet, same
 from ..model.recipe import Item, RecipeStep
 from ..model.request import Request
 from ..model.spec import Constraint
@@ -35,8 +35,8 @@ class Goal:
     ref: EnvironmentRef | None  #: the environment in the history; None for the system
     steps: tuple[RecipeStep, ...]
     #: the packages after the records, by manager and name
-    there: Mapping[tuple[ManagerName, str], Package]
-    gone: tuple[tuple[ManagerName, str], ...]  #: the packages that the records removed
+    there: Mapping[PackageKey, Package]
+    gone: tuple[PackageKey, ...]  #: the packages that the records removed
     origins: Origins = field(repr=False)
 
     def asked(self, manager: ManagerName) -> list[Request]:

@@ -9,28 +9,25 @@ from typing import TYPE_CHECKING
 
 from ..model.environment import Environment
 from ..model.managers import is_system
-from ..model.packages import ManagerName, Package, PackageSet, normalise
+from ..model.packages import Package, PackageKey, PackageSet, normalise
 from ..where.packages import conda_distributions, read_requirements
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
-
-Key = tuple[ManagerName, str]
-"""A manager and a package's normalised name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """A package that needs another."""
 
-    who: Key
+    who: PackageKey
     what: str  #: its requirement, from its metadata
-    whom: Key
+    whom: PackageKey
     meets: Callable[[Package], bool]  #: returns whether a package meets the requirement
 
 
 def broken_by(
-    after: Mapping[Key, Package | None], here: PackageSet, environment: Environment
+    after: Mapping[PackageKey, Package | None], here: PackageSet, environment: Environment
 ) -> list[Need]:
     """Return the needs that are met now and would no longer be.
 
@@ -47,12 +44,12 @@ def broken_by(
     return broken
 
 
-def needed(here: PackageSet, environment: Environment) -> set[Key]:
+def needed(here: PackageSet, environment: Environment) -> set[PackageKey]:
     """Return the packages that another one needs."""
     return {need.whom for need in _needs(here.by_key.keys(), here, environment)}
 
 
-def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[Key, Package]) -> list[str]:
+def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[PackageKey, Package]) -> list[str]:
     """Return the missing dependencies of conda packages; the system's (``__glibc``) are skipped.
 
     Args:
@@ -61,7 +58,7 @@ def lacking(depends: Mapping[str, Iterable[str]], after: Mapping[Key, Package]) 
     missing = []
     for name, texts in depends.items():
         for text in texts:
-            key: Key = ("conda", _name_in(text))
+            key: PackageKey = ("conda", _name_in(text))
             there = after.get(key)
             if key[1].startswith("__") or (there and _conda_test(text)(there)):
                 continue
@@ -73,19 +70,23 @@ def _name_in(text: str) -> str:
     return re.split(r"[\s<>=!~\[]", text, maxsplit=1)[0].lower()
 
 
-def _needs(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
+def _needs(
+    whom: Container[PackageKey], here: PackageSet, environment: Environment
+) -> Iterator[Need]:
     """Yield the needs for some packages that are there."""
     if environment.is_conda:
         yield from _of_conda(whom, here, environment)
     yield from _of_distributions(whom, here, environment)
 
 
-def _of_conda(whom: Container[Key], here: PackageSet, environment: Environment) -> Iterator[Need]:
+def _of_conda(
+    whom: Container[PackageKey], here: PackageSet, environment: Environment
+) -> Iterator[Need]:
     from .conda.present import records
 
     for name, record in records(environment.prefix).items():
         for text in record.depends:
-            key: Key = ("conda", _name_in(text))
+            key: PackageKey = ("conda", _name_in(text))
             if key in whom and key in here:
                 yield Need(("conda", name), text, key, _conda_test(text))
 
@@ -99,7 +100,7 @@ def _conda_test(text: str) -> Callable[[Package], bool]:
 
 
 def _of_distributions(
-    whom: Container[Key], here: PackageSet, environment: Environment
+    whom: Container[PackageKey], here: PackageSet, environment: Environment
 ) -> Iterator[Need]:
     keys = {
         normalise(name): (manager, name) for manager, name in here.by_key if not is_system(manager)

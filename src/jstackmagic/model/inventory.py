@@ -9,7 +9,7 @@ from .packages import ManagerName, Package
 from .recipe import name_of_place
 from .record import Record
 
-_Key = tuple[str, ManagerName, str]
+Key = tuple[str, ManagerName, str]
 """A prefix, empty for apt; a manager; a package's normalised name."""
 
 
@@ -27,8 +27,8 @@ class Present:
 class Inventory:
     """The packages present so far, and those that were there at the start."""
 
-    there: dict[_Key, Present] = field(default_factory=dict)
-    base: dict[_Key, Package | None] = field(default_factory=dict)
+    there: dict[Key, Present] = field(default_factory=dict)
+    base: dict[Key, Package | None] = field(default_factory=dict)
 
     def apply(self, record: Record, *, void: bool) -> None:
         """Enter a record: an undone one too, since taking it back was seen on disk as well."""
@@ -79,6 +79,6 @@ def _spec(package: Package, record: Record, specs: dict[str, str]) -> str:
     return specs.get(package.name, "") if package.manager == record.request.manager else ""
 
 
-def _key(package: Package, record: Record) -> _Key:
+def _key(package: Package, record: Record) -> Key:
     prefix = place(package.manager, record.environment.prefix)
     return (prefix, package.manager, package.name)

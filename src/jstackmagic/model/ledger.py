@@ -8,15 +8,12 @@ from typing import Protocol, TypeVar, cast
 
 from .collector import collector_paused
 from .environment import EnvironmentRef
-from .inventory import Inventory, Present
+from .inventory import Inventory, Key, Present
 from .managers import is_system, place
-from .packages import Change, ManagerName, Package, same, trace
+from .packages import Change, ManagerName, Package, PackageKey, same, trace
 from .recipe import Net, Recipe, taken_back
 from .record import Record
 from .request import Request
-
-Key = tuple[str, ManagerName, str]
-"""A prefix, empty for what belongs to the system, a manager and a package's normalised name."""
 
 
 class Account(Protocol):
@@ -222,7 +219,7 @@ def has_effect(record: Record) -> bool:
 class _AskedNames:
     """Every name that was requested and counted, in any environment."""
 
-    asked: set[tuple[ManagerName, str]] = field(default_factory=set)
+    asked: set[PackageKey] = field(default_factory=set)
 
     def apply(self, record: Record, *, void: bool) -> None:
         if record.status in ("ok", "planned", "found"):

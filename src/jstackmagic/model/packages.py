@@ -9,6 +9,9 @@ from functools import cached_property, lru_cache
 ManagerName = str
 """The name of a package manager, as ``model/managers.py`` lists it."""
 
+PackageKey = tuple[ManagerName, str]
+"""A manager and a package\'s normalised name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -26,7 +29,7 @@ class Package:
     editable: bool = False  #: whether it is a development install (``pip install -e``)
 
     @property
-    def key(self) -> tuple[ManagerName, str]:
+    def key(self) -> PackageKey:
         """Return what identifies it within one environment."""
         return (self.manager, self.name)
 
@@ -69,7 +72,7 @@ class PackageSet:
     packages: tuple[Package, ...] = ()
 
     @cached_property
-    def by_key(self) -> dict[tuple[ManagerName, str], Package]:
+    def by_key(self) -> dict[PackageKey, Package]:
         """The packages by manager and name."""
         return {package.key: package for package in self.packages}
 
@@ -85,7 +88,7 @@ class PackageSet:
             removed=tuple(old[key] for key in sorted(old.keys() - new.keys())),
         )
 
-    def __contains__(self, key: tuple[ManagerName, str]) -> bool:
+    def __contains__(self, key: PackageKey) -> bool:
         return key in self.by_key
 
     def get(self, manager: ManagerName, name: str) -> Package | None:

@@ -20,11 +20,10 @@ from .options import INSTALL, REQUIREMENTS, Option
 from .packages import ManagerName
 from .request import Request
 from .sources import Sources
-from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, Spec, is_vcs, read_all, split_hashes
+from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, Spec, is_vcs, read_all, split_hashes
 
 _PREFIX = re.compile(r"([a-z]+):(?!//|:)(.*)", re.DOTALL)
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_DIRECT = re.compile(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*[A-Za-z][A-Za-z0-9+.-]*://")
+_DIRECT = re.compile(rf"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*{URL.pattern}")
 _FLAGGED = ("-r ", "-e ", "-c ")
 _LONGEST = 40_000  # characters of a requirement; one with a hundred hashes has 9,000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -132,12 +131,12 @@ def only_reader(spec: str) -> ManagerName | None:
     """
     if spec.startswith(_FLAGGED) or is_vcs(spec):
         return "pip"
-    path = re.split(r"[?#]", spec, maxsplit=1)[0] if _URL.match(spec) else spec
+    path = re.split(r"[?#]", spec, maxsplit=1)[0] if URL.match(spec) else spec
     if path.endswith(CONDA_ARCHIVE) and not path.endswith(PIP_ARCHIVE):
         return "conda"
     if path.endswith(".deb"):
         return "apt"
-    if path.endswith(PIP_ARCHIVE) or _URL.match(spec):
+    if path.endswith(PIP_ARCHIVE) or URL.match(spec):
         return "pip"
     if "::" in spec:
         return "conda"
@@ -163,7 +162,7 @@ def is_path(spec: str) -> bool:
     >>> is_path("./pkg"), is_path("dist/x.whl"), is_path("numpy")
     (True, True, False)
     """
-    if _URL.match(spec) or is_vcs(spec) or _DIRECT.match(spec) or "::" in spec:
+    if URL.match(spec) or is_vcs(spec) or _DIRECT.match(spec) or "::" in spec:
         return False
     head = spec.split("[", 1)[0].split(";", 1)[0]
     return head.startswith((".", "~/")) or os.sep in head
@@ -378,7 +377,7 @@ def _absolute(spec: str, manager: ManagerName | None, folder: str) -> str:
     if spec.startswith(_FLAGGED):
         flag, space, path = spec[:2], " ", spec[3:].strip()
     path = re.sub(r"^file:(?!/)", "", path)
-    if _URL.match(path) or is_vcs(path) or not (flag or is_path(path) or _archive(path)):
+    if URL.match(path) or is_vcs(path) or not (flag or is_path(path) or _archive(path)):
         return spec
     if manager == "apt" and not path.endswith(".deb"):  # name/release
         return spec

@@ -20,7 +20,8 @@ CONDA_ARCHIVE = (".conda", ".tar.bz2")
 PIP_ARCHIVE = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.xz")
 
 _HASHES = re.compile(r"(?:\s+--hash=\w+:\w+)+\s*$")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:/")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PLACE = re.compile(rf"{URL.pattern}|file:/")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _EXTRAS = re.compile(r"\[([^\]=]*)\]$")
 _ANY_ARCHIVE = re.compile(r"\.(?:whl|zip|tgz|tar\.\w+)$")
@@ -73,7 +74,7 @@ class Spec:
     @property
     def is_url(self) -> bool:
         """Return whether its place is a URL, be it of this machine."""
-        return bool(_URL.match(self.place) or _VCS.match(self.place))
+        return bool(_PLACE.match(self.place) or _VCS.match(self.place))
 
     @property
     def path(self) -> str:
@@ -354,7 +355,7 @@ def _at_place(text: str, place: str, hashes: tuple[str, ...], *, editable: bool 
         name, more = (egg[1], egg[2]) if egg else ("", "")
         return VcsReference(text, normalise(name), place, _words(more), hashes, editable)
     # as pip: a URL may have a semicolon, and a marker then follows a space
-    mark = r"\s+;\s*|;\s+" if _URL.match(place) else r"\s*;\s*"
+    mark = r"\s+;\s*|;\s+" if _PLACE.match(place) else r"\s*;\s*"
     place, marker = (*re.split(mark, place, maxsplit=1), "")[:2]
     extras = _EXTRAS.search(place)
     place = place[: extras.start()] if extras else place
@@ -377,7 +378,7 @@ def _name_of_file(file: str) -> str:
 
 
 def _is_remote(place: str) -> bool:
-    return bool(_URL.match(place)) and not place.startswith("file:")
+    return bool(_PLACE.match(place)) and not place.startswith("file:")
 
 
 def _words(text: str | None) -> tuple[str, ...]:

@@ -21,11 +21,12 @@ from ..history.lines import SCHEMA, time_of
 from ..model.causes import cause_of
 from ..model.environment import EnvironmentRef
 from ..model.managers import is_system, names, place
+from ..model.packages import PackageKey
 from ..model.record import WHY
 from ..model.sources import Sources
 from ..model.spec import MatchSpec, Requirement, Spec, read
 from ..model.text import counted
-from .tally import Failure, Name, Tally, Use, Wait
+from .tally import Failure, Tally, Use, Wait
 
 MAX_LINE = 8 * 2**20
 """Bytes of a line; a manager's log of 5,500 lines, the most that is kept, has one."""
@@ -143,10 +144,10 @@ class Person:
     def __init__(self, wanted: Filter) -> None:
         self._wanted = wanted
         self._open: dict[str, PersonLine] = {}
-        self._mine: dict[Name, _PersonRecord] = {}
+        self._mine: dict[PackageKey, _PersonRecord] = {}
         self._standing: dict[tuple[str, str, str], _PersonStanding] = {}
         self._failures: Counter[tuple[str, str, str]] = Counter()
-        self._waits: dict[Name, tuple[str, tuple[str, ...]]] = {}
+        self._waits: dict[PackageKey, tuple[str, tuple[str, ...]]] = {}
         self._images: set[str] = set()
         self._count = 0
         self._bad: Counter[str] = Counter()

@@ -16,8 +16,9 @@ from ..display import Part, Result, Table, Text, json_text, size_text
 from ..io.files import write_file
 from ..model.errors import UsageError
 from ..model.extras import is_here, line
+from ..model.packages import PackageKey
 from ..model.text import counted, readable
-from .tally import Failure, Name, Tally, Use
+from .tally import Failure, Tally, Use
 
 ORDERS: dict[str, Callable[[Use], float]] = {
     "people": lambda use: use.users,
@@ -51,7 +52,7 @@ def coarse(tally: Tally, least: int) -> Tally:
     def some(counter: Counter[Any]) -> Counter[Any]:
         return Counter({key: step(n) for key, n in counter.items() if n >= least})
 
-    uses: dict[Name, Use] = {}
+    uses: dict[PackageKey, Use] = {}
     for name, use in tally.uses.items():
         shown = step(use.standing)
         kept = Use(
@@ -121,7 +122,7 @@ class Report(Result):
             parts += [Text(f"It has no charts without pygal: {line('hub')}")] * bare
         return parts
 
-    def ranked(self, by: str = "") -> list[tuple[Name, Use]]:
+    def ranked(self, by: str = "") -> list[tuple[PackageKey, Use]]:
         """Return the packages that people installed, the first costs most."""
         order = ORDERS[by or self.by]
         used = [item for item in self.tally.uses.items() if item[1].users]
@@ -311,7 +312,7 @@ def _by_users(items: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     return sorted(items, key=lambda item: (-item[1].users, item[0]))
 
 
-def _called(name: Name) -> str:
+def _called(name: PackageKey) -> str:
     return ":".join(name)
 
 

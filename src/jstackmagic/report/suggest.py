@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from ..display import size_text
 from ..model.environment import EnvironmentRef
 from ..model.managers import is_system, names
+from ..model.packages import PackageKey
 from ..model.recipe import Item, Recipe, RecipeStep
 from ..model.sources import Sources
 from ..model.spec import read
 from ..model.text import counted
 from .shown import duration
-from .tally import Name, Tally, Use, Wait, Way
+from .tally import Tally, Use, Wait, Way
 
 _OF_A_HOME = ("/home/", "/root/")
 _SHOWN = 8  # packages of a sentence
@@ -26,11 +27,11 @@ class Suggestion:
 
     recipe: Recipe  #: the packages to bake in
     image: str  #: the image that most people start from; empty if unknown
-    baked: Sequence[tuple[Name, Use]]  #: the baked packages, the most installed first
-    left: Sequence[tuple[Name, Use]]  #: the packages that are left out, likewise
-    unwanted: Sequence[tuple[Name, Use]]  #: the packages of the image that people remove
+    baked: Sequence[tuple[PackageKey, Use]]  #: the baked packages, the most installed first
+    left: Sequence[tuple[PackageKey, Use]]  #: the packages that are left out, likewise
+    unwanted: Sequence[tuple[PackageKey, Use]]  #: the packages of the image that people remove
     #: the system's packages that people wait for, which are baked in
-    waits: Sequence[tuple[Name, Wait]]
+    waits: Sequence[tuple[PackageKey, Wait]]
     covered: float  #: the share of all installs that it makes superfluous, from 0 to 1
 
     @property
@@ -75,7 +76,7 @@ def suggest(tally: Tally, covers: float, least: int = 1) -> Suggestion:
     by_installs = sorted(tally.uses.items(), key=lambda item: (-item[1].installs, item[0]))
     known = [(name, use) for name, use in by_installs if use.installs and use.users >= least]
     everything = sum(use.installs for use in tally.uses.values())
-    baked: list[tuple[Name, Use]] = []
+    baked: list[tuple[PackageKey, Use]] = []
     covered = 0
     for name, use in known:
         if covered >= covers * everything:
@@ -104,7 +105,7 @@ def _way(use: Use) -> Way | None:
     return next(fit, None)
 
 
-def _recipe(baked: Sequence[tuple[Name, Use]], waits: Sequence[Name]) -> Recipe:
+def _recipe(baked: Sequence[tuple[PackageKey, Use]], waits: Sequence[PackageKey]) -> Recipe:
     votes: Counter[EnvironmentRef] = Counter()
     for _, use in baked:
         for (where, _, _), people in use.ways.items():
@@ -141,7 +142,7 @@ def _recipe(baked: Sequence[tuple[Name, Use]], waits: Sequence[Name]) -> Recipe:
     return Recipe(tuple(steps))
 
 
-def _counts(items: Sequence[tuple[Name, Use]], what: str) -> list[str]:
+def _counts(items: Sequence[tuple[PackageKey, Use]], what: str) -> list[str]:
     return [f"{':'.join(name)} ({getattr(use, what)})" for name, use in items]
 
 

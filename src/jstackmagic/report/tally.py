@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..model.environment import EnvironmentRef
-from ..model.packages import ManagerName
+from ..model.packages import ManagerName, PackageKey
 from ..model.sources import Sources
-
-Name = tuple[ManagerName, str]
-"""A manager and a package's normalised name."""
 
 Way = tuple[EnvironmentRef, Sources, tuple[str, ...]]
 """The environment, the sources and the extras of a request that stands."""
@@ -88,10 +85,10 @@ class Tally:
 
     users: int = 0  #: the people with a record that counts
     records: int = 0
-    uses: dict[Name, Use] = field(default_factory=dict)  #: by package
+    uses: dict[PackageKey, Use] = field(default_factory=dict)  #: by package
     #: by package and kind of failure
     failures: dict[tuple[ManagerName, str, str], Failure] = field(default_factory=dict)
-    waits: dict[Name, Wait] = field(default_factory=dict)  #: by package
+    waits: dict[PackageKey, Wait] = field(default_factory=dict)  #: by package
     #: the people who worked in an image, by its name
     images: Counter[str] = field(default_factory=Counter)
     #: what was not read, each with the reason

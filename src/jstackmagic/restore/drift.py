@@ -14,7 +14,7 @@ from ..model.errors import JStackMagicError
 from ..model.ledger import Ledger, Move
 from ..model.managers import of_environment, of_system
 from ..model.managers import place as manager_place
-from ..model.packages import Change, ManagerName, Package, PackageSet, same
+from ..model.packages import Change, ManagerName, Package, PackageKey, PackageSet, same
 from ..model.plan import Outcome
 from ..model.record import Context
 from ..model.request import Request
@@ -22,8 +22,6 @@ from ..where import baseline
 from ..where.baseline import Baseline, Witness, time_of
 from ..where.ours import OWN, asked_for, needs_of, ours_in, reached
 from ..where.packages import of_uv, read_packages
-
-_Key = tuple[ManagerName, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def _shared(
         return found
     needs, place = needs_of(environment, here), os.path.normpath(environment.prefix)
     own, uvs = reached(needs[OWN], needs), of_uv(environment)
-    records: dict[_Key, str] = {}
+    records: dict[PackageKey, str] = {}
     for record in ledger.records:
         if record.outcome is None or record.id in ledger.taken_back():
             continue
@@ -157,7 +155,7 @@ def _shared(
     ]
 
 
-def _completed(base: Baseline, here: PackageSet, moves: Mapping[_Key, Move]) -> PackageSet:
+def _completed(base: Baseline, here: PackageSet, moves: Mapping[PackageKey, Move]) -> PackageSet:
     """Return the beginning; for a manager without evidence, its packages before the records."""
     rest = {p.key: p for p in here.packages if p.manager not in base.evidence}
     for key, move in moves.items():

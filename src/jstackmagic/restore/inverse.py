@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..managers import Spelling, get
-from ..model.ledger import Key, Move, Origins
+from ..model.inventory import Key
+from ..model.ledger import Move, Origins
 from ..model.managers import of_environment, of_system
-from ..model.packages import Change, ManagerName, Package, PackageSet, same
+from ..model.packages import Change, ManagerName, Package, PackageKey, PackageSet, same
 from ..model.request import Request
 from ..model.spec import read_all
 
@@ -30,9 +31,9 @@ class Inverse:
     def __bool__(self) -> bool:
         return bool(self.returns or self.goes)
 
-    def after(self) -> dict[tuple[ManagerName, str], Package | None]:
+    def after(self) -> dict[PackageKey, Package | None]:
         """Return every package that is touched, as it will be; None for one that goes."""
-        gone: dict[tuple[ManagerName, str], Package | None] = {p.key: None for p in self.goes}
+        gone: dict[PackageKey, Package | None] = {p.key: None for p in self.goes}
         return gone | {package.key: package for package in self.returns}
 
     def change(self, here: PackageSet, manager: ManagerName) -> Change:

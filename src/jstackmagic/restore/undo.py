@@ -22,7 +22,8 @@ from ..model.errors import (
     UnknownEnvironment,
     UsageError,
 )
-from ..model.ledger import Key, Ledger, Move, Origins, has_effect
+from ..model.inventory import Key
+from ..model.ledger import Ledger, Move, Origins, has_effect
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet, same
 from ..model.plan import Plan

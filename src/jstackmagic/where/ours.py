@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..model.environment import Environment
-from ..model.packages import ManagerName, Package, PackageSet, normalise
+from ..model.packages import ManagerName, Package, PackageKey, PackageSet, normalise
 from ..model.recipe import Recipe
 from ..model.text import counted
 from .baseline import Witness
@@ -16,13 +16,13 @@ from .packages import extras_of, of_uv, read_details, read_packages, read_requir
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-Key = tuple[ManagerName, str]
-"""A manager and a package's normalised name."""
 
-OWN: Key = ("pip", "jstackmagic")
+OWN: PackageKey = ("pip", "jstackmagic")
 
 
-def only_ours(needs: Mapping[Key, Iterable[Key]], others: Collection[Key]) -> frozenset[Key]:
+def only_ours(
+    needs: Mapping[PackageKey, Iterable[PackageKey]], others: Collection[PackageKey]
+) -> frozenset[PackageKey]:
     """Return jstackmagic and the packages that nothing but jstackmagic needs.
 
     conda's packages are never ours: pip, which installs jstackmagic, installs none of them.
@@ -39,9 +39,11 @@ def only_ours(needs: Mapping[Key, Iterable[Key]], others: Collection[Key]) -> fr
     return frozenset(own - reached(roots, needs))
 
 
-def reached(roots: Iterable[Key], needs: Mapping[Key, Iterable[Key]]) -> set[Key]:
+def reached(
+    roots: Iterable[PackageKey], needs: Mapping[PackageKey, Iterable[PackageKey]]
+) -> set[PackageKey]:
     """Return some packages and all that they need."""
-    found, waiting = set[Key](), list(roots)
+    found, waiting = set[PackageKey](), list(roots)
     while waiting:
         key = waiting.pop()
         if key not in found and key in needs:
@@ -51,7 +53,7 @@ def reached(roots: Iterable[Key], needs: Mapping[Key, Iterable[Key]]) -> set[Key
 
 
 def left_behind(
-    environment: Environment, here: PackageSet, gone: Collection[Key], recipe: Recipe
+    environment: Environment, here: PackageSet, gone: Collection[PackageKey], recipe: Recipe
 ) -> tuple[Package, ...]:
     """Return the pip packages that nothing needs once some others are gone.
 
@@ -75,7 +77,7 @@ def left_behind(
 
 
 def ours_in(
-    environment: Environment, here: PackageSet, others: Iterable[Key] = ()
+    environment: Environment, here: PackageSet, others: Iterable[PackageKey] = ()
 ) -> tuple[Package, ...]:
     """Return our own packages of an environment, jstackmagic first.
 
@@ -112,10 +114,10 @@ def ours_here(
     )
 
 
-def needs_of(environment: Environment, here: PackageSet) -> dict[Key, set[Key]]:
+def needs_of(environment: Environment, here: PackageSet) -> dict[PackageKey, set[PackageKey]]:
     """Return every package with those that its Python metadata says it needs."""
     keys = {normalise(name): (manager, name) for manager, name in here.by_key}
-    needs: dict[Key, set[Key]] = {key: set() for key in here.by_key}
+    needs: dict[PackageKey, set[PackageKey]] = {key: set() for key in here.by_key}
     extras = {OWN[1]: extras_here(environment, here)}
     for name, requirement in read_requirements(environment, extras):
         who, whom = keys.get(name), keys.get(normalise(requirement.name))
@@ -124,7 +126,9 @@ def needs_of(environment: Environment, here: PackageSet) -> dict[Key, set[Key]]:
     return needs
 
 
-def dependants(environment: Environment, managers: Collection[ManagerName]) -> dict[Key, set[Key]]:
+def dependants(
+    environment: Environment, managers: Collection[ManagerName]
+) -> dict[PackageKey, set[PackageKey]]:
     """Return the packages that need each, by the metadata of Python's distributions and conda's.
 
     Args:
@@ -136,7 +140,7 @@ def dependants(environment: Environment, managers: Collection[ManagerName]) -> d
         for detail in read_details(environment.prefix):
             names = (("conda", depend.split(maxsplit=1)[0]) for depend in detail.depends)
             needs.setdefault(("conda", detail.name), set()).update(names)
-    found: dict[Key, set[Key]] = {}
+    found: dict[PackageKey, set[PackageKey]] = {}
     for who, needed in needs.items():
         for whom in needed & here.by_key.keys():
             found.setdefault(whom, set()).add(who)
@@ -163,7 +167,7 @@ def _own_requirements(environment: Environment, extras: Collection[str]) -> Iter
     return (requirement for _, requirement in found)
 
 
-def asked_for(recipe: Recipe, prefix: str) -> set[Key]:
+def asked_for(recipe: Recipe, prefix: str) -> set[PackageKey]:
     """Return the packages that the records request in an environment."""
     return {
         (step.manager, each.name)

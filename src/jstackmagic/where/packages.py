@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..io.reading import own_bytes
 from ..model.environment import Environment
 from ..model.managers import is_system, metadata_path, names, reader_of
-from ..model.packages import CondaDetail, ManagerName, Package, PackageSet, normalise
+from ..model.packages import CondaDetail, ManagerName, Package, PackageKey, PackageSet, normalise
 from .distributions import Distribution, metadata_in, read_once, text_in
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
     return ()
 
 
-def of_uv(environment: Environment) -> frozenset[tuple[ManagerName, str]]:
+def of_uv(environment: Environment) -> frozenset[PackageKey]:
     """Return the keys of the distributions that uv installed, which are all marked as requested.
 
     Source: uv writes ``REQUESTED`` for every distribution, pip for those on its command line.

@@ -13,6 +13,7 @@ from ...model.sources import Sources
 from .. import Found
 from . import Reading
 from ._finds import folder_of, of_lock, text_of
+from ._sources import is_pypi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def read(path: Path) -> Reading:
         spec, *hashes = requirement.split(" --hash=")
         entry = spec + (f" ; {marker}" if marker else "") + "".join(f" --hash={h}" for h in hashes)
         asked = read_requirement(entry, folder=folder_of(path))
-        if package.index and not _is_public(package.index):
+        if package.index and not is_pypi(package.index):
             indexes[package.index] = None
         elif package.wheels or package.sdist:
             unnamed.append(str(package.name))
@@ -80,15 +81,6 @@ def read(path: Path) -> Reading:
     sources = Sources(index_url=default, extra_index_urls=urls[1:] if default else urls)
     found = of_lock(entries, line=first, sources=sources)
     return Reading(path, (*found, *problems), tuple(_notes(lock)))
-
-
-def _is_public(index: str) -> bool:
-    """Return whether it is PyPI's own index, for which a site's mirror stands in."""
-    try:
-        from pypi_simple import PYPI_SIMPLE_ENDPOINT
-    except ImportError:  # of jstackmagic[formats]
-        return False
-    return index.rstrip("/") == PYPI_SIMPLE_ENDPOINT.rstrip("/")
 
 
 def _notes(lock: Any) -> Iterator[str]:

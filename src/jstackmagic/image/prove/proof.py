@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from ...model.credentials import mask
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system
-from ...model.packages import ManagerName, Package, PackageSet
+from ...model.packages import Package, PackageKey, PackageSet
 from ...model.record import Record
 from ...model.variants import cuda_of, other_variant
 from ..root import Entry, Root
@@ -46,9 +46,7 @@ class Side:
     #: jstackmagic and what only it needs, of the packages here, if the image lacks them
     ours: tuple[Package, ...] = ()
     #: by package here, those here that need it
-    needed_by: Mapping[tuple[ManagerName, str], Sequence[tuple[ManagerName, str]]] = field(
-        default_factory=dict
-    )
+    needed_by: Mapping[PackageKey, Sequence[PackageKey]] = field(default_factory=dict)
     knows_needs: bool = False  #: whether `needed_by` was read
     libraries: tuple[str, ...] = ()  #: its folders of Python distributions here
     #: whether it is a folder of libraries alone: the user's own (~/.local), /usr/local
@@ -279,7 +277,7 @@ def unreadable(side: Side, ways: Ways | None = None) -> Iterator[str]:
 # The history's record of it, and the fix
 
 
-def _entry(side: Side, key: tuple[ManagerName, str], records: Sequence[Record]) -> Record | None:
+def _entry(side: Side, key: PackageKey, records: Sequence[Record]) -> Record | None:
     for record in reversed(records):
         if _is_of(side, record) and key in set(_packages_in(record)):
             return record
@@ -293,7 +291,7 @@ def _is_of(side: Side, record: Record) -> bool:
     return os.path.normpath(mine) == os.path.normpath(theirs)
 
 
-def _packages_in(record: Record) -> Iterator[tuple[ManagerName, str]]:
+def _packages_in(record: Record) -> Iterator[PackageKey]:
     """Yield the packages in a record, by manager and name."""
     if record.outcome is not None:
         change = record.outcome.change

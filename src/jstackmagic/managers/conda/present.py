@@ -16,9 +16,10 @@ from ...model.errors import NOTHING_CHANGED, CommandFailed
 from ...model.extras import is_here
 from ...model.packages import Package
 from ...model.request import Request
+from ...model.spec import URL
 from ...where.packages import read_packages
 from . import plain
-from .spec import URL, CondaSpec, configuration, name_of, parse, read_archive, read_specs
+from .spec import CondaSpec, configuration, name_of, parse, read_archive, read_specs
 
 if TYPE_CHECKING:
     from rattler import MatchSpec, PrefixRecord

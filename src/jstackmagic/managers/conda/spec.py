@@ -21,15 +21,12 @@ from ...model.errors import InvalidSpec
 from ...model.extras import is_here
 from ...model.plan import Command
 from ...model.request import Request
+from ...model.spec import CONDA_ARCHIVE, URL
 from ...where.condarc import CondaConfig
 from . import plain
 
 if TYPE_CHECKING:
     from rattler import MatchSpec  # noqa: TC004  # no noun: it is never read back
-
-
-_ARCHIVE = (".conda", ".tar.bz2")
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def read_specs(request: Request) -> tuple[CondaSpec, ...]:
 
 def _read_spec(text: str, action: str) -> CondaSpec:
     path = text.partition("#")[0] if URL.match(text) else text
-    if path.endswith(_ARCHIVE) and "::" not in text:
+    if path.endswith(CONDA_ARCHIVE) and "::" not in text:
         if action == "remove":
             _invalid(text, "names an archive; what is installed has a name", advice=_named(path))
         return _read_archive_spec(text)
@@ -144,7 +141,7 @@ def local_path(text: str) -> str:
 def _stem(text: str) -> tuple[str, str, str]:
     """Return the name, version and build in an archive's file name."""
     file = unquote(urlsplit(text).path).rpartition("/")[2]
-    for extension in _ARCHIVE:
+    for extension in CONDA_ARCHIVE:
         file = file.removesuffix(extension)
     parts = file.rsplit("-", 2)
     if len(parts) != 3:

@@ -18,13 +18,21 @@ from ...io.reading import path_of, text_or_none
 from ...model.credentials import mask
 from ...model.errors import InvalidSpec, Stopped
 from ...model.request import Request
-from ...model.spec import Listing, Requirement, RequirementsFile, Spec, VcsReference, read
+from ...model.spec import (
+    URL,
+    Listing,
+    Requirement,
+    RequirementsFile,
+    Spec,
+    VcsReference,
+    is_vcs,
+    read,
+)
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement as Pep508
 
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+\S+")
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|file:/)\S+")
+_URL = re.compile(rf"(?:{URL.pattern}|file:/)\S+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _LEGACY = re.compile(
@@ -95,7 +103,7 @@ def _problem_of_place(spec: Spec, *, file: bool) -> str:
 
 def is_place(spec: str) -> bool:
     """Return whether a spec is a path or URL rather than a name."""
-    return spec.startswith(("/", ".", "~/")) or bool(_VCS.match(spec) or _URL.fullmatch(spec))
+    return spec.startswith(("/", ".", "~/")) or bool(is_vcs(spec) or _URL.fullmatch(spec))
 
 
 def _nearest(spec: str) -> Iterator[str]:
