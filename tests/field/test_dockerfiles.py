@@ -671,3 +671,27 @@ def test_what_a_copy_excludes_is_not_there(rule: str, left_out: bool, context: P
         left_out,
         [True] * left_out,
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "rule", "file", "left_out"),
+    [
+        ("", ".*", ".txt", True),
+        ("", "**/.*", "d/.txt", True),
+        ("", "d", "d/.txt", True),
+        ("", "*.txt", "d/.txt", False),
+        ("COPY .txt /w/.txt\n", ".*", ".txt", False),  # the first copy stays
+    ],
+)
+def test_copy_excludes_by_the_rules_of_dockerignore(
+    before: str, rule: str, file: str, left_out: bool, context: Path
+) -> None:
+    (context / "d").mkdir()
+    for name in (".txt", "d/.txt"):
+        (context / name).write_text("six\n")
+    text = f"{before}COPY --exclude={rule} . /w\nRUN pip install -r /w/{file}\n"
+    asked, reasons = read(context, text)
+    assert (asked == [], [f"--exclude={rule}" in each for each in reasons]) == (
+        left_out,
+        [True] * left_out,
+    )

@@ -22,6 +22,7 @@ class CopyOrigin:
     """The origin of a path in the image: one of the first three, or ``reason`` if it is unknown."""
 
     place: str = ""  #: a path of the build context, on this machine
+    excluded: tuple[str, ...] = ()  #: the rules for what is not copied of it, relative to it
     text: str | None = None  #: the file's text, which the Dockerfile itself holds
     url: str = ""  #: a file's URL, or a repository's as pip takes it (``git+https://…``)
     reason: str = ""  #: why it is not followed
@@ -82,6 +83,8 @@ class ImageFiles:
                         return origin  # the target is a folder of the base image
                 elif self.hidden(place):
                     absent = absent or left_out(place)
+                elif by := next((r for r in origin.excluded if re.fullmatch(_rule(r), rest)), ""):
+                    absent = absent or CopyOrigin(reason=f"COPY leaves it out by --exclude={by}.")
                 elif os.path.exists(place):
                     return CopyOrigin(place=place)
                 else:
@@ -144,8 +147,7 @@ def ignored(dockerfile: Path, context: str) -> Callable[[str], bool]:
     for line in (text or "").splitlines():
         rule = line.strip()
         if rule and not rule.startswith("#"):
-            pattern = posixpath.normpath(rule.lstrip("!").strip().lstrip("/"))
-            rules.append((not rule.startswith("!"), re.compile(_rule(pattern))))
+            rules.append((not rule.startswith("!"), re.compile(_rule(rule.lstrip("!").strip()))))
 
     def hidden(place: str) -> bool:
         path = os.path.relpath(place, context).replace(os.sep, "/")
@@ -162,6 +164,7 @@ def _rule(pattern: str) -> str:
     [True, False, True]
     """
     said = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    pattern = posixpath.normpath(pattern.lstrip("/"))
     parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
     each = (part if part[:1] == "[" else said.get(part) or re.escape(part) for part in parts)
     return f"{''.join(each)}(?:/.*)?"

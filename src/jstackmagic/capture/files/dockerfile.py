@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import posixpath
@@ -506,16 +505,14 @@ class _StageRunner:
                 name = posixpath.basename(re.split(r"[?#]", source, maxsplit=1)[0])
                 self._add(posixpath.join(target, name) if into else target, CopyOrigin(url=source))
             else:
-                parents = "--parents" in flags[0]
-                self._copy_local(instruction, source, target, into, parents=parents)
-                for rule in re.findall(r"--exclude=(\S+)", flags[0]):
-                    self._exclude(rule, source, target)
+                self._copy_local(instruction, source, target, into, flags[0])
         return changes_apt(f"{target}/" if into else target)
 
     def _copy_local(
-        self, instruction: _Instruction, source: str, target: str, into: bool, *, parents: bool
+        self, instruction: _Instruction, source: str, target: str, into: bool, flags: str
     ) -> None:
         places = in_context(self.context, source)
+        excluded = tuple(re.findall(r"--exclude=(\S+)", flags))
         for place in places:
             if instruction.name == "ADD" and _ARCHIVE.search(place):
                 reason = f"ADD unpacks {source} there (line {instruction.line})."
@@ -523,18 +520,10 @@ class _StageRunner:
                 continue
             inside = (into or len(places) > 1) and not os.path.isdir(place)
             path = posixpath.join(target, os.path.basename(place)) if inside else target
-            if parents:
+            if "--parents" in flags:
                 path = posixpath.join(target, os.path.relpath(place, self.context))
-            self._add(path, self._of_context(place))
+            self._add(path, replace(self._of_context(place), excluded=excluded))
             self._wrote(path, place, instruction)
-
-    def _exclude(self, rule: str, source: str, target: str) -> None:
-        """Note what COPY --exclude leaves out; a rule is relative to the source."""
-        inside = posixpath.normpath(f"/{rule}").lstrip("/")
-        for place in in_context(self.context, source):
-            for name in glob.iglob(inside, root_dir=place, recursive=True):
-                reason = f"COPY leaves it out by --exclude={rule}."
-                self._add(posixpath.join(target, name), CopyOrigin(reason=reason))
 
     def _of_context(self, place: str) -> CopyOrigin:
         return left_out(place) if self.files.hidden(place) else CopyOrigin(place=place)
