@@ -189,13 +189,13 @@ class KnownNames:
         """
         for reader in self.readers.pop(name, ()):
             self.values[reader] = _as_it_was(self.values.get(reader), name)
-        if value is not None and next(itertools.islice(ast.walk(value), _LARGEST, None), None):
-            value = None
-        value = _as_it_was(value, name)
-        for each in ast.walk(value) if value is not None else ():
-            if isinstance(each, ast.Name):
-                self.readers[each.id] = self.readers.get(each.id, frozenset()) | {name}
-        self.values[name] = value
+        nodes = [*itertools.islice(ast.walk(value), _LARGEST + 1)] if value is not None else []
+        if len(nodes) > _LARGEST:
+            value, nodes = None, []
+        names = {each.id for each in nodes if isinstance(each, ast.Name)}
+        for each in names - {name}:
+            self.readers[each] = self.readers.get(each, frozenset()) | {name}
+        self.values[name] = _as_it_was(value, name) if name in names else value
 
     def copy(self) -> KnownNames:
         """Return a copy for a branch; what is imported in one is imported."""

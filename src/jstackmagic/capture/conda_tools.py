@@ -29,6 +29,7 @@ CONDA = ProgramOptions.of(
     --no-default-packages --dev --no-show-channel-urls --unknown --features --keep-env
     --no-capture-output/--live-stream -f/--force
     """,
+    looks="--help --version",
 )
 
 _WITH_FILES = ProgramOptions.of(valued="-f/--file", flags="")
@@ -74,7 +75,7 @@ def conda(call: Call) -> Iterator[Found]:
     if length and (reason := table.misread(call.arguments)):
         yield call.unread(reason)
         return
-    if given.has("--help", "--version", "--dry-run", "--download-only"):
+    if given.has(*table.looks):
         return
     if verbs[:1] and verbs[0] in ("develop", "rename"):
         yield call.unread(f"No request can say conda {verbs[0]}.")

@@ -17,6 +17,7 @@ APT = ProgramOptions.of(
     -h/--help -v/--version --assume-no --ignore-missing/--fix-missing -u/--show-upgraded
     --force-yes --autoremove/--auto-remove --trivial-only
     """,
+    looks="--help --version",
 )
 
 _KEPT = listed(
@@ -58,12 +59,11 @@ def is_repair(found: Found) -> bool:
 def apt(call: Call) -> Iterator[Found]:
     """Read apt, apt-get and aptitude; ``update`` installs nothing."""
     given = APT.read(call.arguments)
-    looks = ("--help", "--version", "--no-act", "--print-uris", "--download-only")
     reason = APT.misread(call.arguments) if call.program != "aptitude" else ""
     if reason and not _ACTIONS.keys().isdisjoint(word.text for word in given.words):
         yield call.unread(reason)
         return
-    if not given.words or given.has(*looks):
+    if not given.words or given.has(*APT.looks):
         return
     verb, *words = given.words
     kept = given.only(_KEPT)

@@ -38,10 +38,8 @@ PIP = ProgramOptions.of(
     manner_flags="""
     --no-require-hashes --use-mirrors --debug --require-venv/--require-virtualenv --no-proxy-env
     """,
+    looks="--help --version --download --no-install",
 )
-
-_LOOKS = ("--help", "--version", "--dry-run", "--download", "--no-install")
-"""With one of these nothing is installed."""
 
 _ELSEWHERE = ("--target", "--root", "--prefix", "--platform")
 """With one of these pip installs into a folder, not into its interpreter's environment."""
@@ -50,7 +48,7 @@ _SPECS = {"": "", "--requirement": "-r", "--constraint": "-c", "--editable": "-e
 
 _INDEXES = ("--index-url", "--extra-index-url", "--index", "--default-index")
 
-_READ = frozenset((*_SPECS, *_LOOKS, *_ELSEWHERE, *_INDEXES, "--upgrade", "--python"))
+_READ = frozenset((*_SPECS, *PIP.looks, *_ELSEWHERE, *_INDEXES, "--upgrade", "--python"))
 
 
 def pip(call: Call) -> Iterator[Found]:
@@ -59,7 +57,7 @@ def pip(call: Call) -> Iterator[Found]:
     if given.words and given.words[0].text in ("wheel", "download"):
         _fill_with_wheels(call)
         return
-    if not given.words or given.has(*_LOOKS):
+    if not given.words or given.has(*PIP.looks):
         return
     python = given.values("--python")
     set_before = call.variables.get("PIP_PYTHON")
@@ -75,7 +73,7 @@ def pip(call: Call) -> Iterator[Found]:
         call, settings = _settled(call, "PIP_", PIP, in_files)
         settings = () if given.has("--isolated") else settings
         given = Given((*settings, *given.without_verbs(1).items))
-        if given.has(*_LOOKS):
+        if given.has(*PIP.looks):
             return
         if any(word.text in ("-", "/dev/stdin") for word in given.values("--requirement")):
             yield call.unread("Its list is what flows into it, which is not seen here.")
@@ -338,6 +336,7 @@ UV = ProgramOptions.of(
     --no-python-downloads --no-verify-hashes --require-build-hashes --no-break-system-packages
     --preview
     """,
+    looks="--help --version --dry-run",
 )
 
 UV_PROJECT = UV | ProgramOptions.of(
@@ -386,7 +385,7 @@ def uv(call: Call) -> Iterator[Found]:
     table = UV if first and first[0].text == "pip" else UV_PROJECT
     given = table.read(call.arguments)
     verb = tuple(word.text for word in given.words)
-    if not verb or given.has("--help", "--version", "--dry-run"):
+    if not verb or given.has(*table.looks):
         return
     if verb[0] in ("pip", "add", "remove") and (reason := table.misread(call.arguments)):
         yield call.unread(reason)

@@ -30,7 +30,7 @@ class OptionTable:
     manner: frozenset[str] = frozenset()
     #: those that name a source of packages, with the field of `Sources` for each
     sources: Mapping[str, str] = field(default_factory=dict)
-    looks: frozenset[str] = frozenset()  #: those of the flags with which nothing is installed
+    looks: frozenset[str] = frozenset()  #: those with which nothing is installed
 
     @classmethod
     def of(
@@ -58,7 +58,8 @@ class OptionTable:
                 names |= dict.fromkeys(words, (words[-1], takes_value))
         manner = {word.rpartition("/")[2] for word in f"{manner_valued} {manner_flags}".split()}
         manner |= base.manner if base else set()
-        return cls(names, frozenset(manner), sources or {}, frozenset(looks.split()))
+        given = frozenset(looks.split()) | (base.looks if base else frozenset())
+        return cls(names, frozenset(manner), sources or {}, given)
 
     def __or__(self: _Table, other: OptionTable) -> _Table:
         return replace(self, names={**self.names, **other.names}, manner=self.manner | other.manner)

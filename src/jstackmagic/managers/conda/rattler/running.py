@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from ....display.console import Console
+from ....io.locks import Lock, NoLocks
 from ....model.environment import Environment, repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.plan import Plan
@@ -28,8 +31,7 @@ async def carry_out(plan: Plan, wire: Wire) -> int:
     """Carry out a plan; see `Rattler.run`."""
     prefix = plan.environment.prefix
     config = configuration(plan.environment)
-    lock = await journal.lock(prefix, wire)
-    try:
+    async with _locked(prefix, wire) as lock:
         journal.check(prefix, locked=True)
         detail = await _still_true(plan, wire)
         if not detail.solution:
@@ -41,12 +43,6 @@ async def carry_out(plan: Plan, wire: Wire) -> int:
         wire.say(f"{_summary(draft)}\n")
         journal.write(prefix, draft)
         failed = await linking.link(prefix, draft, config, lock, wire)
-    except OSError as error:
-        lock.release()
-        raise _on_disk(prefix, error) from None
-    except BaseException:
-        lock.release()
-        raise
     for name in failed:
         wire.say(f"The link script of {name} failed; its files are linked.\n")
     return 1 if failed else 0
@@ -131,8 +127,7 @@ def repair(environment: Environment, console: Console, *, drop: bool = False) ->
 async def _repair(environment: Environment, wire: Wire, *, drop: bool) -> bool | None:
     prefix = environment.prefix
     config = configuration(environment)
-    lock = await journal.lock(prefix, wire)
-    try:
+    async with _locked(prefix, wire) as lock:
         left = journal.read(prefix)
         if left is None:
             lock.release()
@@ -160,13 +155,21 @@ async def _repair(environment: Environment, wire: Wire, *, drop: bool) -> bool |
             journal.clear(prefix)
             lock.release()
             return None
+    return True
+
+
+@asynccontextmanager
+async def _locked(prefix: str, wire: Wire) -> AsyncIterator[Lock | NoLocks]:
+    """Lock a prefix, and release it after an error; otherwise that is left to the work."""
+    lock = await journal.lock(prefix, wire)
+    try:
+        yield lock
     except OSError as error:
         lock.release()
         raise _on_disk(prefix, error) from None
     except BaseException:
         lock.release()
         raise
-    return True
 
 
 def _on_disk(prefix: str, error: OSError) -> CommandFailed:
