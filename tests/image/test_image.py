@@ -28,7 +28,7 @@ from jstackmagic.display.parts import as_text
 from jstackmagic.history.built import note_image
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image import suggest
-from jstackmagic.image.context import BuildContext, _style
+from jstackmagic.image.context import BuildContext
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import StepLines, blame
 from jstackmagic.image.engine.buildlog import BuildLog, fields
@@ -670,18 +670,6 @@ def test_nothing_asks_the_engine_unless_a_verb_of_image_does(
 
 
 # What is built, and on what
-
-
-@pytest.mark.parametrize(
-    ("variables", "style"),
-    [
-        ({"CONDA_DIR": "/opt/conda", "NB_UID": "1000", "NB_GID": "100", "NB_USER": "j"}, "stacks"),
-        ({"CONDA_DIR": "/opt/conda", "NB_UID": "1000", "NB_USER": "jovyan"}, "legacy"),
-        ({"PATH": "/bin"}, None),
-    ],
-)
-def test_the_pattern_fits_the_base(variables: dict[str, str], style: str | None) -> None:
-    assert _style(variables) == style
 
 
 @pytest.mark.parametrize("style", ["stacks", "legacy", "plain"])

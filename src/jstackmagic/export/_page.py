@@ -28,6 +28,8 @@ from ._beside import FOLDER, UNSAFE, Beside, generated
 _SAFE_PATH = re.compile(r"(?:/[\w.+@,-]+)+", re.ASCII)
 _FLAGS = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
 _SERVER = '$(dirname "$(dirname "$(command -v jupyter || command -v python3)")")'
+_MOUNTED = ("/home/", "/root/", "/Users/", "/workspace/", "/workspaces/", "/work/")
+"""Homes and workspaces, over which hubs and development containers mount what outlives them."""
 _CACHE = "--mount=type=cache,id=jstackmagic-{}"
 
 
@@ -170,7 +172,15 @@ class WrittenPage:
                 name = UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
                 kernel = f"{python} -m ipykernel install {self.kernels} --name={quoted(name)}"
                 commands = (*making.commands, *([kernel] if environment.minor else []))
+                self._note_mounts(environment)
                 self._guard(making, commands)
+
+    def _note_mounts(self, environment: EnvironmentRef) -> None:
+        if self.style != "script" and self.inside(environment).strip("'").startswith(_MOUNTED):
+            self.notes.append(
+                f"{environment.prefix} is in a folder that is usually mounted: a volume there hides"
+                " what the image has in it. Make the environment elsewhere, such as in /opt."
+            )
 
     def _guard(self, making: Making, commands: Sequence[str]) -> None:
         body = " && \\\n        ".join(commands)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..model.errors import ExportError
 from ..model.pins import Pin
-from ..model.recipe import Recipe
+from ..model.recipe import Recipe, Style
 from ..model.text import as_json
 from ..model.words import checked
 from . import dockerfile, script
@@ -34,6 +34,10 @@ def render(
     post_create: bool = False,
     features: Sequence[str] = (),
     pin: Pin = "exact",
+    style: Style | None = None,
+    user: str = "",
+    in_image: Sequence[str] = (),
+    conda_program: str = "",
 ) -> Artifact:
     """Render a recipe as a development container.
 
@@ -42,6 +46,7 @@ def render(
         image: An image that has the recipe, in place of both.
         post_create: Install in the container rather than build.
         features: The ids of features to add.
+        style, user, in_image, conda_program: The Dockerfile's; see `dockerfile.render`.
 
     Raises:
         ExportError: An image is not known, or something cannot be said safely.
@@ -61,7 +66,15 @@ def render(
         said["postCreateCommand"] = ["sh", f"{_FOLDER}/{_SCRIPT}"]
         made = _beside(_SCRIPT, script.render(recipe, pin=pin))
     else:
-        made = dockerfile.render(recipe, base_image=base_image, pin=pin)
+        made = dockerfile.render(
+            recipe,
+            style=style,
+            base_image=base_image,
+            pin=pin,
+            user=user,
+            in_image=in_image,
+            conda_program=conda_program,
+        )
         said["build"] = {"dockerfile": "Dockerfile"}
         if made.secrets:
             variables = {key: key.upper() for key in made.secrets}
@@ -102,6 +115,7 @@ FORMAT = Format(
             default=[],
             help="a feature to add to the container; may be given again",
         ),
+        *dockerfile.PATTERN,
         PIN,
     ),
     needs={"base image": ""},

@@ -141,39 +141,39 @@ class _Plain(WrittenPage):
 _PAGES: dict[Style, type[WrittenPage]] = {"stacks": _Stacks, "legacy": _Legacy, "plain": _Plain}
 
 
-def _style_of_this_machine() -> Style | None:
-    kinds: dict[str, Style] = {"stacks": "stacks", "other": "plain"}
-    return kinds.get(look_at_image().kind)
-
+PATTERN = (
+    option(
+        "--style",
+        choices=STYLES,
+        default=lambda: look_at_image().style,
+        help="the pattern to follow (default: stacks in, or on, a Jupyter Docker Stacks image)",
+    ),
+    option(
+        "--user",
+        default=lambda: look_at_image().user,
+        help="who the image is left to, in the style plain (default: as this image says)",
+    ),
+    option(
+        "--in-image",
+        action="append",
+        default=lambda: list(look_at_image().prefixes),
+        metavar="PREFIX",
+        help="an environment that the base image brings, and that is not made",
+    ),
+    option(
+        "--conda-program",
+        default=lambda: look_at_image().conda,
+        help="what runs conda in the base image, in the style plain",
+    ),
+)
+"""The options for a base image, which are this machine's by default."""
 
 FORMAT = Format(
     description=__doc__,
     files={"Dockerfile": {}},
     render=render,
     options=(
-        option(
-            "--style",
-            choices=STYLES,
-            default=_style_of_this_machine,
-            help="the pattern to follow (default: stacks in, or on, a Jupyter Docker Stacks image)",
-        ),
-        option(
-            "--user",
-            default=lambda: look_at_image().user,
-            help="who the image is left to, in the style plain (default: as this image says)",
-        ),
-        option(
-            "--in-image",
-            action="append",
-            default=lambda: list(look_at_image().prefixes),
-            metavar="PREFIX",
-            help="an environment that the base image brings, and that is not made",
-        ),
-        option(
-            "--conda-program",
-            default=lambda: look_at_image().conda,
-            help="what runs conda in the base image, in the style plain",
-        ),
+        *PATTERN,
         option(
             "--from",
             dest="base_image",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from ..model.recipe import Recipe, Style
 from ..model.record import Record
 from ..model.reference import Reference
 from ..where.host import look
+from ..where.image import ImageLooks, look_at_image
 from .engine import Builder
 from .engine.build import builder_of
 from .engine.client import ContainerEngine
 from .engine.container import ContainerBase, base_of, named_base, this_container
 from .engine.labels import BASE, HISTORY, labels, recipe_hash
+from .engine.roots import container_of, is_there
 from .suggest import likely_image
 
 Render = Callable[..., Any]
@@ -76,7 +79,8 @@ def rendered(
     chosen = builder_of(engine, builder)
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as folder:
         base = _base(rendering, engine, history.records())
-        yield write(Path(folder), rendering, history, base, builder=chosen)
+        looks = _looks(engine, base) if base else None
+        yield write(Path(folder), rendering, history, base, looks, builder=chosen)
 
 
 def write(
@@ -84,6 +88,7 @@ def write(
     rendering: Rendering,
     history: History,
     base: ContainerBase | None = None,
+    looks: ImageLooks | None = None,
     *,
     builder: Builder = "classic",
 ) -> BuildContext:
@@ -92,6 +97,7 @@ def write(
     Args:
         folder: The folder; made if it does not exist.
         base: The base image; None if no engine can be asked for it.
+        looks: The tools that it has; None for those that are here.
         builder: The builder; a context for the classic one suits any other, too.
 
     Raises:
@@ -99,10 +105,19 @@ def write(
     """
     records = history.records()
     reference = base.reference if base else _guessed_base(rendering, records)
-    style = rendering.style or _style(base.variables if base else None)
-    artifact = plain = rendering.render(style=style, base_image=reference)
+    looks = look_at_image() if looks is None else looks
+    style = rendering.style or looks.style
+    render = partial(
+        rendering.render,
+        style=style,
+        base_image=reference,
+        user=looks.user,
+        in_image=looks.prefixes,
+        conda_program=looks.conda,
+    )
+    artifact = plain = render()
     if builder == "buildkit" and _can_write_caches(style, base):
-        artifact = rendering.render(style=style, base_image=reference, cache_mounts=True)
+        artifact = render(cache_mounts=True)
     faults = artifact.check()
     if faults:
         raise ExportError(faults[0], kept="Nothing was built.", advice=faults[1:])
@@ -191,13 +206,10 @@ def _can_write_caches(style: Style | None, base: ContainerBase | None) -> bool:
     return style == "legacy" or base.user in ("", "0", "root")
 
 
-def _style(variables: Mapping[str, str] | None) -> Style | None:
-    """Return the pattern for an image, by the variables that the Docker Stacks set.
-
-    They have set NB_GID since August 2017; older images need the legacy pattern.
-    """
-    if variables is None:
-        return "stacks" if look().stacks else None
-    if {"CONDA_DIR", "NB_UID", "NB_GID"} <= variables.keys():
-        return "stacks"
-    return "legacy" if {"CONDA_DIR", "NB_USER"} <= variables.keys() else None
+def _looks(engine: ContainerEngine, base: ContainerBase) -> ImageLooks:
+    """Return the tools that an image has; nothing of one that the engine does not have yet."""
+    if not base.image_id:
+        return ImageLooks()
+    with container_of(engine, base.image_id) as created:
+        looks = look_at_image(base.variables, partial(is_there, engine, created))
+    return looks if looks.kind == "stacks" else replace(looks, user=base.user)

@@ -6,63 +6,93 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from ..model.environment import TOOLS
+from ..model.recipe import Style
 
 _OWN_PREFIXES = ("NB_PYTHON_PREFIX", "KERNEL_PYTHON_PREFIX")
 """The environments that images of repo2docker's and Pangeo's making bring, by their variables."""
+
+_ROOTS = ("/opt/conda", "/srv/conda")
+"""The folders where images have their conda."""
+
+_USERS = ("NB_UID", "MAMBA_USER")
+"""The variables that name an image's final user, in the Docker Stacks and like micromamba's."""
+
+_SCRIPTS = "/usr/local/bin"
+"""The folder of the Docker Stacks' scripts."""
+
+There = Callable[[str], bool]
+"""Returns whether an image has something at a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLooks:
     """The tools that a Dockerfile on top of this image can use."""
 
-    #: "stacks" if the tools of the Docker Stacks are there; "other" if variables of theirs are set
-    #: without the tools; empty without either
-    kind: Literal["stacks", "other", ""] = ""
+    #: "stacks" if the tools of the Docker Stacks are there, "legacy" if those before 2018 are;
+    #: "other" if there is a conda of an image's, or variables of theirs are set without the tools;
+    #: empty without any
+    kind: Literal["stacks", "legacy", "other", ""] = ""
     user: str = ""  #: the image's final ``USER``; empty if unknown
     prefixes: tuple[str, ...] = ()  #: the environments that the image itself brings
     conda: str = ""  #: the conda program there, quoted for the shell; empty if not found
 
+    @property
+    def style(self) -> Style | None:
+        """The pattern of a Dockerfile on top of it; None if nothing tells."""
+        styles: dict[str, Style] = {"stacks": "stacks", "legacy": "legacy", "other": "plain"}
+        return styles.get(self.kind)
 
-def look_at_image(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> ImageLooks:
+
+def look_at_image(
+    environ: Mapping[str, str] = os.environ, there: There = os.path.exists
+) -> ImageLooks:
     """Look for the tools that the Docker Stacks' Dockerfiles call.
 
     ``fix-permissions`` and ``start.sh`` are in ``/usr/local/bin`` there, and ``mamba`` in the
     base environment; other images set the same variables (``CONDA_DIR``, ``NB_UID``) without them.
+    A login by ssh or cron has none of the variables: then the files alone tell.
     """
-
-    def there(path: str) -> bool:
-        return os.path.exists(root / path.lstrip("/"))
-
-    own = tuple(dict.fromkeys(environ[name] for name in _OWN_PREFIXES if environ.get(name)))
-    base = environ.get("CONDA_DIR", "").rstrip("/")
-    tools = all(there(f"/usr/local/bin/{tool}") for tool in ("fix-permissions", "start.sh"))
-    programs = dict(_programs(environ, base, there))
-    if tools and base and "NB_UID" in environ and programs.get("mamba") == "mamba" and not own:
-        return ImageLooks("stacks", "${NB_UID}")
-    if not (base or "NB_UID" in environ or own):
+    named = (environ.get(name, "") for name in _OWN_PREFIXES)
+    own = tuple(dict.fromkeys(prefix for prefix in named if prefix and there(prefix)))
+    base = _root(environ, there)
+    by_variable = bool(base) and base == environ.get("CONDA_DIR", "").rstrip("/")
+    if base and not own and ("NB_UID" in environ or "CONDA_DIR" not in environ):
+        old = by_variable and "NB_GID" not in environ and there(f"{base}/envs/python2")
+        if not there(f"{_SCRIPTS}/fix-permissions"):
+            if old and there(f"{_SCRIPTS}/start-notebook.sh"):
+                return ImageLooks("legacy")
+        elif there(f"{_SCRIPTS}/start.sh") and there(f"{base}/bin/mamba"):
+            return ImageLooks("stacks", "${NB_UID}")
+    users = (name for name in _USERS if environ.get(name))
+    if not (base or own or "NB_UID" in environ):
         return ImageLooks()
     # a reader of another base image gets root, which every image has
-    user = "${NB_UID:-root}" if environ.get("NB_UID") else ""
-    return ImageLooks("other", user, own, next(iter(programs.values()), ""))
+    user = next((f"${{{name}:-root}}" for name in users), "")
+    written = '"${CONDA_DIR}%s"' if by_variable else f"{base}%s"
+    programs = _programs(environ, base, written, there)
+    return ImageLooks("other", user, own, next(programs, ""))
 
 
-def _programs(
-    environ: Mapping[str, str], base: str, there: Callable[[str], bool]
-) -> Iterator[tuple[str, str]]:
-    """Yield the conda programs that can be reached, each with how the shell calls it."""
+def _root(environ: Mapping[str, str], there: There) -> str:
+    """Return the root of the image's conda; empty without one, and for one in a user's home."""
+    home = environ.get("HOME", "").rstrip("/")
+    named = (environ.get(name, "").rstrip("/") for name in ("CONDA_DIR", "MAMBA_ROOT_PREFIX"))
+    known = (root for root in named if root and not (home and root.startswith(f"{home}/")))
+    return next((root for root in (*known, *_ROOTS) if there(root)), "")
+
+
+def _programs(environ: Mapping[str, str], base: str, written: str, there: There) -> Iterator[str]:
+    """Yield the conda programs that can be reached, as the shell calls them."""
     folders = [folder for folder in environ.get("PATH", "").split(os.pathsep) if folder]
     for tool in TOOLS:
         if any(there(f"{folder}/{tool}") for folder in folders):
-            yield tool, tool
-            continue
-        for folder in ("bin", "condabin") if base else ():
-            if there(f"{base}/{folder}/{tool}"):
-                yield tool, f'"${{CONDA_DIR}}/{folder}/{tool}"'
-                break
+            yield tool
+        elif base:
+            places = (f"/{folder}/{tool}" for folder in ("bin", "condabin"))
+            yield from (written % place for place in places if there(base + place))
 
 
 def is_user(text: str) -> bool:
