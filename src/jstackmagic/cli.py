@@ -27,17 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except JStackMagicError as error:
         _say(error, words)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader of our output has gone; that is its right
         sys.stderr.close()
         return 0
-    except Exception as error:
-        from .commands._unexpected import Unexpected, unexpected
+    except (Exception, KeyboardInterrupt) as error:
+        from .commands._unexpected import unexpected
 
         found = unexpected(error)
-        if not isinstance(found, Unexpected):
+        if not isinstance(found, JStackMagicError):
             raise
         _say(found, words)
         return found.exit_status

@@ -39,7 +39,7 @@ class Magic:
         except JStackMagicError as error:
             error.coloured = self.shell.colors.lower() != "nocolor"
             raise
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             from .commands._unexpected import unexpected
 
             raise unexpected(error) from None

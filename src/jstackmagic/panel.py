@@ -209,7 +209,7 @@ class _Answer:
         """Show nothing: the value is sent."""
 
 
-def _as_data(error: Exception) -> dict[str, Any]:
+def _as_data(error: BaseException) -> dict[str, Any]:
     from .model.credentials import mask
 
     kept = getattr(error, "kept", "")

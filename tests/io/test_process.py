@@ -21,7 +21,7 @@ import pytest
 
 from jstackmagic.display.console import PlainConsole, Recording
 from jstackmagic.display.log import Log
-from jstackmagic.io import process
+from jstackmagic.io import interrupts, process
 from jstackmagic.io.bombs import Bomb
 from jstackmagic.io.process import capture, run
 from jstackmagic.model.errors import CommandFailed, Interrupted
@@ -283,7 +283,7 @@ def test_a_program_that_finishes_all_the_same_is_reported_as_finished() -> None:
 def test_a_second_interrupt_says_the_risk_and_terminates_a_third_kills(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(process, "_REPEAT", 0.0)
+    monkeypatch.setattr(interrupts, "_REPEAT", 0.0)
     stubborn = (
         "trap '' INT; trap 'echo terminated; exit 9' TERM; echo ready; while :; do sleep 0.05; done"
     )
@@ -340,11 +340,11 @@ def test_where_sigint_is_ignored_it_stays_so() -> None:
 AS_NOBODY = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[1])
-    from jstackmagic.io import process
+    from jstackmagic.io import interrupts, process
     from jstackmagic.model.errors import Interrupted
     from jstackmagic.model.plan import Command
 
-    process._REPEAT = 0.0
+    interrupts._REPEAT = 0.0
     process.shutil.which = lambda name, path=None, which=process.shutil.which: (
         None if name == "sudo" else which(name, path=path)
     )

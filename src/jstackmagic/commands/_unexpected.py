@@ -9,7 +9,7 @@ from contextlib import suppress
 from ..io.files import write_file
 from ..io.runtime import own_runtime_folder
 from ..model.credentials import mask
-from ..model.errors import JStackMagicError
+from ..model.errors import Interrupted, JStackMagicError
 from ..version import __version__
 
 _VARIABLE = "JSTACKMAGIC_TRACEBACK"
@@ -20,8 +20,10 @@ class Unexpected(JStackMagicError):
     """Something went wrong that no verb has words for."""
 
 
-def unexpected(error: Exception) -> Exception:
+def unexpected(error: BaseException) -> BaseException:
     """Return the error to show for one that is not ours; itself, if the user wants it whole."""
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("Interrupted.", kept=_KEPT)
     if os.environ.get(_VARIABLE):
         return error
     if isinstance(error, OSError) and error.strerror:
@@ -36,7 +38,7 @@ def unexpected(error: Exception) -> Exception:
     )
 
 
-def _whole(error: Exception) -> tuple[str, ...]:
+def _whole(error: BaseException) -> tuple[str, ...]:
     """Keep the traceback in this container's own folder, and return where."""
     again = f"To have it shown next time, set {_VARIABLE}=1"
     with suppress(OSError):

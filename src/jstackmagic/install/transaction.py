@@ -15,6 +15,7 @@ from ..display.console import Console, Recording
 from ..display.log import Log, without_colours
 from ..history.file import History
 from ..io.bombs import Bomb
+from ..io.interrupts import Interrupts
 from ..managers import Choice, Engine, choose
 from ..managers.steps import Done, Planned, Step
 from ..model.causes import cause_of
@@ -193,11 +194,12 @@ class Transaction:
                 planned = Planned(step, plan, None)
             else:
                 planned = self._plan(step)
-            record = self._record_of(left)
-            if record is None:
-                record = self._begin(planned, self.history.new_transaction(), 1)
-            ours = unfinished.noted_again(ours, planned.plan)
-            return self._work(planned, record, ours, finishing=True)
+            with Interrupts() as interrupts:
+                record = self._record_of(left)
+                if record is None:
+                    record = self._begin(planned, self.history.new_transaction(), 1)
+                ours = unfinished.noted_again(ours, planned.plan)
+                return self._work(planned, record, ours, interrupts, finishing=True)
 
     @staticmethod
     def _names_here(step: Step) -> bool:
@@ -394,9 +396,8 @@ class Transaction:
             seconds=0.0,
             message=mask(without_colours(error.problem)),
         )
-        begun = self._begin(planned, transaction, number)
         self.on_exit_status(error.exit_status)
-        return self.history.end(begun, outcome)
+        return self._begin_and_end(planned, transaction, number, outcome)
 
     def _record_only(self, steps: Sequence[Step]) -> list[Done]:
         for step in steps:
@@ -431,22 +432,29 @@ class Transaction:
                     self._pass(cut_off, plan.environment)
                 before = read_packages(plan.environment, neighbours(plan.request.manager))
                 name = f"{transaction}.{number}"
-                left = unfinished.note(plan, name, self.context, before, planned.step.undoes)
-                if unfinished.at_work(where, unseen=True, than=left):
-                    left.drop()  # two machines began in the same instant
-                    continue
-                try:
-                    record = self._begin(planned, transaction, number)
-                except BaseException:  # nothing was started
-                    left.drop()
-                    raise
-                try:
-                    return self._work(planned, record, left)
-                finally:
-                    left.leave()
+                with Interrupts() as interrupts:
+                    left = unfinished.note(plan, name, self.context, before, planned.step.undoes)
+                    if unfinished.at_work(where, unseen=True, than=left):
+                        left.drop()  # two machines began in the same instant
+                        continue
+                    try:
+                        record = self._begin(planned, transaction, number)
+                    except BaseException:  # nothing was started
+                        left.drop()
+                        raise
+                    try:
+                        return self._work(planned, record, left, interrupts)
+                    finally:
+                        left.leave()
 
     def _work(
-        self, planned: Planned, record: Record, left: Unfinished, *, finishing: bool = False
+        self,
+        planned: Planned,
+        record: Record,
+        left: Unfinished,
+        interrupts: Interrupts,
+        *,
+        finishing: bool = False,
     ) -> Done:
         """Have the engine do it, end the record, and drop the note where all is whole."""
         plan, environment, before = planned.plan, planned.plan.environment, left.before
@@ -463,7 +471,8 @@ class Transaction:
         recording = Recording(self.console)
         engine = planned.engine or managers.engine(self._choice(planned.step))
         try:
-            status = engine.run(plan, recording) if plan.commands else 0
+            with interrupts.heard():
+                status = engine.run(plan, recording) if plan.commands else 0
         except (KeyboardInterrupt, Interrupted) as error:
             status, interrupted = 130, error
         except (CommandFailed, Stopped) as error:  # what the engine found out only now
@@ -477,6 +486,8 @@ class Transaction:
             origins = self.history.ledger().origins()
             pairs = ((origins.describe(old), new) for old, new in change.changed)
             change = replace(change, changed=tuple(pairs))
+        if status == 0 and interrupts.take():
+            status, interrupted = 130, _too_late(plan)
         outcome = Outcome(
             status="interrupted" if interrupted else "ok" if status == 0 else "failed",
             exit_status=status,
@@ -498,6 +509,8 @@ class Transaction:
         stale = imports.stale_modules(change, environment, files) if running else ()
         if running:
             imports.make_importable(environment, path_files)
+        if status == 0 and interrupts.take():
+            interrupted = _too_late(plan)
         if interrupted:
             raise _interruption(plan, outcome, record, interrupted, half)
         if status != 0:
@@ -519,7 +532,7 @@ class Transaction:
         record = None
         news = plan.request.action == "install" and not self._recorded(planned)
         if news or planned.step.undoes:
-            record = self.history.end(self._begin(planned, transaction, number), outcome)
+            record = self._begin_and_end(planned, transaction, number, outcome)
         return Done(
             plan=plan,
             record=record,
@@ -531,6 +544,12 @@ class Transaction:
     def _recorded(self, planned: Planned) -> bool:
         request = planned.step.asked or planned.plan.request
         return self.history.ledger().asks_for(request, planned.plan.environment.prefix)
+
+    def _begin_and_end(
+        self, planned: Planned, transaction: str, number: int, outcome: Outcome
+    ) -> Record:
+        with Interrupts():  # none leaves it open
+            return self.history.end(self._begin(planned, transaction, number), outcome)
 
     def _begin(self, planned: Planned, transaction: str, number: int) -> Record:
         plan = planned.plan
@@ -654,6 +673,10 @@ def _failure(
         kept=_state(plan.environment, outcome.change, half),
         advice=_ways(plan, outcome, record, half, failure),
     )
+
+
+def _too_late(plan: Plan) -> Interrupted:
+    return Interrupted(f"{plan.engine} was interrupted, and had finished its work all the same.")
 
 
 def _interruption(

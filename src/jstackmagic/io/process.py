@@ -14,25 +14,23 @@ import struct
 import subprocess
 import tempfile
 import termios
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import IO, NoReturn
 
 from ..model.credentials import secrets_of, without
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted
 from ..model.plan import Command
 from .bombs import Watch
+from .interrupts import Interrupts
 
 COLUMNS, LINES = 100, 30
 """The size of the program's terminal if we have none ourselves, as in a kernel."""
 
 _PAUSE = 0.1  # seconds between two looks at whether the child has ended or the user interrupted
 _LINGER = 0.5  # seconds a grandchild may go on writing after the child's end
-_REPEAT = 1.0  # seconds within which a second interrupt is taken for a key held down
 
 # The child has a controlling terminal, so what cannot read stdin could still ask there.
 # ssh asks the terminal unless an askpass program is forced on it (OpenSSH 8.4).
@@ -74,17 +72,19 @@ def run(
     """
     name = Path(command.argv[0]).name
     screen = _Screen(output, (*secrets, *secrets_of(" ".join(command.argv))))
-    with _Interrupts() as interrupts, _Child(command) as child, child.watch as watch:
-        while True:
-            try:
-                data = child.read()
-                if data is None:
-                    break
-                screen.write(data)
-            except KeyboardInterrupt:
-                interrupts.pending = True
-            if interrupts.take():
-                screen.say(_pass_on(interrupts.taken, child, name, risk))
+    with Interrupts() as interrupts:
+        with _Child(command) as child, child.watch as watch:
+            while True:
+                try:
+                    data = child.read()
+                    if data is None:
+                        break
+                    screen.write(data)
+                except KeyboardInterrupt:
+                    interrupts.pending = True
+                if interrupts.take():
+                    screen.say(_pass_on(interrupts.taken, child, name, risk))
+        interrupts.take()  # one that came when it had ended
     failure = screen.close()
     if interrupts.taken:
         raise _interrupted(interrupts.taken, child.exit_status, name, risk) from failure
@@ -122,7 +122,7 @@ def capture(command: Command, *, timeout: float | None = None) -> Finished:
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process: subprocess.Popen[bytes] | None = None
         try:
-            with _Interrupts() as interrupts:  # none between the program's start and its name here
+            with Interrupts():  # none between the program's start and its name here
                 process = subprocess.Popen(
                     [_find(command), *command.argv[1:]],
                     stdin=subprocess.DEVNULL,
@@ -131,8 +131,6 @@ def capture(command: Command, *, timeout: float | None = None) -> Finished:
                     env=_environ(command),
                     start_new_session=True,
                 )
-            if interrupts.take():
-                raise KeyboardInterrupt
             with _watch(process) as watch:
                 process.wait(timeout)
             watch.check()
@@ -197,42 +195,6 @@ def _overlap(text: str, secret: str) -> int:
     """Return how many characters of ``secret``'s beginning, but not all, end ``text``."""
     longest = min(len(secret) - 1, len(text))
     return next((n for n in range(longest, 0, -1) if text.endswith(secret[:n])), 0)
-
-
-class _Interrupts:
-    """Notes SIGINT where it would otherwise raise KeyboardInterrupt in the middle of anything."""
-
-    def __init__(self) -> None:
-        self.pending = False
-        self.taken = 0
-        self._last = float("-inf")
-
-    def take(self) -> bool:
-        """Return whether the user interrupted since; ``taken`` then counts it."""
-        if not self.pending:
-            return False
-        self.pending = False
-        now = time.monotonic()
-        if now - self._last < _REPEAT:
-            return False
-        self._last = now
-        self.taken += 1
-        return True
-
-    def __enter__(self) -> _Interrupts:
-        self._previous = signal.getsignal(signal.SIGINT)
-        in_main = threading.current_thread() is threading.main_thread()
-        self._ours = in_main and callable(self._previous)  # not where it is ignored
-        if self._ours:
-            signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._ours:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _note(self, _signal: int, _frame: FrameType | None) -> None:
-        self.pending = True
 
 
 class _Child:

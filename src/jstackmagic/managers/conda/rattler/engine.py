@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from ....display.console import Console
 from ....display.progress import ProgressReport
+from ....io.interrupts import Interrupts
 from ....model.errors import NOTHING_CHANGED, Interrupted
 
 T = TypeVar("T")
@@ -112,24 +113,27 @@ def run(work: Callable[[Wire], Coroutine[Any, Any, T]], console: Console | None 
     job = _Job(work)
     _guard_exit()
     thread = threading.Thread(target=job, name="jstackmagic-rattler")
-    thread.start()
     failure: Exception | None = None
     listener = _Listener(console)
-    while True:
-        try:
-            words = job.wire._words.get(timeout=_TICK)
-            if words is None:
-                break
-            listener.take(words)
-        except Empty:
-            listener.tick()
-        except KeyboardInterrupt:
-            job.wire._interrupt()
-        except Exception as error:  # the console's own: the work goes on to its end
-            failure = failure or error
-            listener = _Listener(None)
-    thread.join()
-    listener.close()
+    with Interrupts(lambda: job.wire.say("")) as interrupts:  # none leaves the thread alone
+        thread.start()
+        while True:
+            try:
+                words = job.wire._words.get(timeout=_TICK)
+                if words is None:
+                    break
+                listener.take(words)
+            except Empty:
+                listener.tick()
+            except KeyboardInterrupt:
+                interrupts.pending = True
+            except Exception as error:  # the console's own: the work goes on to its end
+                failure = failure or error
+                listener = _Listener(None)
+            if interrupts.take():
+                job.wire._interrupt()
+        thread.join()
+        listener.close()
     result = job.result()
     if failure is not None:
         raise failure
@@ -149,7 +153,7 @@ class _Listener:
         if isinstance(words, ProgressReport):
             self._latest = words
             self._console.progress(words)
-        else:
+        elif words:
             self._console.write(words)
 
     def tick(self) -> None:
