@@ -99,6 +99,13 @@ def test_export(venv: Environment, form: str) -> None:
     assert "robot==2.0" in said
 
 
+def test_it_is_taken_for_no_other_managers(venv: Environment) -> None:
+    verb("install", "--prefix", venv.prefix, "toy:robot")
+    assert '"purl": "pkg:generic/robot@2.0"' in str(verb("export", "sbom"))
+    robot = toymanager.installed(venv, Path("/"))[0]
+    assert toymanager.MANAGER.reinstall(robot, venv.prefix, f"{venv.prefix}/toys/robot") == ""
+
+
 def test_diff(venv: Environment) -> None:
     where = ("--prefix", venv.prefix)
     verb("install", *where, "toy:robot")

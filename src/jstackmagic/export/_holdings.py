@@ -16,11 +16,12 @@ from ..model.errors import JStackMagicError
 from ..model.managers import of_environment
 from ..model.packages import Package, normalise
 from ..model.recipe import Holding, IndexFile, Recipe
+from ..model.spec import is_direct
 from ..where.environment import detect
 from ..where.ours import ours_here
 from ..where.packages import read_details, read_packages
 from ._choice import Chosen, choose
-from ._locked import is_direct, platform_of_holding
+from ._locked import platform_of_holding
 
 if TYPE_CHECKING:
     from pypi_simple import PyPISimple

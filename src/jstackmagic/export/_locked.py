@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..model.packages import Package
 from ..model.recipe import Holding, IndexFile, Item, RecipeStep
-from ..model.spec import is_vcs
 
-_ARCHIVE = re.compile(r"[a-z]+:.*\.(?:whl|zip|tgz|tar\.\w+)(?:#.*)?", re.ASCII)
 _SUBDIR = re.compile(r".*/(?P<subdir>[a-z]+-(?:\d+|[a-z]\w*))/[^/]+$")
 
 
@@ -23,14 +21,6 @@ def resolved(
             yield item, packages.pop(item.name, None)
     for package in packages.values():
         yield None, package
-
-
-def is_direct(package: Package) -> bool:
-    """Return whether a package came from a direct URL or path (PEP 610), not from an index."""
-    source = package.source
-    if package.editable or source.startswith("file:") or is_vcs(source):
-        return True
-    return _ARCHIVE.fullmatch(source) is not None
 
 
 def archives_of(package: Package, holding: Holding) -> tuple[IndexFile, ...]:

@@ -13,11 +13,11 @@ from ..model.packages import Package
 from ..model.parsing import OF_ONE, Asked, read_requirement
 from ..model.pins import Pin, pinned_spec
 from ..model.recipe import Holding, Item, RecipeStep
-from ..model.spec import Listing, LocalProject, Spec, VcsReference, is_vcs, read
+from ..model.spec import Listing, LocalProject, Spec, VcsReference, is_direct, is_vcs, read
 from ..model.words import checked, public, published
 from ._artifact import File
 from ._beside import Beside, generated
-from ._locked import hashes_of, is_direct, resolved
+from ._locked import hashes_of, resolved
 
 _WITHOUT_HASH = "{} {}, and pip wants one for all or for none: it is not in this file."
 

@@ -13,12 +13,12 @@ from typing import Any
 from ..model.errors import ExportError
 from ..model.packages import Package
 from ..model.recipe import Holding, Recipe
-from ..model.spec import Listing
+from ..model.spec import Listing, is_direct
 from ..model.words import checked, published
 from ._artifact import Artifact
 from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, Format, option
-from ._locked import hashes_of, is_direct, platform_of_holding
+from ._locked import hashes_of, platform_of_holding
 from ._match_specs import channels
 from .conda import as_yaml
 

@@ -12,13 +12,13 @@ from urllib.parse import unquote, urlsplit
 from ..model.errors import ExportError
 from ..model.packages import Package
 from ..model.recipe import Recipe
-from ..model.spec import Listing, checkout
+from ..model.spec import Listing, checkout, is_direct
 from ..model.words import checked, published
 from ._artifact import Artifact, File
 from ._beside import Beside
 from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, OFFLINE, Format
-from ._locked import archives_of, is_direct, resolved
+from ._locked import archives_of, resolved
 from ._toml import as_toml
 
 

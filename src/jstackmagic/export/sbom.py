@@ -9,31 +9,27 @@ it. The document's serial number is made from its content.
 from __future__ import annotations
 
 import json
-import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
+from .. import managers
 from ..model.credentials import mask
 from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
 from ..model.inventory import Present
 from ..model.ledger import Ledger
 from ..model.managers import is_system
-from ..model.packages import Package
 from ..model.recipe import Recipe
 from ..model.record import Record
-from ..model.spec import Constraint, is_vcs
+from ..model.spec import Constraint
 from ..model.text import as_json
-from ..model.words import public
 from ._artifact import Artifact
 from ._choice import called
 from ._format import Format, option
-from ._locked import is_direct
 
-_SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9]+")
 # by which the ids of what jstackmagic makes are made: uuid5(NAMESPACE_URL, "jstackmagic:sbom")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "jstackmagic:sbom")
 
@@ -128,7 +124,7 @@ def _notes(recipe: Recipe, present: Iterable[Present]) -> Iterator[str]:
 
 def _component(present: Present, distribution: str) -> dict[str, Any]:
     package, environment = present.package, present.brought.environment
-    purl = _purl(present, distribution)
+    purl = managers.get(package.manager).package_url(package, distribution)
     where = "" if is_system(package.manager) else environment.prefix
     component: dict[str, Any] = {
         "type": "library",
@@ -158,62 +154,6 @@ def _properties(present: Present, environment: EnvironmentRef | None) -> Iterato
     yield "notebook", who.notebook
     yield "source", package.source
     yield "editable", "true" if package.editable else ""
-
-
-# Package URLs: https://github.com/package-url/purl-spec
-
-
-def _purl(present: Present, distribution: str) -> str:
-    package = present.package
-    if package.manager == "apt":
-        name = package.name.partition(":")[0]
-        qualifiers = {"arch": package.build}
-        return _written(f"deb/{quote(distribution)}", name, package.version, qualifiers)
-    if package.manager == "conda":
-        qualifiers = {
-            "build": package.build,
-            "channel": _channel(package),
-            "subdir": "",
-            "type": "",
-        }
-        subdir = _SUBDIR.search(urlsplit(package.url).path.rpartition("/")[0].rpartition("/")[2])
-        qualifiers["subdir"] = subdir[0] if subdir else ""
-        if package.url.endswith(".conda"):
-            qualifiers["type"] = "conda"
-        elif package.url.endswith(".tar.bz2"):
-            qualifiers["type"] = "tar.bz2"
-        return _written("conda", package.name, package.version, qualifiers)
-    return _written("pypi", package.name, package.version, _origin(present))
-
-
-def _channel(package: Package) -> str:
-    """Return the channel's name, as conda's canonical names have it: the last part of its URL."""
-    source = public(package.source).rstrip("/")
-    path = urlsplit(source).path if "://" in source else source
-    parts = [part for part in unquote(path).split("/") if part]
-    if parts and _SUBDIR.fullmatch(parts[-1]):
-        parts.pop()
-    return parts[-1] if parts else ""
-
-
-def _origin(present: Present) -> dict[str, str]:
-    """Return where a distribution came from, if that is not the public index."""
-    source = public(present.package.source)
-    if is_vcs(source):
-        return {"vcs_url": source}
-    if source.startswith("file:"):
-        return {"file_name": os.path.basename(urlsplit(source).path)}
-    if is_direct(present.package):
-        return {"download_url": source}
-    return {"repository_url": source.rstrip("/") if "://" in source else ""}
-
-
-def _written(kind: str, name: str, version: str, qualifiers: dict[str, str]) -> str:
-    said = "&".join(
-        f"{key}={quote(value, safe=':/')}" for key, value in sorted(qualifiers.items()) if value
-    )
-    at = f"@{quote(version, safe=':')}" if version else ""
-    return f"pkg:{kind}/{quote(name, safe='')}{at}" + (f"?{said}" if said else "")
 
 
 FORMAT = Format(

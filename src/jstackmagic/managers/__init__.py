@@ -231,6 +231,24 @@ class Manager(Protocol):
         """
         return None
 
+    def package_url(self, package: Package, distribution: str) -> str:
+        """Return the package URL of a package, for a bill of materials.
+
+        Args:
+            distribution: That of the system: ``debian``, ``ubuntu``.
+        """
+        from .packageurl import package_url
+
+        return package_url("generic", package, {})
+
+    def reinstall(self, package: Package, prefix: str, file: str) -> str:
+        """Return the line that puts the files of an installed package back; empty without one.
+
+        Args:
+            file: The path of the file that is lost or changed.
+        """
+        return ""
+
     # A change that was cut off; see install/unfinished.py
 
     def note(self, plan: Plan) -> Marks:

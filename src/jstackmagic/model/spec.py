@@ -246,14 +246,23 @@ def of_package(package: Package) -> Spec:
     '-e /w/my six'
     """
     source = package.source
-    path = re.split(r"[#?]", source, maxsplit=1)[0]
-    direct = is_vcs(source) or source.startswith("file:") or _ANY_ARCHIVE.search(path)
-    if package.manager != "pip" or not direct:  # of an index, the source is its name or URL
+    if package.manager != "pip" or not source or not is_direct(package):
         return read(package.manager, package.name)
     if package.editable:
         local = source.startswith("file://")
         return read("pip", f"-e {unquote(source.removeprefix('file://')) if local else source}")
     return read("pip", f"{package.name} @ {source}")
+
+
+def is_direct(package: Package) -> bool:
+    """Return whether a package came from a direct URL or path (PEP 610), not from an index.
+
+    The source of one from an index is the index's name or URL.
+    """
+    source = package.source
+    path = re.split(r"[#?]", source, maxsplit=1)[0]
+    direct = package.editable or is_vcs(source) or source.startswith("file:")
+    return direct or bool(URL.match(source) and _ANY_ARCHIVE.search(path))
 
 
 def split_hashes(text: str) -> tuple[str, tuple[str, ...]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ... import managers
 from ...model.environment import Environment
 from ...model.managers import is_system
+from ...model.packages import Package
 from ...model.record import Record
 from ...where.compiled import is_taken
 from ...where.packages import files_of
@@ -174,18 +175,9 @@ def _reinstall(
     here = state in ("changed here", "not here") or (state == "other mode" and not usual)
     if owned is None or not here or not compared.whole:
         return ""
-    manager, name = owned.key
-    if manager == "apt":
-        return f"!sudo apt-get install --yes --reinstall {shlex.quote(name)}"
+    package = Package(*owned.key, owned.version)
     prefix = prefix_of(path, compared.places)
-    if manager == "conda":
-        spec = shlex.quote(f"{name}={owned.version}")
-        return f"!conda install --yes --force-reinstall --prefix {shlex.quote(prefix)} {spec}"
-    python = shlex.quote(f"{prefix}/bin/python")
-    spec = shlex.quote(f"{name}=={owned.version}")
-    # without its RECORD pip cannot remove what it replaces
-    way = "--ignore-installed" if path.endswith("/RECORD") else "--force-reinstall"
-    return f"!{python} -m pip install --quiet {way} --no-deps {spec}"
+    return managers.get(package.manager).reinstall(package, prefix, path)
 
 
 def _state(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from ...io import process
 from ...model.errors import CommandFailed
@@ -70,6 +73,15 @@ class Apt(Manager):
 
     def command(self, request: Request, environment: Environment) -> Command:
         return engine.install_command(request)
+
+    def package_url(self, package: Package, distribution: str) -> str:
+        from ..packageurl import package_url
+
+        named = replace(package, name=package.name.partition(":")[0])
+        return package_url(f"deb/{quote(distribution)}", named, {"arch": package.build})
+
+    def reinstall(self, package: Package, prefix: str, file: str) -> str:
+        return f"!sudo apt-get install --yes --reinstall {shlex.quote(package.name)}"
 
     def half_done(self, environment: Environment, marks: Marks, since: int) -> tuple[str, ...]:
         """Read dpkg's own notes."""

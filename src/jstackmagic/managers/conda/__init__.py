@@ -241,6 +241,15 @@ class Conda(Manager):
 
         relink(packages, environment, console)
 
+    def package_url(self, package: Package, distribution: str) -> str:
+        from .packageurl import of_package
+
+        return of_package(package)
+
+    def reinstall(self, package: Package, prefix: str, file: str) -> str:
+        spec = shlex.quote(f"{package.name}={package.version}")
+        return f"!conda install --yes --force-reinstall --prefix {shlex.quote(prefix)} {spec}"
+
     def archives(self, kept: Path) -> Archives | None:
         from .keep import CondaArchives
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ...model.environment import Environment
+    from ...model.packages import Package
     from ...model.request import Request
     from ...model.wanted import Wanted
     from ..keep import Archives
@@ -135,6 +137,18 @@ class Pip(Manager):
         """Take away what is half there."""
         cutoff.clear(cutoff.left_over(environment, marks, since))
         unmark(marks.get("needed", ()), environment)
+
+    def package_url(self, package: Package, distribution: str) -> str:
+        from .packageurl import of_package
+
+        return of_package(package)
+
+    def reinstall(self, package: Package, prefix: str, file: str) -> str:
+        """Return pip's line; without its RECORD pip cannot remove what it replaces."""
+        python, spec = f"{prefix}/bin/python", f"{package.name}=={package.version}"
+        way = "--ignore-installed" if file.endswith("/RECORD") else "--force-reinstall"
+        pip = f"!{shlex.quote(python)} -m pip install --quiet {way}"
+        return f"{pip} --no-deps {shlex.quote(spec)}"
 
     def archives(self, kept: Path) -> Archives | None:
         from .keep import Wheels
