@@ -17,7 +17,7 @@ import pytest
 
 from support.browser import write_notebook
 from support.environments import uv
-from support.kernels import clean_environ, write_kernelspec
+from support.kernels import PATIENCE, clean_environ, write_kernelspec
 from support.wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_jupyter_console(environ: dict[str, str], prefix: Path, tmp_path: Path) 
         sys.executable,
         ["-m", "jupyter_console", *options],
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         env={**environ, "TERM": os.environ.get("TERM", "xterm")},  # type: ignore[arg-type]
         cwd=str(tmp_path),
         dimensions=(50, 200),

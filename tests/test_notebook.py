@@ -448,7 +448,7 @@ def test_a_kernel_killed_in_the_middle_leaves_an_interrupted_record(
         kernel.leave_in(tmp_path)
         kernel.run("%load_ext jstackmagic").check()
         line = f"%envinstall --pip --force {project} -- --no-build-isolation"
-        kernel.start(line).wait_for("Building wheel", timeout=40)
+        kernel.start(line).wait_for("Building wheel")
         kernel.kill()
     with Kernel(prefix, cwd=tmp_path) as kernel:
         kernel.run("%load_ext jstackmagic").check()

@@ -16,7 +16,7 @@ import pytest
 
 from jstackmagic import names
 from support.environments import uv
-from support.kernels import Kernel
+from support.kernels import PATIENCE, Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,7 +205,7 @@ def test_it_installs_by_itself_where_that_is_wanted_and_once(
 
 def tab(kernel: Kernel, code: str) -> list[str]:
     assert kernel._client is not None
-    reply = kernel._client.complete(code, len(code), reply=True, timeout=60)
+    reply = kernel._client.complete(code, len(code), reply=True, timeout=PATIENCE)
     content: dict[str, Any] = reply["content"]
     head = code[: content["cursor_start"]]
     return [f"{head}{match}" for match in content["matches"]]
@@ -433,7 +433,7 @@ def terminal(prefix: Path, tmp_path: Path, *options: str) -> pexpect.spawn:
         str(prefix / "bin/python"),
         ["-m", "IPython", "--no-banner", "--colors=NoColor", "--no-confirm-exit", *options],
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         env={**os.environ, **shown},  # type: ignore[arg-type]
         cwd=str(tmp_path),
         dimensions=(40, 200),
@@ -498,7 +498,7 @@ def test_the_tab_key_in_bash(prefix: Path, tmp_path: Path) -> None:
         "bash",
         ["--norc", "--noprofile"],
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         env=environ,  # type: ignore[arg-type]
         cwd=str(tmp_path),
         dimensions=(40, 200),

@@ -13,6 +13,7 @@ import pexpect
 import pytest
 
 from jstackmagic import commands
+from support.kernels import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[pexpect
         str(prefix / "bin/python"),
         ["-m", "IPython", *arguments],
         encoding="utf-8",
-        timeout=40,
+        timeout=PATIENCE,
         env=environ,  # type: ignore[arg-type]
         cwd=str(tmp_path),
         dimensions=(40, 200),

@@ -17,7 +17,7 @@ from jstackmagic.display.console import PlainConsole
 from jstackmagic.display.progress import Lines, Meter, ProgressReport, bar_html
 from jstackmagic.managers.conda import rattler
 from jstackmagic.where.environment import detect
-from support.kernels import Kernel, clean_environ
+from support.kernels import PATIENCE, Kernel, clean_environ
 from support.slow import slow_channel
 
 if TYPE_CHECKING:
@@ -57,7 +57,12 @@ def test_a_terminal_shows_a_bar_and_takes_it_away(prefix: Path) -> None:
     arguments = ["-m", "jstackmagic", "install", "--prefix", str(prefix), "--conda", "large"]
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     terminal = pexpect.spawn(
-        sys.executable, arguments, env=environ, encoding="utf-8", timeout=60, dimensions=(30, 100)
+        sys.executable,
+        arguments,
+        env=environ,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        dimensions=(30, 100),
     )
     terminal.expect(r"Fetching: +\d+%\|.*[\d.]+[kM]?/1\.50M \[.*B/s, large-1\.0")
     terminal.expect("Installed into")

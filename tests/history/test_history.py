@@ -36,6 +36,7 @@ from jstackmagic.model.request import Request
 from jstackmagic.model.written import written
 from jstackmagic.session import Session
 from strategies import BASE, SECOND, outcomes, requests, texts
+from support.kernels import PATIENCE
 from support.records import append_only
 
 SIX = Request("install", "pip", ("six",))
@@ -603,7 +604,7 @@ class TestContext:
             texts: list[str] = []
             client.execute_interactive(
                 "print(context().kernel)",
-                timeout=30,
+                timeout=PATIENCE,
                 output_hook=lambda message: texts.append(message["content"].get("text", "")),
             )
         finally:

@@ -412,7 +412,7 @@ def _registry(folder: Path, **more: object) -> Iterator[str]:
     command = [registry, "serve", str(folder / "config.yml")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(300):
+        for _ in range(1500):
             try:
                 requests.get(f"http://{address}/v2/", timeout=1)
                 break

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -27,7 +26,8 @@ from jstackmagic.io.process import capture, run
 from jstackmagic.model.errors import CommandFailed, Interrupted
 from jstackmagic.model.plan import Command
 from support.interrupts import interrupt_when
-from support.kernels import Kernel
+from support.kernels import PATIENCE, Kernel
+from support.rights import needs_root, sudoers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,7 +325,7 @@ def test_in_another_thread_it_runs_and_a_keyboard_interrupt_is_passed_on() -> No
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join(20)
+    thread.join(PATIENCE)
     assert results == [6, "sh was interrupted and stopped (exit status 3)."]
 
 
@@ -381,31 +381,22 @@ def test_an_interrupt_reaches_a_program_of_roots_that_may_not_be_signalled() -> 
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)
     return done.stdout
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("sudo") is None,
-    reason="needs root, to set up a user who may use sudo, and sudo",
-)
+@needs_root
 def test_a_program_under_sudo_is_ended_through_sudo(tmp_path: Path) -> None:
-    rule = Path("/etc/sudoers.d/jstackmagic-test")
-    user = pwd.getpwnam("daemon")  # not nobody, who may not use sudo in tests that run beside this
-    rule.write_text(f"{user.pw_name} ALL=(ALL) NOPASSWD: ALL\n")
-    rule.chmod(0o440)
+    command = [*sudoers(tmp_path, "nobody"), sys.executable, "-c"]
     code = textwrap.dedent(AS_NOBODY)
     code = re.sub(r"process\.shutil\.which = .*?\n\)\n", "", code, flags=re.DOTALL)
     code = code.replace('"/bin/sh"', '"sudo", "-n", "sh"')
-    become = f"os.setgid({user.pw_gid}); os.setuid({user.pw_uid})"
+    become = "os.setgid(65534); os.setuid(65534)"
     code = code.replace("cues = ", f"{become}; cues = ").replace('if "ready" in text:', "if False:")
     stubborn = "trap '' INT; trap 'echo ended; id -un; exit 9' TERM; echo ready; sleep 30 & wait"
     heeding = "trap 'echo; id -un; exit 3' INT; echo ready; sleep 30 & wait"
-    try:
-        ended = _run([sys.executable, "-c", code, SOURCES, stubborn, "ready|again to end"])
-        stopped = _run([sys.executable, "-c", code, SOURCES, heeding, "ready"])
-    finally:
-        rule.unlink()
+    ended = _run([*command, code, SOURCES, stubborn, "ready|again to end"])
+    stopped = _run([*command, code, SOURCES, heeding, "ready"])
     assert "ended\nroot\n" in ended
     assert "sudo was interrupted and was ended (exit status 9)" in ended
     assert "\nroot\n" in stopped
@@ -437,7 +428,7 @@ def test_control_c_in_a_terminal_ipython_reaches_it(tmp_path: Path) -> None:
     file = tmp_path / "cell.py"
     file.write_text(textwrap.dedent(CELL))
     arguments = ["-m", "IPython", "--no-banner", "--simple-prompt", "--no-term-title"]
-    terminal = pexpect.spawn(sys.executable, arguments, encoding="utf-8", timeout=20)
+    terminal = pexpect.spawn(sys.executable, arguments, encoding="utf-8", timeout=PATIENCE)
     terminal.expect(r"In \[1\]")
     terminal.sendline(f"exec(open({str(file)!r}).read())")
     terminal.expect("\r\nready")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -19,11 +18,12 @@ from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
 from jstackmagic.where.packages import read_packages
+from support import rights
 from support.debs import build_deb, publish, purge
 from support.dpkg import apt_get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from jstackmagic.model.packages import Change, Package
     from jstackmagic.model.plan import Plan
@@ -373,9 +373,9 @@ AS_NOBODY = """
 """
 
 
-def as_nobody(*arguments: str) -> str:
+def as_nobody(*arguments: str, below: Sequence[str] = ()) -> str:
     # may read all files: who has cloned this may have a home that is closed to others
-    command = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    command = [*below, "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     command += [sys.executable, "-c", textwrap.dedent(AS_NOBODY), SOURCES, *arguments]
     environ = {**os.environ, "HOME": "/nonexistent"}
@@ -404,26 +404,16 @@ def test_what_is_there_needs_no_rights() -> None:
 
 
 @pytest.mark.apt
-@pytest.mark.skipif(
-    not IS_ROOT or shutil.which("sudo") is None,
-    reason="needs root, to set up a user who may use sudo, and sudo",
-)
+@rights.needs_root
 def test_a_user_with_sudo_installs_through_it(
     make_deb: Callable[..., Path], tmp_path: Path
 ) -> None:
-    deb = shutil.copy(make_deb("sudo"), "/var/tmp/jstackmagic-test-sudo_1.0_all.deb")
-    rule = Path("/etc/sudoers.d/jstackmagic-test-apt")
-    rule.write_text("nobody ALL=(ALL) NOPASSWD: ALL\n")
-    rule.chmod(0o440)
-    try:
-        said = as_nobody("install", deb)
-        assert "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install --yes" in said
-        assert ("apt", "jstackmagic-test-sudo") in read_packages(SYSTEM, ("apt",))
-        as_nobody("remove", "jstackmagic-test-sudo")
-        assert ("apt", "jstackmagic-test-sudo") not in read_packages(SYSTEM, ("apt",))
-    finally:
-        rule.unlink()
-        Path(deb).unlink()
+    allowed = rights.sudoers(tmp_path, "nobody")
+    said = as_nobody("install", str(make_deb("sudo")), below=allowed)
+    assert "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install --yes" in said
+    assert ("apt", "jstackmagic-test-sudo") in read_packages(SYSTEM, ("apt",))
+    as_nobody("remove", "jstackmagic-test-sudo", below=allowed)
+    assert ("apt", "jstackmagic-test-sudo") not in read_packages(SYSTEM, ("apt",))
 
 
 def test_a_system_without_apt_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from support.channel import (
 )
 from support.environments import create_environment, make_root, settled
 from support.interrupts import interrupt_when
+from support.kernels import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -921,7 +922,7 @@ class TestProcesses:
         prefixes = [make("python", name=f"environment {number}") for number in range(10)]
         for pair in zip(prefixes[::2], prefixes[1::2], strict=True):
             for process in [start(prefix, "independent") for prefix in pair]:
-                out, err = process.communicate(timeout=60)
+                out, err = process.communicate(timeout=PATIENCE)
                 assert (process.returncode, err) == (0, ""), out
                 assert out.endswith("changed 0\n")
 
@@ -929,7 +930,7 @@ class TestProcesses:
         prefix = make("python")
         processes = [start(prefix, "app"), start(prefix, "independent", "prefixed")]
         for process in processes:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
             assert out.endswith("changed 0\n"), out + err
         settled(prefix)
         assert {"app", "library", "independent", "prefixed"} <= {
@@ -949,7 +950,7 @@ class TestProcesses:
             assert process.stdout is not None
             lines = [process.stdout.readline() for _ in range(2)]
             assert not list(prefix.glob("conda-meta/app-*"))
-        rest, err = process.communicate(timeout=60)
+        rest, err = process.communicate(timeout=PATIENCE)
         assert lines[0] == "planned\n"
         assert lines[1].startswith(f"{prefix} is being changed by process {os.getpid()} (")
         assert lines[1].endswith("): waiting for that to end.\n")

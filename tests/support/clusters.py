@@ -114,7 +114,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.wait(5)
         except subprocess.TimeoutExpired:
             continue
-    process.wait(5)
+    process.wait(60)
 
 
 def until(is_so: Callable[[], Any], seconds: float = 120) -> Any:

@@ -34,7 +34,7 @@ _PASSED_ON = (
     *("XDG_RUNTIME_DIR", "APT_CONFIG"),
 )
 
-_PATIENCE = 150
+PATIENCE = 150
 """Seconds to wait for what takes one or two, on a machine that has as much else to do."""
 
 
@@ -122,12 +122,12 @@ class Cell:
         self._idle = False
         self._message = channels.execute(code, allow_stdin=False)
 
-    def wait(self, timeout: float = _PATIENCE) -> Result:
+    def wait(self, timeout: float = PATIENCE) -> Result:
         """Waits at most `timeout` seconds for the end."""
         self._read(time.monotonic() + timeout, lambda: self._idle and bool(self.result.status))
         return self.result
 
-    def wait_for(self, text: str, timeout: float = _PATIENCE) -> Result:
+    def wait_for(self, text: str, timeout: float = PATIENCE) -> Result:
         """Waits at most `timeout` seconds until `text` was shown; the cell goes on."""
         self._read(time.monotonic() + timeout, lambda: text in self.result.shown)
         return self.result
@@ -237,7 +237,7 @@ class Kernel:
         assert self._client is not None, "the kernel is not started: use `with`"
         return Cell(Sockets(self._client), code)
 
-    def run(self, code: str, timeout: float = _PATIENCE) -> Result:
+    def run(self, code: str, timeout: float = PATIENCE) -> Result:
         """Runs a cell to its end, at most `timeout` seconds."""
         return self.start(code).wait(timeout)
 
@@ -256,7 +256,7 @@ class Kernel:
             # the manager would look ten times a second whether it has ended
             process = self._manager.provisioner.process  # type: ignore[union-attr]
             process.kill()
-            process.wait(_PATIENCE)
+            process.wait(PATIENCE)
         self._manager.shutdown_kernel(now=True)
 
     def restart(self) -> None:
@@ -269,7 +269,7 @@ class Kernel:
     def _connect(self) -> None:
         client = self._manager.client()
         client.start_channels()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while not self._answers(client):
             assert self._manager.is_alive(), "the kernel died before it answered"
             assert time.monotonic() < deadline, "the kernel does not answer"
@@ -322,7 +322,7 @@ class Server:
         self._process = subprocess.Popen(
             command, env=self._environ, cwd=self._folder, stdout=self._log, stderr=self._log
         )
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         # the file is there before it is written, and written before the server listens
         while not (said := "".join(f.read_text() for f in self._runtime.glob("jpserver-*.json"))):
             assert self._process.poll() is None, (self._folder / "server.log").read_text()
@@ -344,20 +344,20 @@ class Server:
         for client in self._clients:
             client.stop_channels()
         self._process.terminate()  # it ends its kernels itself
-        self._process.wait(_PATIENCE)
+        self._process.wait(PATIENCE)
         self._log.close()
 
     def interrupt(self, client: BlockingKernelClient) -> None:
         """Has the server interrupt a kernel that it started, as the stop button does."""
         kernel = Path(client.connection_file).stem.removeprefix("kernel-")
         request = Request(f"{self.url}api/kernels/{kernel}/interrupt", data=b"", method="POST")
-        urlopen(request, timeout=_PATIENCE).close()
+        urlopen(request, timeout=PATIENCE).close()
 
     def start_kernel(self, name: str) -> BlockingKernelClient:
         """Has the server start a kernel by its kernelspec, and connects to that."""
         data = json.dumps({"name": name}).encode()
         request = Request(f"{self.url}api/kernels", data=data, method="POST")
-        with urlopen(request, timeout=_PATIENCE) as reply:
+        with urlopen(request, timeout=PATIENCE) as reply:
             return self.connect(json.loads(reply.read())["id"])
 
     def connect(self, kernel: str) -> BlockingKernelClient:
@@ -366,11 +366,11 @@ class Server:
         client.load_connection_file()
         client.start_channels()
         self._clients.append(client)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while True:
             # whose heart does not beat yet counts as dead: it is not our child
             try:
-                client.wait_for_ready(timeout=_PATIENCE)
+                client.wait_for_ready(timeout=PATIENCE)
             except RuntimeError:  # noqa: PERF203
                 assert time.monotonic() < deadline, "the kernel does not answer"
             else:

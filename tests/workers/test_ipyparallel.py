@@ -66,9 +66,9 @@ def client(started: Processes, prefixes: list[Path]) -> Iterator[Any]:
     words = next(word for word in started.started[0].args if "--ipython-dir" in word)
     folder = words.partition("=")[2]
     with ipyparallel.Client(
-        f"{folder}/profile_default/security/ipcontroller-client.json", timeout=30
+        f"{folder}/profile_default/security/ipcontroller-client.json", timeout=150
     ) as made:
-        made.wait_for_engines(3, timeout=60)
+        made.wait_for_engines(3, timeout=150)
         yield made
 
 

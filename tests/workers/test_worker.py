@@ -27,6 +27,7 @@ from jstackmagic.workers.sync import WorkerRow, differences, stale
 from jstackmagic.workers.worker import source
 from support.clusters import SITE, cargo_of, row_of, site_of, there, until
 from support.environments import make_venv, uv
+from support.kernels import PATIENCE
 from support.projects import write_project
 from support.verbs import verb
 from support.wheels import build_wheel
@@ -415,7 +416,7 @@ def test_two_on_one_environment_take_turns_and_say_so(tmp_path: Path, prefix: Pa
 
         until(waits)
         assert not (site_of(prefix) / "gear.py").exists()
-    done = json.loads(started.communicate(timeout=60)[0])
+    done = json.loads(started.communicate(timeout=PATIENCE)[0])
     assert (done["failed"], (site_of(prefix) / "gear.py").exists()) == ("", True)
     assert done["waited"].startswith(f"process {os.getpid()} of ")
 
