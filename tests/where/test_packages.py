@@ -130,6 +130,7 @@ def test_debian_packages_come_from_dpkgs_own_file(tmp_path: Path) -> None:
     assert read_debian(tmp_path / "nowhere") == ()
 
 
+@pytest.mark.dpkg
 @pytest.mark.skipif(not shutil.which("dpkg-query"), reason="no dpkg on this system")
 def test_debian_packages_are_what_dpkg_says_here() -> None:
     import subprocess
