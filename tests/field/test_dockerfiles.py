@@ -228,6 +228,118 @@ def test_what_runs_in_a_container_is_listed(line: str, context: Path) -> None:
     assert "in a container, and not in the image" in reasons[0]
 
 
+HOOKS = "/usr/local/bin/before-notebook.d"
+
+
+@pytest.fixture
+def hooks(context: Path) -> Path:
+    """A context with a hook that installs, by itself and in folders."""
+    for folder in ("hooks", "rootfs/etc/cont-init.d"):
+        (context / folder).mkdir(parents=True)
+        (context / folder / "late.sh").write_text("#!/bin/bash\npip install late\n")
+    (context / "late.sh").write_text("#!/bin/bash\npip install late\n")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (f"COPY late.sh {HOOKS}/", f"{HOOKS}/late.sh"),
+        (f"COPY late.sh {HOOKS}/10-it.sh", f"{HOOKS}/10-it.sh"),
+        (f"WORKDIR $X\nADD --chmod=755 hooks {HOOKS}", f"{HOOKS}/late.sh"),
+        ("COPY rootfs /", "/etc/cont-init.d/late.sh"),
+        (f"COPY <<EOF {HOOKS}/it.sh\npip install late\nEOF", f"{HOOKS}/it.sh"),
+        ("COPY late.sh /etc/profile.d/late.sh", "/etc/profile.d/late.sh"),
+        ("COPY late.sh /etc/cron.d/late", "/etc/cron.d/late"),
+        ("COPY late.sh /root/.bashrc", "/root/.bashrc"),
+        (f"COPY late.sh /tmp/\nRUN cp /tmp/late.sh {HOOKS}", f"{HOOKS}/late.sh"),
+        (f"COPY late.sh /tmp/\nRUN mv /tmp/late.sh {HOOKS}/it.sh", f"{HOOKS}/it.sh"),
+        (f"COPY late.sh /tmp/\nRUN install -m 755 /tmp/late.sh {HOOKS}/it.sh", f"{HOOKS}/it.sh"),
+        (f"COPY late.sh /tmp/\nRUN install -t {HOOKS} /tmp/late.sh", f"{HOOKS}/late.sh"),
+        (f"COPY late.sh /opt/\nRUN ln -s /opt/late.sh {HOOKS}/it.sh", f"{HOOKS}/it.sh"),
+        (f"COPY hooks /tmp/hooks\nRUN cp -r /tmp/hooks/. {HOOKS}/", f"{HOOKS}/late.sh"),
+        (f"COPY hooks /tmp/hooks\nRUN cp /tmp/hooks/*.sh {HOOKS}/", f"{HOOKS}/late.sh"),
+        ("COPY rootfs /tmp/r\nRUN rsync -a /tmp/r/ /", "/etc/cont-init.d/late.sh"),
+        (f"RUN --mount=type=bind,target=/c cp /c/late.sh {HOOKS}/", f"{HOOKS}/late.sh"),
+        (f"COPY late.sh /tmp/\nRUN cat /tmp/late.sh | tee {HOOKS}/it.sh", f"{HOOKS}/it.sh"),
+        (f"COPY late.sh /h/\nFROM base\nCOPY --from=0 /h/late.sh {HOOKS}/", f"{HOOKS}/late.sh"),
+        (f"COPY hooks /h\nFROM base\nCOPY --from=0 /h/*.sh {HOOKS}/", f"{HOOKS}/late.sh"),
+        (f"RUN echo pip install x > /h/i\nFROM base\nCOPY --from=0 /h/ {HOOKS}/", f"{HOOKS}/i"),
+    ],
+)
+def test_a_hook_that_installs_is_listed(text: str, path: str, hooks: Path) -> None:
+    (hooks / "Dockerfile").write_text(f"FROM base\n{text}\n")
+    (found,) = files.read(hooks / "Dockerfile").found
+    assert found.request is None
+    assert found.reason.startswith(f"{path} installs when a server")
+    assert found.line == 2 + text.partition("EOF")[0].count("\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ADD https://e.example/late.sh {HOOKS}/",
+        f"COPY --from=e.example/other /h/late.sh {HOOKS}/",
+        f"COPY missing.sh {HOOKS}/",
+        f"RUN curl -o {HOOKS}/late.sh https://e.example/x",
+        f"RUN wget -P {HOOKS} https://e.example/late.sh",
+    ],
+)
+def test_a_hook_that_is_not_seen_is_listed(text: str, hooks: Path) -> None:
+    asked, (reason,) = read(hooks, text)
+    assert not asked
+    assert reason.startswith(f"What {HOOKS}/")
+    assert reason.endswith("starts it is not seen here.")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "copy"),
+    [
+        ("late.sh", "#!/bin/bash\n# pip install late\nexport A=1\n", f"late.sh {HOOKS}/"),
+        ("README.md", "For more: pip install late\n", f"hooks {HOOKS}"),
+        ("motd.sh", 'echo "for more: pip install late"\n', "motd.sh /etc/profile.d/"),
+        ("late.sh", "#!/bin/bash\npip install late\n", "late.sh /opt/tools/"),
+        ("late.sh", "#!/bin/bash\npip install late\n", "late.sh /opt/before-notebook.dx/"),
+    ],
+)
+def test_what_installs_nothing_later(name: str, content: str, copy: str, context: Path) -> None:
+    (context / "hooks").mkdir()
+    for folder in (context, context / "hooks"):
+        (folder / name).write_text(content)
+    assert read(context, f"COPY {copy}\n") == ([], [])
+
+
+def test_a_hook_that_dockerignore_leaves_out_is_not_there(hooks: Path) -> None:
+    (hooks / ".dockerignore").write_text("late.sh\n**/late.sh\n")
+    assert read(hooks, f"COPY hooks {HOOKS}\nCOPY late.sh {HOOKS}/\n") == ([], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'COPY late.sh /\nENTRYPOINT ["tini", "-g", "--", "/late.sh"]',
+        'COPY late.sh /usr/local/bin/start\nENTRYPOINT ["start"]',
+        "COPY late.sh /usr/local/bin/\nCMD late.sh --port 8888",
+        'ENTRYPOINT ["/late.sh"]\nCOPY late.sh /',
+        'COPY late.sh /\nENTRYPOINT ["tini", "--"]\nCMD ["/late.sh"]',
+        'ENTRYPOINT ["bash", "-c"]\nCMD ["pip install late"]',
+        'COPY late.sh /\nENTRYPOINT ["/late.sh"]\nFROM 0',
+    ],
+)
+def test_a_script_that_a_container_starts_with_is_listed(text: str, hooks: Path) -> None:
+    asked, (reason,) = read(hooks, text)
+    assert not asked
+    assert reason.endswith("runs it in a container, and not in the image.")
+
+
+def test_only_the_last_command_of_an_image_counts(hooks: Path) -> None:
+    assert read(hooks, "COPY late.sh /\nCMD /late.sh\nFROM 0\nCMD jupyter lab\n") == ([], [])
+
+
+def test_a_program_that_is_copied_is_read_where_it_runs(hooks: Path) -> None:
+    assert read(hooks, "COPY late.sh /usr/local/bin/get-all\nRUN get-all\n") == ([("late",)], [])
+
+
 def test_copied_with_its_parents(context: Path) -> None:
     (context / "a").mkdir()
     (context / "a/r.txt").write_text("idna\n")

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from . import Origin, Target
 from .argv import Call, ProgramOptions, listed, name_of_repository
 from .machine import is_setting
+from .others import RUN_LATER
 from .python_tools import builds
 from .settings import pip_config, set_by
 from .shell import Redirection, Word
@@ -25,7 +26,6 @@ _HARMLESS = re.compile(
     r"(conda\.sh|mamba\.sh|micromamba\.sh|nvm\.sh|\.cargo/env|os-release|lsb-release"
     r"|bash_completion|\.bashrc|\.bash_profile|\.profile|/etc/profile)$"
 )
-
 
 _HARMLESS_OUTPUT = re.compile(
     r"(?:\S*/)?(?:(?:conda|mamba|micromamba) ['\"]?shell\S* .*hook|pyenv (?:virtualenv-)?init"
@@ -357,7 +357,7 @@ def written(
     state: State,
     piped: str | None,
     redirections: Sequence[Redirection],
-    later: Callable[[str, str, State], str],
+    later: Callable[[str, str | None, State], str],
 ) -> Iterator[str]:
     """Apply the files that a call writes; yield the reasons to list it for.
 
@@ -374,10 +374,14 @@ def written(
         appends = any(word.text in ("-a", "--append") for word in call.arguments)
         files += [(word, appends) for word in call.arguments if not word.text.startswith("-")]
     else:
-        for word, known in _changed(call, state):
-            reason = state.machine.wrote(state.path_of(word), known, by=by)
-            if reason:
-                yield reason
+        for source, path, named in list(_copied(call, state)):
+            known = state.machine.text(source)
+            seen = known is not None or state.machine.text(path) is not None
+            if named and (seen or is_setting(path)):
+                yield from filter(None, [state.machine.wrote(path, known, by=by)])
+            yield from filter(None, [later(path, known, state)])
+        for word in _changed(call, state):
+            yield from filter(None, [state.machine.wrote(state.path_of(word), None, by=by)])
         *sources, target = [w for w in call.arguments if w.text[:1] != "-"] or [Word("")]
         for word in sources if call.program in ("cp", "mv") and not target.holes else ():
             state.machine.copied(state.path_of(word), state.path_of(target).rstrip("/"))
@@ -388,12 +392,12 @@ def written(
         path = state.path_of(state.value(word))
         if not path.startswith("/dev/"):
             reason = state.machine.wrote(path, text, append=appends, by=by)
-            if reason := reason or (later(path, text, state) if text else ""):
-                yield reason
+            yield from filter(None, [reason or (later(path, text, state) if text else "")])
     for path, url in _downloaded(call, state, [word for word, _ in files]):
         if not is_setting(path):
             state.machine.files.pop(path, None)
             state.machine.fetched[path] = Origin(url, is_file=True)
+        yield from filter(None, [later(path, None, state)])
     placed = [word.text for word in (*call.arguments[-1:], *(word for word, _ in files))]
     if call.program == "git":
         placed = placed if call.arguments[:1] and call.arguments[0].text == "clone" else []
@@ -410,33 +414,60 @@ def written(
 
 
 _PACKAGES = re.compile(r"/(?:site|dist)-packages\b|getsitepackages|get_path")
-_COPIERS = listed("cp mv install ln")
-_CHANGERS = _COPIERS | listed("sed curl wget gpg patch rsync perl crudini")
-"""Programs that change a file; how, is followed for a plain copy alone."""
+_COPIERS = listed("cp mv install ln rsync")
+_CHANGERS = listed("sed curl wget gpg patch perl crudini")
+"""Programs that change a file, in a way that is not followed."""
+_COPYING = ProgramOptions.of(
+    valued="-t/--target-directory -m/--mode -o/--owner -g/--group -S/--suffix --exclude -e/--rsh",
+    flags="-d/--directory -T/--no-target-directory",
+)
 
 
-def _changed(call: Call, state: State) -> Iterator[tuple[Word, str | None]]:
-    """Yield the files that a program changes, with the text of a copy."""
-    yield from ((word, None) for word in _output(call))
+def _copied(call: Call, state: State) -> Iterator[tuple[str, str, bool]]:
+    """Yield the source and the path of each file that a program copies, moves or links.
+
+    The third says whether the source is named itself: the files of a folder and of a pattern are
+    only there to be held against what runs later.
+    """
+    given = _COPYING.read(call.arguments)
+    if call.program not in _COPIERS or (call.program == "install" and given.has("--directory")):
+        return
+    into = given.values("--target-directory") if call.program != "rsync" else ()
+    *sources, target = (*given.words, *into[-1:]) or (Word("", holes=("",)),)
+    if target.holes:
+        return
+    folder = state.path_of(target).rstrip("/") or "/"
+    runs = RUN_LATER.search(f"{folder}/")
+    is_folder = len(sources) > 1 or bool(into) or target.text.endswith("/")
+    is_folder = is_folder or bool(runs and runs["folder"] and runs.end() > len(folder))
+    for word in sources:
+        source = "" if word.holes else state.path_of(word)
+        looks = source and (state.closed or runs)  # a folder of this machine may hold anything
+        below = state.machine.below(source) if looks else []
+        if below in ([], [source]):
+            name = os.path.basename(word.text.rstrip("/"))
+            yield source, os.path.join(folder, name) if is_folder else folder, True
+            continue
+        content = source.endswith("/." if call.program != "rsync" else "/")
+        root = source if content else os.path.dirname(source.rstrip("/"))
+        for file in below:
+            yield file, os.path.join(folder, os.path.relpath(file, root)), False
+
+
+def _changed(call: Call, state: State) -> Iterator[Word]:
+    """Yield the files that a program changes, in a way that is not followed."""
+    yield from _output(call)
     if call.program not in _CHANGERS:
         return
     options = [word.text for word in call.arguments if word.text.startswith("-")]
     names = [word for word in call.arguments if word.text not in options]
     if call.program in ("sed", "perl"):
         names = names if any(re.match(r"-\w*i|--in-place", each) for each in options) else []
-    if call.program in _COPIERS and len(names) == 2:
-        source, target = names
-        text = state.machine.text(state.path_of(source))
-        if target.text.endswith("/"):
-            target = Word(target.text + os.path.basename(source.text), target.holes)
-        if text is not None or is_setting(target.text):
-            yield target, text
-        names = []
     fetches = call.program in _DOWNLOADS
     for word in names:
         known = not fetches and state.machine.text(state.path_of(word)) is not None
         if known or is_setting(word.text) or (not fetches and _LIST.search(word.text)):
-            yield word, None
+            yield word
 
 
 _LIST = re.compile(r"\.(?:txt|in|ya?ml|toml|lock)$")

@@ -59,6 +59,12 @@ _MAY_INSTALL = re.compile(
 )
 """Names of unseen scripts that may install something."""
 
+_RC = re.compile(r"(?:\.sh|rc|profile|_login)$")
+"""Files that a shell reads, whatever their first line says."""
+
+_NOT_RUN = re.compile(r"^/tmp/|\.(?:md|rst|txt)$")
+"""Files that nothing runs: those on their way to another place, and texts."""
+
 _LATER = ("at", "batch", "crontab")
 """Programs that run what flows into them at another time."""
 
@@ -119,14 +125,22 @@ def recognise_argv(
         yield from walker.run(call, state)
 
 
-def installs_later(path: str, text: str, state: State) -> str:
-    """Return the reason for listing a file that installs when it is run; empty for others."""
-    runs = others.RUN_LATER.search(path)
-    if not runs or not (
-        others.IN_CODE.search(text) or any(recognise(text, state=state.snapshot()))
-    ):
+def installs_later(path: str, text: str | None, state: State) -> str:
+    """Return the reason for listing a file that installs when it is run; empty for others.
+
+    Args:
+        text: Its text; None if it is not seen.
+    """
+    if not others.RUN_LATER.search(path) or _NOT_RUN.search(path):
         return ""
-    return f"{path} installs when a server, a shell or a timer starts it, and not here."
+    started = "when a server, a shell or a timer starts it"
+    if text is None:
+        return f"What {path} does {started} is not seen here."
+    is_shell = effects.shell_of(text) in SHELLS or _RC.search(path)
+    in_code = not is_shell and others.IN_CODE.search(re.sub(r"(?m)^\s*#.*", "", text))
+    if not (in_code or any(recognise(text, state=state.snapshot()))):
+        return ""
+    return f"{path} installs {started}, and not here."
 
 
 def recognise_event(
@@ -387,8 +401,8 @@ class _Walker:
             return
         elif name in DOWNLOADERS:
             yield from _download(call)
-        elif "/" in call.words[0].text and self._is_script(call.words[0], state):
-            yield from self._file(call.words[0], call, state)
+        elif (script := state.program(call.words[0])) and self._is_script(script, state):
+            yield from self._file(script, call, state)
         else:
             yield from self._written(call, state, pipe, redirections)
             if not effects.of_tool(call, state):
@@ -409,7 +423,9 @@ class _Walker:
             yield from self._runs_file(call, state)
         for at, word in enumerate(call.words[1:], start=1):
             name = program_name(word)
-            if not (name in _PROGRAMS or name in others.PRINTERS or word.holes):
+            known = name in _PROGRAMS or name in others.PRINTERS or word.holes
+            script = state.program(word) if call.program in others.PASSING_ON else None
+            if not (known or (script and state.machine.text(state.path_of(script)))):
                 continue
             inner = replace(call, words=call.words[at:])
             if others.prints(inner):

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from . import Found, Origin
@@ -89,6 +90,8 @@ class Machine:
     wheels: dict[str, tuple[Found, ...]] = field(default_factory=dict)
     #: returns the text of a file that no line wrote; None for an unseen one
     look: Callable[[str], str | None] | None = None
+    #: yields the files below a path that no line wrote; None where there is no looking
+    names: Callable[[str], Iterable[str]] | None = None
 
     def copy(self) -> Machine:
         """Return a copy for a branch."""
@@ -127,6 +130,14 @@ class Machine:
         if path in self.files or self.look is None:
             return self.files.get(path)
         return self.look(path)
+
+    def below(self, path: str) -> list[str]:
+        """Return the files in a folder and its folders, or all that a pattern names."""
+        folder = re.sub(r"(?:/\.)?/*$", "", re.split(r"(?<=/)[^/]*[*?]", path)[0])
+        own = [file for file in self.files if f"{file}/".startswith(f"{folder}/")]
+        files = sorted({*own, *(self.names(folder) if self.names else ())})
+        plain = "*" not in path and "?" not in path
+        return [file for file in files if plain or fnmatchcase(file, path)]
 
     def wrote(
         self, path: str, text: str | None, *, append: bool = False, by: str = "a line"

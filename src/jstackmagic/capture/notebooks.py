@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..io.reading import MAX_NOTEBOOK, bytes_of, text_or_none
+from ..io.reading import MAX_NOTEBOOK, bytes_of, files_below, text_or_none
 from ..model.errors import InvalidSpec, UsageError
 from ..model.packages import ManagerName
 from . import Found
@@ -140,7 +140,7 @@ def _findings(
 ) -> Iterator[Finding]:
     notebook = any(cell.number for cell in cells)
     reader = CellReader(folder=folder, unsaid=unsaid, notebook=notebook)
-    reader.state.machine.look = text_or_none
+    reader.state.machine.look, reader.state.machine.names = text_or_none, files_below
     for cell in cells:
         if cell.language in _SHELL:
             finds = recognise(cell.source, state=reader.state)

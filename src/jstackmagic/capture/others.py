@@ -86,8 +86,10 @@ def prints(call: Call) -> bool:
 
 
 RUN_LATER = re.compile(
-    r"/(?:(?:start|before)-notebook\.d|cron\.\w+|init\.d|systemd|profile_\w+/startup|hooks"
-    r"|my_init\.d|rc\.local)(?:/|$)|\.(?:bashrc|bash_profile|profile|zshrc|bash_login)$"
+    r"/(?P<folder>(?:start|before)-notebook\.d|cron\.\w+|init\.d|systemd|profile_\w+/startup"
+    r"|\.git/hooks|my_init\.d|cont-init\.d|docker-entrypoint[\w-]*\.d|supervisor|profile\.d)(?:/|$)"
+    r"|/rc\.local$|/etc/(?:crontab|profile|bashrc|bash\.bashrc|zsh/\w+)$"
+    r"|\.(?:bashrc|bash_profile|profile|zshrc|bash_login)$"
 )
 """Files that a server, a shell or a timer runs."""
 

@@ -407,6 +407,16 @@ class State:
             return path
         return os.path.normpath(os.path.join(self.folder, path))
 
+    def program(self, word: Word) -> Word | None:
+        """Return a program by its path; None for one that no line and no COPY put on PATH."""
+        if "/" in word.text or word.holes:
+            return word if "/" in word.text else None
+        for folder in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/bin"):
+            path = f"{folder}/{word.text}"
+            if (self.closed or path in self.machine.files) and self.machine.text(path) is not None:
+                return replace(word, text=path)
+        return None
+
     def text_of(self, word: Word) -> str | None:
         """Return the text of a file, or of ``<(command)``; None if it is not seen."""
         if len(word.scripts) == 1 and word.text in word.holes:

@@ -10,7 +10,7 @@ import re
 import select
 import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec, UsageError
@@ -26,6 +26,7 @@ _LINE = 1_000_000  # bytes; but for JSON, which may be one line
 _PATIENCE = 5000  # milliseconds that a pipe may take to begin
 _LOOK = 65_536  # bytes; a lock file's heading, and any file that a person wrote
 _NULL = os.makedev(1, 3)  # /dev/null, an empty file
+_PASSED_OVER = {".git", ".venv", "__pycache__", "node_modules"}  # big, and not written by hand
 
 # longest first: UTF-32's mark begins with that of UTF-16
 _MARKS = (
@@ -190,6 +191,15 @@ def beginning(path: Path) -> str:
         return data[start:].decode(encoding or "utf-8", "replace")
     except LookupError:
         return data.decode("utf-8", "replace")
+
+
+def files_below(path: str) -> Iterator[str]:
+    """Yield the files in a folder and its folders, sorted, or a file itself; none if not here."""
+    if os.path.isfile(path):
+        yield path
+    for folder, inner, names in os.walk(path):
+        inner[:] = sorted({*inner} - _PASSED_OVER)
+        yield from (os.path.join(folder, name) for name in sorted(names))
 
 
 def is_file(path: Path) -> bool:

@@ -7,11 +7,11 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...io.reading import text_of, text_or_none
+from ...io.reading import files_below, text_of, text_or_none
 from ...model.errors import InvalidSpec
 
 PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -26,6 +26,7 @@ class CopyOrigin:
     text: str | None = None  #: the file's text, which the Dockerfile itself holds
     url: str = ""  #: a file's URL, or a repository's as pip takes it (``git+https://…``)
     reason: str = ""  #: why it is not followed
+    absent: bool = False  #: whether it is left out of what is copied
 
 
 def below(path: str, folder: str) -> str | None:
@@ -48,6 +49,9 @@ class ImageFiles:
         self.hidden = hidden  #: whether a local path is left out of the build context
         if base is not None:
             self._entries += base._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def add(self, path: str, origin: CopyOrigin) -> None:
         """Note the origin of a file or folder of the image."""
@@ -84,12 +88,39 @@ class ImageFiles:
                 elif self.hidden(place):
                     absent = absent or left_out(place)
                 elif by := next((r for r in origin.excluded if re.fullmatch(_rule(r), rest)), ""):
-                    absent = absent or CopyOrigin(reason=f"COPY leaves it out by --exclude={by}.")
+                    reason = f"COPY leaves it out by --exclude={by}."
+                    absent = absent or CopyOrigin(reason=reason, absent=True)
                 elif os.path.exists(place):
                     return CopyOrigin(place=place)
                 else:
                     absent = absent or CopyOrigin(place=place)
         return self._project(path) or absent
+
+    def below(self, folder: str, *, since: int = 0) -> Iterator[str]:
+        """Yield the files in a folder of the image, or the one of that path, as far as they show.
+
+        One that is overwritten or left out is among them; `origin` tells.
+
+        Args:
+            since: The number of entries to pass over.
+        """
+        folder = posixpath.normpath(folder)
+        for target, origin in self._entries[since:]:
+            rest, inner = below(folder, target), below(target, folder)
+            if rest is None and inner is None:
+                continue
+            top = folder if rest else target
+            if isinstance(origin, tuple):
+                stage, source = origin
+                source = posixpath.join(source, rest or "")
+                files: Iterable[str] = stage.below(source)
+            elif origin.place:
+                source = os.path.join(origin.place, rest or "")
+                files = files_below(source) if rest or os.path.exists(source) else (source,)
+            else:
+                source, files = top, () if rest else (top,)
+            for file in files:
+                yield posixpath.normpath(posixpath.join(top, below(file, source.rstrip("/")) or ""))
 
     def _project(self, folder: str) -> CopyOrigin | None:
         """Return the project whose files were copied into a folder one by one."""
@@ -132,7 +163,8 @@ def in_context(context: str, source: str) -> list[str]:
 
 def left_out(place: str) -> CopyOrigin:
     """Return the origin of what is not sent to the build."""
-    return CopyOrigin(reason=f".dockerignore leaves {place} out of what is copied.")
+    reason = f".dockerignore leaves {place} out of what is copied."
+    return CopyOrigin(reason=reason, absent=True)
 
 
 def ignored(dockerfile: Path, context: str) -> Callable[[str], bool]:

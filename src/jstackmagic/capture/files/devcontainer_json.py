@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...io.reading import text_or_none
+from ...io.reading import files_below, text_or_none
 from ...model.documents import parse_json
 from .. import Found
 from ..lines import recognise, recognise_argv
@@ -39,7 +39,7 @@ def read(path: Path) -> Reading:
     folder = path.absolute().parent
     folder = folder.parent if folder.name == ".devcontainer" else folder
     state = State(folder=str(folder))
-    state.machine.look = text_or_none
+    state.machine.look, state.machine.names = text_or_none, files_below
     for name in ("containerWorkspaceFolder", "localWorkspaceFolder"):
         state.define(name, Word(str(folder)))
     for name, value in {**_table(data, "containerEnv"), **_table(data, "remoteEnv")}.items():

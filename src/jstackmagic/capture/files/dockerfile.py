@@ -19,9 +19,10 @@ from ...model.spec import Constraint, RequirementsFile, Spec
 from ...model.spec import read as read_spec
 from .. import Found, Target
 from ..argv import listed, repository
-from ..lines import recognise, recognise_argv
+from ..lines import installs_later, recognise, recognise_argv
 from ..lists import at_url, listed_in, local_path
 from ..machine import changes_apt, is_setting, origin_of, unknown_value
+from ..others import RUN_LATER
 from ..python_tools import UV_SYSTEM
 from ..shell import ShellCommand, Word, parse
 from ..state import State, word_of
@@ -99,7 +100,7 @@ def read(path: Path) -> Reading:
         runner = _StageRunner(context, ImageFiles(hidden), stage, runners)
         runner.found = list(runner.run(stage.instructions))
         finds = [*runner.carried(), *runner.found]
-        finds += runner.for_children() if stage is stages[-1] else ()
+        finds += (*runner.for_children(), *runner.in_a_container()) if stage is stages[-1] else ()
         runners |= {str(stage.number): runner, stage.name or str(stage.number): runner}
         if stage not in wanted:
             continue
@@ -338,6 +339,8 @@ class _StageRunner:
         self.files: ImageFiles = ImageFiles(files.hidden, base.files) if base else files
         self.shell: list[str] = list(base.shell) if base else []
         self.triggers: list[_Instruction] = []
+        #: by their names, the instructions that say what a container runs
+        self.starts: dict[str, _Instruction] = dict(base.starts) if base else {}
         self.base = base
         self.stage = stage
         self.found: list[Found] = []
@@ -348,6 +351,7 @@ class _StageRunner:
         self.inherited = base.triggers if base else []
         self.state = base.state.snapshot() if base else State(folder="/", closed=True)
         self.state.machine.look = self._text
+        self.state.machine.names = lambda path: self.files.below(path)
         if base is None:
             self._lives_in("/root")
         if base is None and _STACKS.search(stage.base):
@@ -388,11 +392,10 @@ class _StageRunner:
             elif instruction.name == "SHELL":
                 self.shell = _strings(text) or []
             elif instruction.name in ("COPY", "ADD"):
-                reason = self._copy(instruction)
-                if reason:
+                for reason in self._copy(instruction):
                     yield Found(f"{instruction.name} {text}", instruction.line, reason=reason)
             elif instruction.name in _LATER:
-                yield from self._in_a_container(instruction)
+                self.starts[instruction.name] = instruction  # of several, the last counts
             elif instruction.name not in _KNOWN:
                 reason = f"Docker has no instruction {instruction.name}: its build stops there."
                 yield Found(f"{instruction.name.lower()} {text}", instruction.line, reason=reason)
@@ -442,8 +445,18 @@ class _StageRunner:
         for name, value in self.secrets.items():
             self.state.put(name, value)
 
-    def _in_a_container(self, instruction: _Instruction) -> Iterator[Found]:
+    def in_a_container(self) -> Iterator[Found]:
         """Yield the finds of what runs when a container of the image does."""
+        finds = [found for each in self.starts.values() for found in self._started(each)]
+        entry, command = self.starts.get("ENTRYPOINT"), self.starts.get("CMD")
+        if entry and command and not finds:  # CMD is then what ENTRYPOINT is given
+            words = _strings(entry.text), _strings(command.text)
+            if words[0] and words[1]:
+                both = replace(command, text=json.dumps([*words[0], *words[1]]))
+                finds = list(self._started(both))
+        yield from finds
+
+    def _started(self, instruction: _Instruction) -> Iterator[Found]:
         state, self.state = self.state, self.state.snapshot()
         text = re.sub(r"^CMD\s+", "", instruction.text.strip())
         for found in self._found(replace(instruction, text=text)):
@@ -471,21 +484,21 @@ class _StageRunner:
             if name == "HOME":
                 self.state.home, self.state.origins["HOME"] = value.text, "ENV"
 
-    def _copy(self, instruction: _Instruction) -> str:
-        """Note the files that come into the image; return the reason for listing it, if any."""
+    def _copy(self, instruction: _Instruction) -> Iterator[str]:
+        """Note the files that come into the image; yield the reasons for listing it."""
         text = instruction.text.replace("\\\n", " ")
         flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
         assert flags is not None
         stage = re.search(r"--from=(\S+)", self._filled(flags[0]))
         words = _arguments(instruction)
         words = [word if word.startswith("<<") else self._filled(word) for word in words]
-        if len(words) < 2 or self.state.folder is None:
-            return ""
+        if len(words) < 2 or (self.state.folder is None and words[-1][:1] != "/"):
+            return
         *sources, target = words
         into = len(sources) > 1 or target.endswith(("/", "."))
-        target = posixpath.normpath(posixpath.join(self.state.folder, target))
+        target = posixpath.normpath(posixpath.join(self.state.folder or "/", target))
+        before = len(self.files)
         for source in sources:
-            by = f"{instruction.name}, line {instruction.line},"
             mark = _HEREDOC.fullmatch(source)
             if stage is not None:
                 self._copy_from(stage[1], source, target, into)
@@ -495,8 +508,6 @@ class _StageRunner:
                 body = instruction.documents[mark["word"]]
                 body = body if mark["quote"] else self._filled(body)
                 self._add(path, CopyOrigin(text=body))
-                if is_setting(path):
-                    self.state.machine.wrote(path, body, by=by)
             elif instruction.name == "ADD" and _is_git(source):
                 url, _, ref = source.partition("#")
                 ref, _, below = ref.partition(":")
@@ -506,7 +517,24 @@ class _StageRunner:
                 self._add(posixpath.join(target, name) if into else target, CopyOrigin(url=source))
             else:
                 self._copy_local(instruction, source, target, into, flags[0])
-        return changes_apt(f"{target}/" if into else target)
+        if reason := changes_apt(f"{target}/" if into else target):
+            yield reason
+        by = f"{instruction.name}, line {instruction.line},"
+        brought = dict.fromkeys(self.files.below("/", since=before))
+        folders = {posixpath.dirname(path) for path in brought}
+        for path in sorted(brought.keys() - folders):
+            yield from self._brought(path, by)
+
+    def _brought(self, path: str, by: str) -> Iterator[str]:
+        """Apply a file that is copied if it is a setting; yield the reason if it runs later."""
+        origin = self.files.origin(path)
+        if origin is None or origin.absent or not (is_setting(path) or RUN_LATER.search(path)):
+            return
+        text = self._text(path)
+        if is_setting(path):
+            self.state.machine.wrote(path, text, by=by)
+        if reason := installs_later(path, text, self.state):
+            yield reason
 
     def _copy_local(
         self, instruction: _Instruction, source: str, target: str, into: bool, flags: str
@@ -523,7 +551,6 @@ class _StageRunner:
             if "--parents" in flags:
                 path = posixpath.join(target, os.path.relpath(place, self.context))
             self._add(path, replace(self._of_context(place), excluded=excluded))
-            self._wrote(path, place, instruction)
 
     def _of_context(self, place: str) -> CopyOrigin:
         return left_out(place) if self.files.hidden(place) else CopyOrigin(place=place)
@@ -531,15 +558,21 @@ class _StageRunner:
     def _copy_from(self, stage: str, source: str, target: str, into: bool) -> None:
         other = self.stages.get(stage.lower())
         source = posixpath.join("/", source)
+        files = other.state.machine.below(source) if other else []
+        named = posixpath.join(target, posixpath.basename(source))
         paths = [target]
         if into and not source.endswith("/"):  # a folder's content, or a file by its name
-            paths.append(posixpath.join(target, posixpath.basename(source)))
+            paths = [named] if files == [source] else paths if files else [target, named]
         for path in paths:
             if other is None:
                 self._add(path, CopyOrigin(reason=f"It comes from the image {stage}."))
             else:
                 self.files.add_from(path, other.files, source)
                 self._copy_made(other, posixpath.normpath(source), path)
+        if other is not None and re.search(r"[*?]", source):
+            for file in files:
+                path = posixpath.join(target, posixpath.basename(file))
+                self.files.add_from(path, other.files, file)
 
     def _copy_made(self, other: _StageRunner, source: str, target: str) -> None:
         """Note what lines of another stage made: wheels, and the texts of files."""
@@ -604,19 +637,6 @@ class _StageRunner:
                     self.files.add(target, self._of_context(place))
                     if is_setting(target):
                         self.state.machine.wrote(target, text_or_none(place), by="RUN --mount")
-
-    def _wrote(self, path: str, place: str, instruction: _Instruction) -> None:
-        """Apply a file that is copied, and a folder's: settings of pip's and conda's count."""
-        here = Path(place)
-        if self.files.hidden(place):
-            return
-        if here.is_dir():
-            for file in sorted(here.iterdir()):
-                if file.is_file():
-                    self._wrote(posixpath.join(path, file.name), str(file), instruction)
-        elif is_setting(path):
-            by = f"{instruction.name}, line {instruction.line},"
-            self.state.machine.wrote(path, text_or_none(place), by=by)
 
     def _found(self, instruction: _Instruction) -> Iterator[Found]:
         text, line = instruction.text, instruction.line

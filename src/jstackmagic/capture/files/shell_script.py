@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...io.reading import text_or_none
+from ...io.reading import files_below, text_or_none
 from .. import Found
 from ..effects import shell_of
 from ..lines import SHELLS, recognise
@@ -37,5 +37,5 @@ def read(path: Path, *, folder: str = "") -> Reading:
     state = State(folder=folder or str(path.absolute().parent))
     for name in ("0", "BASH_SOURCE"):
         state.define(name, Word(str(path.absolute())))
-    state.machine.look = text_or_none
+    state.machine.look, state.machine.names = text_or_none, files_below
     return Reading(path, tuple(recognise(text, state=state, shell=(Word(program),))))  # noqa: S604 - read, not run
