@@ -12,6 +12,7 @@ import signal
 import sys
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -342,19 +343,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 _TOO_LATE = pytest.StashKey[TimeoutError]()
+_INSTALLED = pytest.StashKey[Path]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    folder = TemporaryDirectory(prefix="installed-")
+    session.config.add_cleanup(folder.cleanup)
+    session.stash[_INSTALLED] = dpkg.copied(Path(folder.name))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # pytest-timeout's clock begins after the wait
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
-    """A test that looks at dpkg runs while nobody changes what it sees there."""
+    """A test that looks at dpkg runs while nobody changes what it sees there; all others see what
+    was installed when the run began, as they would find and record what tests do beside them."""
     changes, looks = item.get_closest_marker("apt"), item.get_closest_marker("dpkg")
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         if changes or looks:
             alone = bool(changes or looks.kwargs.get("changes"))
             try:
                 stack.enter_context(dpkg.turn(alone=alone, name=item.nodeid))
             except TimeoutError as error:
                 item.stash[_TOO_LATE] = error
+        else:
+            patch.setenv("DPKG_ADMINDIR", str(item.session.stash[_INSTALLED]))
         return (yield)
 
 

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from jstackmagic.where.packages import dpkg_folder
 from support import machine
 from support.channel import PLACEHOLDER, PYTHON_MINOR, ChannelBuilder, File, platform_subdir
 from support.environments import add_packages, create_environment, make_uv_venv, make_venv, uv
@@ -447,3 +448,12 @@ class TestWhatSparesTime:
         stems = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
         assert {f"test_{name}" for name in LONGEST if name not in TOGETHER} <= stems
         assert {f"test_{name}" for names in TOGETHER.values() for name in names} <= stems
+
+
+def test_what_others_do_with_apt_is_out_of_sight() -> None:
+    assert dpkg_folder() != Path("/var/lib/dpkg")
+
+
+@pytest.mark.dpkg
+def test_but_not_of_a_test_that_looks() -> None:
+    assert dpkg_folder() == Path("/var/lib/dpkg")

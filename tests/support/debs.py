@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from jstackmagic.where.packages import read_debian
 
-from .dpkg import apt_get
+from . import dpkg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,29 +129,25 @@ def make_system(folder: Path, repository: Path) -> dict[str, str]:
 def without(folder: Path, *names: str) -> dict[str, str]:
     """Returns the variables with which dpkg and apt see this machine as it would be without these
     packages and what needs them. Nothing is removed; a copy of dpkg's status goes to `folder`."""
-    dpkg = Path("/var/lib/dpkg")
     there = sorted({package.name for package in read_debian()} & set(names))
-    if not dpkg.exists():
+    status = dpkg.copied(folder) / "status"
+    if not status.exists():
         return {}
-    gone = _removed_with(*there, stamp=(dpkg / "status").stat().st_mtime_ns) if there else set()
-    folder.mkdir(parents=True)
-    for path in dpkg.iterdir():
-        if not path.name.startswith(("lock", "status")):
-            (folder / path.name).symlink_to(path)
-    paragraphs = (dpkg / "status").read_text().split("\n\n")
+    gone = _removed_with(*there, stamp=status.stat().st_mtime_ns) if there else set()
+    paragraphs = status.read_text().split("\n\n")
     kept = [each for each in paragraphs if each.split("\n", 1)[0][len("Package: ") :] not in gone]
-    (folder / "status").write_text("\n\n".join(kept))
+    status.write_text("\n\n".join(kept))
     config = folder / "apt.conf"
     inherited = Path(os.environ["APT_CONFIG"]).read_text()
-    config.write_text(f'{inherited}Dir::State::status "{folder / "status"}";\n')
-    return {"DPKG_ADMINDIR": str(folder), "APT_CONFIG": str(config)}
+    config.write_text(f'{inherited}Dir::State::status "{status}";\n')
+    return {"DPKG_ADMINDIR": str(status.parent), "APT_CONFIG": str(config)}
 
 
 def purge(*names: str) -> None:
     """Takes packages away that are installed; waits for others who are at dpkg."""
     there = {package.name for package in read_debian()} & set(names)
     if there:
-        apt_get("purge", "--yes", *there)
+        dpkg.apt_get("purge", "--yes", *there)
 
 
 @functools.cache

@@ -56,6 +56,25 @@ def apt_get(*words: str | Path) -> None:
     assert done.returncode == 0, f"{words}: {done.stdout[-1000:]}\n{done.stderr[-2000:]}"
 
 
+def copied(folder: Path) -> Path:
+    """Copy into `folder` what dpkg and apt say is installed now; return what $DPKG_ADMINDIR names.
+
+    The files of the packages are the machine's, so that a copy takes no time.
+    """
+    made = folder / "dpkg"
+    made.mkdir(parents=True)
+    for path in _DATABASE.glob("*"):
+        if path.name == "status":
+            shutil.copy2(path, made)
+        elif not path.name.startswith(("lock", "status")):
+            (made / path.name).symlink_to(path)
+    marks = _DATABASE.parent / "apt/extended_states"
+    if marks.exists():
+        (folder / "apt").mkdir()
+        shutil.copy2(marks, folder / "apt")
+    return made
+
+
 def apt_config(folder: Path) -> Path:
     """Write the machine's settings of apt into `folder`, for tests; return the file.
 
@@ -83,6 +102,7 @@ def apt_config(folder: Path) -> Path:
     return file
 
 
+_DATABASE = Path("/var/lib/dpkg")
 _CACHES = ("pkgcache", "srcpkgcache")
 _LISTS = Path("/var/lib/apt/lists")
 _ASKED = ("build-essential", "graphviz", "hello", "libpq-dev", "tree")
