@@ -138,6 +138,38 @@ class TestTheRecord:
         assert any(each.startswith(virtual) for each in record.context.virtual)
         assert virtual in str(verb("history", record.id).parts())
 
+    @pytest.mark.parametrize(
+        ("environ", "asked", "line"),
+        [
+            ({"CONDA_OVERRIDE_CUDA": "12.6"}, "pytorch", "CONDA_OVERRIDE_CUDA='12.6' "),
+            ({"CONDA_OVERRIDE_GLIBC": "2.17"}, "numpy", "CONDA_OVERRIDE_GLIBC='2.17' "),
+            (
+                {"CONDA_OVERRIDE_LINUX": "5.4", "CONDA_OVERRIDE_CUDA": "11.8"},
+                "jaxlib",
+                "CONDA_OVERRIDE_CUDA='11.8' CONDA_OVERRIDE_LINUX='5.4' ",
+            ),
+            ({"CONDA_OVERRIDE_CUDA": ""}, "numpy", ""),
+            ({}, "numpy", ""),
+        ],
+    )
+    def test_what_is_only_recorded_keeps_the_overrides(
+        self,
+        environ: dict[str, str],
+        asked: str,
+        line: str,
+        conda_root: Environment,
+        history_file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        verb("install", "--record-only", "-p", conda_root.prefix, f"conda:{asked}")
+        for name in environ:
+            monkeypatch.delenv(name)
+        text = verb("export", "dockerfile").text
+        assert f"{line}mamba install" in text
+        assert text.count("CONDA_OVERRIDE_") == line.count("=")
+
     def test_an_override_that_is_empty_means_no_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "")
         assert not any(each.startswith("__cuda") for each in who.virtual_packages())

@@ -579,6 +579,20 @@ class TestNoWay:
         monkeypatch.setenv("CONDA_OVERRIDE_LINUX", "99.1")
         assert plan(prefix, "needs-linux-99").commands
 
+    @pytest.mark.parametrize(
+        ("name", "variable"),
+        [("needs-cuda", "CONDA_OVERRIDE_CUDA=12.4"), ("needs-linux-99", "CONDA_OVERRIDE_LINUX=99")],
+    )
+    def test_what_a_request_says_of_the_system(
+        self,
+        name: str,
+        variable: str,
+        make: Callable[..., Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "")
+        assert plan(make("python"), name, sources=Sources(variables=(variable,))).commands
+
 
 class TestChannelPriority:
     @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 
@@ -16,8 +17,22 @@ FOR_A_BUILD = re.compile(
 FOR_CONDA = re.compile(r"CONDA_(?:OVERRIDE_\w+|SUBDIR)")
 """The names of variables by which conda chooses between builds."""
 
+FOR_A_SOLVER = re.compile(r"CONDA_OVERRIDE_(?:CUDA|GLIBC|LINUX|OSX|WIN)")
+"""Those of them that say the version of a virtual package; any solver can be told that."""
+
 _TYPED = re.compile(r"CMAKE_ARGS|FORCE_CMAKE|FORCE_CUDA|\w+_ARCH_LIST|(?:LLAMA|GGML|DS_BUILD)_\w+")
 """Names that only users set; images and activations set compilers and flags."""
+
+
+def overrides(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the virtual packages that variables of this process say, as ``NAME=VALUE``.
+
+    >>> overrides({"CONDA_OVERRIDE_CUDA": "12.6", "CONDA_OVERRIDE_GLIBC": "", "HOME": "/h"})
+    ('CONDA_OVERRIDE_CUDA=12.6',)
+    """
+    environ = os.environ if environ is None else environ
+    said = (name for name in sorted(environ) if name.startswith("CONDA_OVERRIDE_"))
+    return tuple(f"{name}={environ[name]}" for name in said if environ[name])
 
 
 def set_here(environ: Mapping[str, str], before: Mapping[str, str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from ...model.buildvariables import overrides
 from ...model.credentials import mask
 from ...model.errors import Stopped
 from ...model.extras import is_here, line
@@ -48,13 +49,16 @@ class Conda(Manager):
         read_specs(request)
 
     def effective(self, request: Request, environment: Environment) -> Request:
-        """Add the channels from the user's home and variables, which no image has."""
-        if request.action != "install" or "--override-channels" in request.options:
+        """Add what no image has: channels of the user's home, and virtual packages by variables."""
+        if request.action != "install":
             return request
         from .wanted import of_user
 
-        ours = tuple(each.channel for each in of_user(environment))
-        return replace(request, sources=request.sources | Sources(channels=ours))
+        named = {text.partition("=")[0] for text in request.sources.variables}
+        variables = tuple(each for each in overrides() if each.partition("=")[0] not in named)
+        own = "--override-channels" in request.options
+        ours = () if own else tuple(each.channel for each in of_user(environment))
+        return replace(request, sources=request.sources | Sources(ours, variables=variables))
 
     def wanted(self, request: Request, environment: Environment) -> Wanted:
         from .wanted import wanted

@@ -6,6 +6,7 @@ Needs py-rattler 0.28 or newer (``PackageCache``, ``RepoDataRecord.from_package_
 from __future__ import annotations
 
 from ....display.console import Console
+from ....model.buildvariables import FOR_A_SOLVER, overrides
 from ....model.environment import Environment
 from ....model.errors import Interrupted, Stopped
 from ....model.packages import Package
@@ -89,9 +90,12 @@ _FORCE = ("--force", "--force-remove")
 def unserved(request: Request) -> tuple[str, ...]:
     """Return the options and variables of a request that are for a conda executable alone."""
     known = _FORCE if request.action == "remove" else ()
-    return tuple(
-        each for each in (*request.options, *request.sources.variables) if each not in known
+    variables = (
+        each
+        for each in request.sources.variables
+        if each not in overrides() and not FOR_A_SOLVER.fullmatch(each.partition("=")[0])
     )
+    return tuple(each for each in (*request.options, *variables) if each not in known)
 
 
 def _check_options(request: Request) -> None:

@@ -33,6 +33,7 @@ class SolverProblem:
     prefix: str = ""
     #: pins that the installed packages break, and that hold nothing here
     broken: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()  #: those that say virtual packages, ``NAME=VALUE`` each
     before: str = ""  #: the time, ISO 8601, after which none of them was published; or empty
 
     @classmethod
@@ -64,6 +65,7 @@ class SolverProblem:
             channels=channels.and_of(spec.channel for spec in specs if spec.channel),
             prefix=environment.prefix,
             broken=broken,
+            variables=request.sources.variables,
         )
 
     @cached_property

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from ....model.buildvariables import FOR_A_SOLVER
 from ....model.credentials import mask
 from ....model.environment import Environment
 from ....model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec
@@ -323,20 +324,23 @@ def network_of(config: CondaConfig) -> _Network:
 # The system
 
 
-def virtual_packages() -> list[GenericVirtualPackage]:
+def virtual_packages(variables: Iterable[str] = ()) -> list[GenericVirtualPackage]:
     """Return the system's virtual packages (``__glibc``, ``__cuda``), ``CONDA_OVERRIDE_*`` first.
 
     rattler knows conda's variables except the one for Linux's version.
+
+    Args:
+        variables: Those of a request, ``NAME=VALUE`` each, which precede this process's.
     """
     from rattler import BuildString, GenericVirtualPackage, PackageName, Version, VirtualPackage
     from rattler import VirtualPackageOverrides as Overrides
 
     found = [package.into_generic() for package in VirtualPackage.detect(Overrides.from_env())]
-    linux = os.environ.get("CONDA_OVERRIDE_LINUX")
-    if linux is None:
-        return found
-    others = [package for package in found if str(package.name.normalized) != "__linux"]
-    if not linux:
-        return others
-    name, build = PackageName("__linux"), BuildString("0")
-    return [*others, GenericVirtualPackage(name, Version(linux), build)]
+    linux = {name: os.environ[name] for name in ("CONDA_OVERRIDE_LINUX",) if name in os.environ}
+    for variable, version in {**linux, **dict(v.partition("=")[::2] for v in variables)}.items():
+        if FOR_A_SOLVER.fullmatch(variable):
+            said = PackageName(f"__{variable.removeprefix('CONDA_OVERRIDE_').lower()}")
+            found = [each for each in found if each.name.normalized != said.normalized]
+            if version:
+                found.append(GenericVirtualPackage(said, Version(version), BuildString("0")))
+    return found
