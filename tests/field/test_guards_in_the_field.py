@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic import commands
+from jstackmagic import commands, managers
 from jstackmagic.capture.cells import CellReader
 from jstackmagic.capture.lines import recognise
 from jstackmagic.install.guards import check_plan
+from jstackmagic.managers import EngineOptions
 from jstackmagic.managers.conda.rattler import condahistory
+from jstackmagic.managers.conda.spec import loose_pins
 from jstackmagic.managers.pip import harm
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Stopped, UsageError
@@ -34,6 +36,8 @@ from support.verbs import verb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support.environments import Root
 
 
 class TestAVerbTypedAsAPackage:
@@ -182,6 +186,39 @@ class TestPins:
             verb("install", "--conda", "--prefix", prefix, "--dry-run", "six")
         assert repr(line) in str(caught.value)
         assert path in str(caught.value)
+
+    @pytest.mark.parametrize("engine", ["rattler", "conda"])
+    @pytest.mark.parametrize(
+        ("line", "write"),
+        [
+            ("- six <1", "Write: six <1"),
+            ("-six", "Write: six"),
+            ("pip:six <1", "Write: six <1"),
+            ("six <1;", "Write: six <1"),
+            ("-c conda-forge", "Take that line out."),
+        ],
+    )
+    def test_one_that_holds_nothing_is_said(
+        self, conda_root: Root, line: str, write: str, engine: str
+    ) -> None:
+        path = self.pin(conda_root.prefix, f"demo-tool >=1\n# ours\n{line}\n")
+        conda_root.stand_in("conda")
+        environment = detect(conda_root.prefix)
+        choice = managers.get("conda").choose(environment, engine)
+        request = Request("install", "conda", ("demo-tool",))
+        made = managers.engine(choice, EngineOptions(thorough=False)).plan(request, environment)
+        (note,) = [note for note in made.notes if "holds nothing" in note]
+        assert note.startswith(f"The pin {line} holds nothing")
+        assert f"{path}, line 3" in note
+        assert note.endswith(write)
+
+    @pytest.mark.parametrize(
+        "line", ["attrs >=1", "conda-forge::attrs", "attrs 26.*  # - as tested", "x-y.z_1 <2"]
+    )
+    def test_one_that_holds_is_not(self, conda_env: Callable[..., Path], line: str) -> None:
+        prefix = conda_env("python")
+        self.pin(prefix, f"{line}\n")
+        assert not list(loose_pins(detect(prefix)))
 
     @pytest.mark.parametrize("text", [b"# \xfc\nsix <1\n", b"\xef\xbb\xbfsix <1\n"])
     def test_another_encoding_is_no_trouble(

@@ -22,7 +22,7 @@ from ...model.sources import Sources
 from ...where.packages import read_packages
 from .. import Engine
 from .present import Installed, check_installed, check_records, lone_archives, resolved
-from .spec import CondaSpec, command_lines, pinned_where, read_archive, read_specs
+from .spec import CondaSpec, command_lines, loose_pins, pinned_where, read_archive, read_specs
 
 _RISK = "A half-finished conda transaction can leave the environment broken."
 
@@ -68,7 +68,7 @@ class ByExecutable(Engine):
             environment=environment,
             engine=executable.tool,
             commands=commands,
-            notes=tuple(lone_archives(specs, environment)),
+            notes=(*lone_archives(specs, environment), *loose_pins(environment)),
         )
         if not self._thorough:
             return plan

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -102,18 +102,41 @@ def parse(text: str) -> MatchSpec:
 
 
 def pinned_where(prefix: str, pins: Iterable[str]) -> str:
-    """Return the origin of pins, in words: the environment's file with its date, or a condarc."""
+    """Return the origin of pins, in words: the environment's file, line and date, or a condarc."""
     import time
 
     path = os.path.join(prefix, "conda-meta", "pinned")
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read()
+            lines = file.read().splitlines()
         date = time.strftime("%Y-%m-%d", time.localtime(os.stat(path).st_mtime))
     except OSError:
-        text = date = ""
-    places = (f"{path}, of {date}" if pin in text else "condarc's pinned_packages" for pin in pins)
+        lines, date = [], ""
+    numbers = (next((n for n, line in enumerate(lines, 1) if pin in line), 0) for pin in pins)
+    places = (
+        f"{path}, line {number}, of {date}" if number else "condarc's pinned_packages"
+        for number in numbers
+    )
     return "; ".join(dict.fromkeys(places))
+
+
+_LOOSE = re.compile(r"-\s*|[\w.-]+:(?!:)\s*")
+"""The head of a pin that conda takes for a name of its own: a list's dash, another manager's."""
+
+
+def loose_pins(environment: Environment) -> Iterator[str]:
+    """Yield a sentence on each pin that holds nothing, as no package has such a name or build."""
+    for pin in (*environment.pins, *configuration(environment).pinned_packages):
+        head = _LOOSE.match(pin)
+        meant = (pin[head.end() :] if head else pin).rstrip(" ;")
+        if meant == pin:
+            continue
+        is_option = re.match(r"--|-[a-z] ", pin) is not None
+        line = "Take that line out." if is_option else f"Write: {meant}"
+        yield (
+            f"The pin {pin} holds nothing: no package has such a name or build. It is in"
+            f" {pinned_where(environment.prefix, [pin])}. {line}"
+        )
 
 
 def name_of(match: MatchSpec) -> str:

@@ -13,7 +13,15 @@ from ....model.plan import Plan
 from ....model.request import Request
 from ....where.packages import read_packages
 from ..present import Installed, lone_archives, records, resolved
-from ..spec import CondaSpec, command_lines, configuration, name_of, parse, pinned_where
+from ..spec import (
+    CondaSpec,
+    command_lines,
+    configuration,
+    loose_pins,
+    name_of,
+    parse,
+    pinned_where,
+)
 from . import solving
 from .engine import Wire
 from .fetch import Cache, check_archive
@@ -66,6 +74,7 @@ async def plan(
             *lone_archives(specs, environment),
             *_reservations(environment),
             *_broken(detail, environment),
+            *loose_pins(environment),
         ),
         detail=detail,
     )
