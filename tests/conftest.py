@@ -349,7 +349,8 @@ _INSTALLED = pytest.StashKey[Path]()
 def pytest_sessionstart(session: pytest.Session) -> None:
     folder = TemporaryDirectory(prefix="installed-")
     session.config.add_cleanup(folder.cleanup)
-    session.stash[_INSTALLED] = dpkg.copied(Path(folder.name))
+    with dpkg.turn(alone=False, name="what is installed"):  # another run may be at dpkg
+        session.stash[_INSTALLED] = dpkg.copied(Path(folder.name))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # pytest-timeout's clock begins after the wait

@@ -452,6 +452,7 @@ class TestWhatSparesTime:
 
 def test_what_others_do_with_apt_is_out_of_sight() -> None:
     assert dpkg_folder() != Path("/var/lib/dpkg")
+    assert not (dpkg_folder() / "updates").is_symlink(), "it would be taken for an interrupted one"
 
 
 @pytest.mark.dpkg

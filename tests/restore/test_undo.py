@@ -442,7 +442,6 @@ def test_debian_packages(purged: tuple[str, str], tmp_path: Path) -> None:
 # In a notebook
 
 
-@pytest.mark.dpkg  # the last change is undone, whoever made it
 def test_a_module_that_is_loaded_is_named(
     make_kernel_env: Callable[..., Path], home: Path, full_channel: Channel, tmp_path: Path
 ) -> None:

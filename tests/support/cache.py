@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -40,13 +41,14 @@ def kept(kind: str, inputs: Iterable[object], make: Callable[[Path], None]) -> P
     """
     digest = hashlib.sha256(repr(list(inputs)).encode()).hexdigest()[:16]
     folder = ROOT / kind / digest
-    if not folder.exists():
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(folder)  # in use from now on: another run that tidies leaves it
+            return folder
         with held(ROOT / f"{kind}.lock", seconds=240):
             if not folder.exists():
                 _remove_unused(folder.parent)
                 _make_whole(folder, make)
-    os.utime(folder)
-    return folder
 
 
 def _make_whole(folder: Path, make: Callable[[Path], None]) -> None:

@@ -66,8 +66,9 @@ def copied(folder: Path) -> Path:
     for path in _DATABASE.glob("*"):
         if path.name == "status":
             shutil.copy2(path, made)
-        elif not path.name.startswith(("lock", "status")):
+        elif not path.name.startswith(("lock", "status", "updates")):
             (made / path.name).symlink_to(path)
+    (made / "updates").mkdir()  # the machine's, without its locks, would be an interrupted dpkg's
     marks = _DATABASE.parent / "apt/extended_states"
     if marks.exists():
         (folder / "apt").mkdir()
