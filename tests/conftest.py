@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
     from support.acceptance import Acceptance
     from support.standin_conda import StandIn
     from support.tiers import Channel
-
-# jsonschema would check international addresses with it, which no test asks for: its import
-# compiles 38 grammars, in each worker
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # a slow machine is no bug, and a run is to be repeatable: the same examples each time
 settings.register_profile("jstackmagic", deadline=None, derandomize=True, max_examples=30)
