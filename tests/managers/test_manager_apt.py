@@ -379,7 +379,6 @@ def as_nobody(*arguments: str, below: Sequence[str] = ()) -> str:
     command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     command += [sys.executable, "-c", textwrap.dedent(AS_NOBODY), SOURCES, *arguments]
     environ = {**os.environ, "HOME": "/nonexistent"}
-    del environ["APT_CONFIG"]  # which nobody else may read
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environ, cwd="/")
     return done.stdout
 

@@ -26,7 +26,9 @@ def sudoers(folder: Path, user: str) -> list[str]:
     """
     rules = folder / "sudoers"
     rules.mkdir(mode=0o755)
-    (rules / "rule").write_text(f"{user} ALL=(ALL) NOPASSWD: ALL\n")
+    (rules / "rule").write_text(
+        f'Defaults env_keep += "APT_CONFIG"\n{user} ALL=(ALL) NOPASSWD: ALL\n'
+    )
     (rules / "rule").chmod(0o440)
     mount = 'mount --bind "$0" /etc/sudoers.d && exec "$@"'
     words = ["unshare", "--mount", "sh", "-c", mount, str(rules)]
