@@ -85,8 +85,9 @@ def signature(scene: Scene) -> dict[str, str]:
     """Return every file and folder of the environment and the user's, with what tells its content.
 
     Left out: bytecode, locks, conda's own history (its entries have a time), our history (`told`
-    reads it), a container's own state, what dpkg writes over when it starts again, and what a
-    process was writing when it was killed in the user's temporary folder.
+    reads it), conda's list of environments with its folder, a container's own state, what dpkg
+    writes over when it starts again, and what a process was writing when it was killed in the
+    user's temporary folder.
     """
     found: dict[str, str] = {}
     for folder in map(Path, scene.watched):
@@ -100,7 +101,7 @@ def signature(scene: Scene) -> dict[str, str]:
 
 _IGNORED = re.compile(
     r"home/run$|home/run/jstackmagic$|jstackmagic/(?:turn|replay|traceback)|__pycache__|\.pyc$|\.lock$|conda-meta/history$|/history/|jstackmagic\.bytecode$|\.torn$"
-    r"|\.conda/environments\.txt$|/\.rustup|^system/var/(?:log|cache|lib/apt)/"
+    r"|\.conda(?:/environments\.txt)?$|/\.rustup|^system/var/(?:log|cache|lib/apt)/"
     r"|^system/var/lib/dpkg/(?:.*-old$|lock|available|triggers/|status-new$|updates/tmp|tmp\.ci)"
 )
 
