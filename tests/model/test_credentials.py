@@ -114,6 +114,16 @@ from jstackmagic.model.credentials import MASK, mask, mask_words, secrets_of
         ("secretstorage>=3.3 authlib=1.0", "secretstorage>=3.3 authlib=1.0"),
         ("python-jwt=4.0.0=py_0", "python-jwt=4.0.0=py_0"),
         ("--no-token six", "--no-token six"),
+        # quotes glued into a word, as a shell reads it
+        ("token=a'b' six", "token=**** six"),
+        ('--password=a"b c"d six', "--password=**** six"),
+        ("--password a'b c' six", "--password **** six"),
+        ("key='a'\\''b' six", "key=**** six"),
+        ("--password=a\\ b six", "--password=**** six"),
+        ("sh -c \"token=a'b' pip\" x", 'sh -c "token=**** pip" x'),
+        ("os.system(\"pip --token=a'b' x\")", 'os.system("pip --token=**** x")'),
+        ("echo 'f(x)' $(f) token=a'b'", "echo 'f(x)' $(f) token=****"),
+        ('["--token=a", "b"]', '["--token=****", "b"]'),
         ("docker build --secret id=token,src=f .", "docker build --secret id=token,src=f ."),
         ("--token https://me:pw@h.example/", "--token https://****@h.example/"),
         ("PIP_INDEX_URL=$TOKEN", "PIP_INDEX_URL=$TOKEN"),
@@ -166,6 +176,7 @@ def test_secrets_are_what_is_masked_and_no_user_name() -> None:
         "tk-1",
     )
     assert secrets_of("https://h.example/simple") == ()
+    assert secrets_of("--password=a'b c'd six") == ("a'b c'd", "ab cd")  # as a program is given it
 
 
 WORD = st.text("abcXYZ019%-_.~", min_size=4, max_size=20)
@@ -193,6 +204,8 @@ def test_the_words_of_a_command_line_are_read_with_their_option() -> None:
         ('TOKEN="$(cat /run/secrets/token)"', 'TOKEN="$(cat /run/secrets/token)"'),
         ('TOKEN="hunter2" pip', f"TOKEN={MASK} pip"),
         ('TOKEN="$USER hunter2"', f"TOKEN={MASK}"),
+        ("--password='a', x", "--password=****, x"),
+        ("connect(password='a',host='b')", "connect(password=****,host='b')"),
     ],
 )
 def test_what_a_shell_reads_is_no_secret(text: str, masked: str) -> None:
@@ -233,6 +246,19 @@ def test_no_secret_survives_anywhere(secret: str, place: str) -> None:
     assert any(secret in found for found in secrets_of(text))
 
 
+PIECES = st.sampled_from(["x{}", "'{}'", "'{} {}'", '"{}"', '"{} {}"', "\\'{}", "{}\\ {}", "$'{}'"])
+LINES = ("pip --password={} six", "token={} six", "pip --api-key {} six", 'sh -c "A_TOKEN={} six"')
+
+
+@given(st.lists(PIECES, min_size=1, max_size=6), st.sampled_from(LINES))
+def test_no_piece_of_a_word_survives(pieces: list[str], line: str) -> None:
+    """However a shell's word is quoted, all of it is masked, and nothing beside it."""
+    if line.startswith("sh"):  # in quotes itself, which would have the others escaped
+        pieces = [piece for piece in pieces if not {*piece} & {*'\\"$'}] or ["x'{} {}'"]
+    word = "".join(piece.replace("{}", "hunter2") for piece in pieces)
+    assert mask(line.format(word)) == line.format(MASK)
+
+
 @pytest.mark.parametrize(
     ("repeated", "once"),
     [
@@ -242,6 +268,14 @@ def test_no_secret_survives_anywhere(secret: str, place: str) -> None:
         *(("=https://a:b@c", ""), ("sk-", ""), ("gho_", ""), ("glpat-", ""), ("a.", "")),
         *(("proxy=a:", ""), ("token=$(", ""), ("key=${", ""), (",key=https://a", ""), ("-a=", "")),
         *((".-a", "-"), ("~a", "b@"), (" ", "auth"), ("send {", ""), ("sort(key='a' ", "")),
+        *(
+            ("key='a',", ""),
+            ("token=a'b'", ""),
+            ("'", "token="),
+            ("$(a", "token=a'"),
+            ('"\\', "key="),
+        ),
+        *(("key='a\"", ""), ("\"'a' ", "key="), ('key="" ', "'"), ("\"\n'", "token=a")),
         *(("openssl enc -k ", ""), ("mongo -u a -p ", ""), ("zip -P ", ""), ("sk_a_", "")),
     ],
 )

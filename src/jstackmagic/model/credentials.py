@@ -7,8 +7,11 @@ variable that is named for a secret, and the tokens that their issuers mark with
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import itertools
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -92,6 +95,12 @@ _ASSIGNED = re.compile(
     r"(?P<key>[A-Za-z_][\w.-]{0,200})=(?![=])"
 )
 _ASSIGNED_VALUE = re.compile(r"[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\"")
+_LITERAL = r"\$'(?:[^'\\\n]|\\.)*'|'(?P<single>[^'\n]*)'|\"(?P<double>(?:[^\"\\\n]|\\.)*)\""
+_PIECE = rf"[^\s'\"\\;&|<>()$]+|{_LITERAL}|\\.|\$(?:\([^()\n]*\))?"
+_SHELL_WORD = re.compile(rf"(?:{re.sub('[?]P<[a-z]+>', '?:', _PIECE)})+")
+_PIECES = re.compile(rf"{_PIECE}|(?P<call>(?<=[\w\]])\((?!\)))")
+"""A shell's word, from an unquoted place on; its pieces, and what only a call of Python's has."""
+
 _QUOTED = re.compile(
     r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*(?P<sign>[=:,])[ \t]*"
     r"[\\$frb]{0,2}(?P<quote>['\"])(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)(?=\\?(?P=quote))"
@@ -262,11 +271,19 @@ def secrets_of(text: str) -> tuple[str, ...]:
         secret = text[start:stop].strip("'\"")
         # a user name is no secret, and would hide every home folder of that name
         password = secret.partition(":")[2] if text[stop : stop + 1] == "@" else ""
-        found += [secret, password or secret]
+        found += [secret, password or secret, _as_one_word(text[start:stop])]
     found += [unquote(secret) for secret in found]
     return tuple(
         dict.fromkeys(sorted(filter(None, found), key=lambda secret: (-len(secret), secret)))
     )
+
+
+def _as_one_word(text: str) -> str:
+    """Return what a shell makes of quotes glued into a word; empty where it is none."""
+    with contextlib.suppress(ValueError):
+        words = shlex.split(text) if len(text) < _LONGEST else ()
+        return words[0] if len(words) == 1 else ""
+    return ""
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
@@ -320,6 +337,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
     for match in _SENT.finditer(text):
         if not _is_harmless(match[match.lastgroup or "value"]):
             yield match.span(match.lastgroup or "value")
+    lines = None
     for pattern, values in ((_OPTION, _OPTIONS_VALUE), (_ASSIGNED, _ASSIGNED_VALUE)):
         end = 0  # of the value that further ones may be in
         for match in pattern.finditer(text):
@@ -328,8 +346,9 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
                 value = values.match(text, start)
                 if value is None:
                     continue
-                stop = value.end()
-                end = start if text[start] in "'\"" else stop
+                lines = lines or _Lines(text)
+                stop = lines.end_of_word(start, value.end())
+                end = start if stop == value.end() and text[start] in "'\"" else stop
             if _is_named(pattern, match, text[start : min(stop, start + _LONGEST)]):
                 yield start, stop
     for pattern in (_QUOTED, _SETTING_OF):
@@ -337,6 +356,41 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
             if _is_named(pattern, match, match["value"]):
                 yield match.span("value")
 
+
+class _Lines:
+    """The lines of a text as a shell reads them, each once, and what is quoted there as a line."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends: list[tuple[int, int]] = []  # (from where, the end of that line; 0 for Python)
+        at = 0
+        for line in text.splitlines(keepends=True) if re.search(r"['\"\\]", text) else ():
+            self._read(at, at + len(line), 0)
+            at += len(line)
+
+    def _read(self, start: int, end: int, depth: int) -> None:
+        """Note where a line goes on, and after each quoted piece of it again."""
+        pieces = [*_PIECES.finditer(self._text, start, end)]
+        ends = 0 if any(piece["call"] for piece in pieces) else end
+        self._ends.append((start, ends))
+        for piece in pieces:
+            inner = piece.lastgroup
+            if inner and inner != "call" and depth < _DEPTH:
+                self._read(*piece.span(inner), depth + 1)
+                self._ends.append((piece.end(inner), ends))
+
+    def end_of_word(self, start: int, stop: int) -> int:
+        """Return where the word ends that a value begins, which ends at `stop` at the earliest."""
+        found = bisect.bisect_right(self._ends, (start, len(self._text))) - 1
+        if found < 0 or not self._ends[found][1]:
+            return stop
+        word = _SHELL_WORD.match(self._text, start, self._ends[found][1])
+        end = word.end() if word else stop
+        return end if self._text[stop:end].strip(",:]}\\'\"") else stop
+
+
+_DEPTH = 2
+"""How deep a line is quoted in another."""
 
 _LONGEST = 2_000
 """The characters of a value that are looked at; a longer one is a secret if its name says so."""
