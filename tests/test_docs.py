@@ -32,7 +32,7 @@ from jstackmagic.image.engine import labels
 from jstackmagic.model.policy import Policy
 from jstackmagic.model.text import for_terminal
 from jstackmagic.sending.outbox import Outbox
-from jstackmagic.sending.policy import read_served, with_served
+from jstackmagic.sending.servicepolicy import read_served, with_served
 from support import engine, stacks
 from support.examples import (
     BOTH,

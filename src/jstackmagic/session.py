@@ -77,7 +77,7 @@ class Session:
         policy = self.settings()
         if not policy.hub_url:
             return policy
-        from .sending.policy import with_served
+        from .sending.servicepolicy import with_served
 
         return with_served(policy, self._path(policy), self.console.say)
 

@@ -21,7 +21,7 @@ from jstackmagic.capture.places import Places, is_said
 from jstackmagic.capture.watcher import QUIET
 from jstackmagic.export import _source
 from jstackmagic.history.file import History
-from jstackmagic.history.progress import Progress
+from jstackmagic.history.replays import Progress
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources

@@ -10,7 +10,7 @@ import pytest
 
 from jstackmagic.commands.image import _building
 from jstackmagic.commands.image._how import How
-from jstackmagic.history import progress
+from jstackmagic.history import replays
 from jstackmagic.history.built import note_image
 from jstackmagic.history.file import History, default_path
 from jstackmagic.history.who import context
@@ -144,7 +144,7 @@ class TestEachImageHasItsOwn:
         history_file.write_text("".join(lines[:2]))
         verb("hook", "run")
         deadline = time.monotonic() + 60
-        while (status := progress.status(default_path())) is None or status.state == "running":
+        while (status := replays.status(default_path())) is None or status.state == "running":
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert status.state == "done"

@@ -10,7 +10,7 @@ import pytest
 
 from jstackmagic.hub import main as hub
 from jstackmagic.hub.advisory import of_expression, of_folder
-from jstackmagic.hub.live import LiveReport
+from jstackmagic.hub.counts import LiveReport
 from jstackmagic.hub.store import Database, HeldRow, checked
 from jstackmagic.model.errors import UsageError
 from jstackmagic.report import person

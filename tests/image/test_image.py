@@ -27,7 +27,7 @@ from jstackmagic.display.html import as_html
 from jstackmagic.display.parts import as_text
 from jstackmagic.history.built import note_image
 from jstackmagic.history.file import IMAGE_HISTORY
-from jstackmagic.image import suggest
+from jstackmagic.image import stacks
 from jstackmagic.image.context import BuildContext
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import StepLines, blame
@@ -552,7 +552,7 @@ def test_what_deserves_a_look_comes_first(tmp_path: Path) -> None:
 
 
 def test_the_family_tree() -> None:
-    today, chapter = suggest.families()
+    today, chapter = stacks.families()
     assert today.date
     assert today.source.startswith("https://")
     assert len(chapter.stacks) == 8
@@ -566,23 +566,23 @@ def test_the_family_tree() -> None:
 
 
 def test_who_installed_tensorflow_is_led_to_its_stack() -> None:
-    today = suggest.family_of("registry.example.com/jupyter/scipy-notebook:2026-11-02")
-    best, *others = suggest.candidates(today, [("pip", "tensorflow"), ("conda", "seaborn")])
+    today = stacks.family_of("registry.example.com/jupyter/scipy-notebook:2026-11-02")
+    best, *others = stacks.candidates(today, [("pip", "tensorflow"), ("conda", "seaborn")])
     assert today.reference(best.stack) == "jupyter/tensorflow-notebook"
     assert best.left == ()
     assert all(len(other.has) < 2 for other in others)
 
 
 def test_of_two_stacks_that_have_it_the_smaller_comes_first() -> None:
-    today = suggest.families()[0]
-    found = [each.stack.name for each in suggest.candidates(today, [("conda", "pandas")])]
+    today = stacks.families()[0]
+    found = [each.stack.name for each in stacks.candidates(today, [("conda", "pandas")])]
     assert found[0] == "scipy-notebook"
     assert set(found) > {"datascience-notebook", "all-spark-notebook"}
 
 
 def test_the_chapters_tag_leads_to_the_chapters_family() -> None:
-    chapter = suggest.family_of("jupyter/scipy-notebook:82b978b3ceeb")
-    stack = suggest.stack_of("jupyter/scipy-notebook:82b978b3ceeb", chapter)
+    chapter = stacks.family_of("jupyter/scipy-notebook:82b978b3ceeb")
+    stack = stacks.stack_of("jupyter/scipy-notebook:82b978b3ceeb", chapter)
     assert stack is not None
     assert chapter.reference(stack) == "jupyter/scipy-notebook:82b978b3ceeb"
     assert stack.has("conda", "vincent")
@@ -590,13 +590,13 @@ def test_the_chapters_tag_leads_to_the_chapters_family() -> None:
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_stack_is_known_by_what_it_has(index: int) -> None:
-    known = suggest.families()[index]
+    known = stacks.families()[index]
     for stack in known.stacks:
-        found = suggest.likely_stack(known, [*stack.python, "more"], [*stack.debian, "more"])
+        found = stacks.likely_stack(known, [*stack.python, "more"], [*stack.debian, "more"])
         assert found is not None
         # what a Dockerfile gets without a package manager does not show
         assert (found.python, found.debian) == (stack.python, stack.debian)
-    assert suggest.likely_stack(known, [], []) is None
+    assert stacks.likely_stack(known, [], []) is None
 
 
 # No engine in reach
@@ -735,7 +735,7 @@ def test_an_export_says_which_stack_has_it_already(capsys: pytest.CaptureFixture
     remember("pip", ("tensorflow",), "tensorflow", "2.20")
     hint = "tensorflow-notebook has tensorflow already: jstackmagic image suggest"
     for larger, smaller in (("scipy-notebook", False), ("all-spark-notebook", True)):
-        today = suggest.families()[0]
+        today = stacks.families()[0]
         base, other = today.get(larger), today.get("tensorflow-notebook")
         assert base is not None
         assert other is not None
@@ -749,14 +749,14 @@ def test_where_nothing_names_the_image_its_contents_tell(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is here is made up: an image of the Docker Stacks cannot be had without a registry."""
-    stack = suggest.families()[0].get("scipy-notebook")
+    stack = stacks.families()[0].get("scipy-notebook")
     assert stack is not None
     python = [_package("conda", name, "1") for name in stack.python]
     python += [_package("pip", "tensorflow", "2.20")]  # of tensorflow-notebook, and not the image's
     debian = [_package("apt", name, "1") for name in stack.debian]
     here = PackageSet((*python, *debian))
-    monkeypatch.setattr(suggest, "read_packages", lambda _environment: here)
-    monkeypatch.setattr(suggest, "look", lambda: replace(look(), stacks=True, image=None))
+    monkeypatch.setattr(stacks, "read_packages", lambda _environment: here)
+    monkeypatch.setattr(stacks, "look", lambda: replace(look(), stacks=True, image=None))
     remember("pip", ("tensorflow",), "tensorflow", "2.20")
     said = export_on("", capsys)
     assert "ARG BASE_IMAGE=jupyter/scipy-notebook\n" in said

@@ -12,6 +12,14 @@ import pytest
 
 from jstackmagic.image.layers import pack
 from jstackmagic.image.layers.assemble import MADE_OF, ours_of
+from jstackmagic.image.layers.contents import (
+    Contents,
+    LayerItem,
+    Ownership,
+    account,
+    contents,
+    ownership,
+)
 from jstackmagic.image.layers.making import too_many
 from jstackmagic.image.layers.normal import (
     accounts,
@@ -22,14 +30,6 @@ from jstackmagic.image.layers.normal import (
     pip_record,
 )
 from jstackmagic.image.layers.pack import Changed, Packing
-from jstackmagic.image.layers.select import (
-    Contents,
-    LayerItem,
-    Ownership,
-    account,
-    contents,
-    ownership,
-)
 from jstackmagic.image.registry.client import Descriptor, RegistryImage
 from jstackmagic.image.root import Entry, Root
 from jstackmagic.model.reference import Reference

@@ -18,7 +18,7 @@ import pytest
 from jstackmagic.io import archives
 from jstackmagic.io.reading import check_plain, not_plain
 from jstackmagic.managers.conda.rattler import journal
-from jstackmagic.managers.conda.rattler.harm import check_archive_contents, check_unpacked
+from jstackmagic.managers.conda.rattler.bounds import check_archive_contents, check_unpacked
 from jstackmagic.managers.pip.harm import is_pythons
 from jstackmagic.managers.pip.present import check_metadata
 from jstackmagic.managers.pip.wanted import check_archives

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.image.packages import packages_of
+from jstackmagic.image.installed import packages_of
 from jstackmagic.image.prove.proof import Side, differences
 from jstackmagic.image.root import Root, apply, archive
 from jstackmagic.model import managers

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.history import progress
+from jstackmagic.history import replays
 from jstackmagic.history.file import History, default_path
 from jstackmagic.history.who import context
 from jstackmagic.io.locks import Lock, take
@@ -93,16 +93,16 @@ def run_hook() -> int:
     return jstackmagic("hook", "run").returncode
 
 
-def until(state: str, seconds: float = 150) -> progress.Status:
+def until(state: str, seconds: float = 150) -> replays.Status:
     """Waits for a status of the replay in the background."""
     deadline = time.monotonic() + seconds
-    while (status := progress.status(default_path())) is None or status.state != state:
+    while (status := replays.status(default_path())) is None or status.state != state:
         assert time.monotonic() < deadline, status
         time.sleep(0.05)
     return status
 
 
-def stop(status: progress.Status | None) -> None:
+def stop(status: replays.Status | None) -> None:
     if status is not None and status.state == "running":
         os.kill(status.pid, signal.SIGKILL)
 
@@ -199,7 +199,7 @@ def test_two_servers_at_once(new: Callable[[str], Path], home: Path, history_fil
 
 def test_a_process_that_has_the_number_of_a_dead_replay_is_not_it() -> None:
     """A container that is started again keeps its temporary files, and counts from 1."""
-    progress.Progress(default_path())
+    replays.Progress(default_path())
     path = replay_file(default_path())
     noted = json.loads(path.read_bytes())
     assert until("running").pid == os.getpid()

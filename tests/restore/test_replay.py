@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jstackmagic.history import progress
+from jstackmagic.history import replays
 from jstackmagic.history.file import IMAGE_HISTORY, default_path
 from jstackmagic.io.runtime import replay_file, runtime_folder
 from jstackmagic.model.errors import CommandFailed, JStackMagicError, Stopped, UsageError
@@ -254,7 +254,7 @@ def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
         verb("replay")
     assert str(second) not in str(caught.value)
     assert any(second.rglob("plain.py")), "a virtual environment is made anew"
-    status = progress.status(default_path())
+    status = replays.status(default_path())
     assert status is not None
     assert status.state == "failed"
     assert "To try again: %envreplay" in str(status)
@@ -386,35 +386,35 @@ def test_a_folder_that_somebody_else_made_is_not_used(
     new: Callable[[], Path], runtime: Path
 ) -> None:
     verb("install", "--prefix", new(), "--conda", "demo-tool")
-    progress.Progress(default_path())
+    replays.Progress(default_path())
     (runtime / "replays.jsonl").write_text(Session().history.path.read_text())
-    assert progress.status(default_path()) is not None
-    assert len(progress.replays().records()) == 1
+    assert replays.status(default_path()) is not None
+    assert len(replays.replays().records()) == 1
     os.chown(runtime, 65534, 65534)
-    assert progress.status(default_path()) is None
-    assert progress.replays().records() == []
+    assert replays.status(default_path()) is None
+    assert replays.replays().records() == []
     with pytest.raises(Stopped, match="another user"):
         verb("replay")
     assert not list(runtime.glob("replay-*.lock"))
 
 
 def test_how_far_it_is(new: Callable[[], Path], runtime: Path) -> None:
-    assert progress.status(default_path()) is None
-    reporter = progress.Progress(default_path())
+    assert replays.status(default_path()) is None
+    reporter = replays.Progress(default_path())
     reporter.at("conda, environment base", 1, 2)
-    assert "(step 1 of 2: conda, environment base)" in str(progress.status(default_path()))
+    assert "(step 1 of 2: conda, environment base)" in str(replays.status(default_path()))
     assert "(step 1 of 2: conda, environment base)" in str(verb("info"))
-    assert progress.status(default_path().with_name("other.jsonl")) is None
+    assert replays.status(default_path().with_name("other.jsonl")) is None
     assert verb("info").to_json()["replay"]["state"] == "running"
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     path = replay_file(default_path())
     path.write_text(path.read_text().replace(str(os.getpid()), str(ended.pid)))
-    assert "cut off" in str(progress.status(default_path()))
+    assert "cut off" in str(replays.status(default_path()))
     reporter.end("done")
-    assert "was replayed here" in str(progress.status(default_path()))
+    assert "was replayed here" in str(replays.status(default_path()))
     path.write_text("{torn")
-    assert progress.status(default_path()) is None
+    assert replays.status(default_path()) is None
 
 
 # apt
@@ -475,10 +475,10 @@ def start(script: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def ended() -> progress.Status:
+def ended() -> replays.Status:
     """The status of a replay in the background, once it has ended."""
     deadline = time.monotonic() + 60
-    while (status := progress.status(default_path())) is None or status.state == "running":
+    while (status := replays.status(default_path())) is None or status.state == "running":
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return status

@@ -18,10 +18,10 @@ from jstackmagic.model.policy import Policy
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.report.person import Filter, Person
-from jstackmagic.sending import policy as served_policy
+from jstackmagic.sending import servicepolicy
 from jstackmagic.sending.outbox import Outbox, Unreachable
-from jstackmagic.sending.policy import with_served
 from jstackmagic.sending.reduced import reduced
+from jstackmagic.sending.servicepolicy import with_served
 from jstackmagic.session import Session
 from support.people import WHO, Home
 from support.verbs import verb
@@ -206,7 +206,7 @@ def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
         raise Unreachable("timed out")
 
     monkeypatch.setattr(Outbox, "_ask", silent)  # a socket that never answers takes as long
-    monkeypatch.setattr(served_policy, "_first", {})
+    monkeypatch.setattr(servicepolicy, "_first", {})
     said: list[str] = []
     for _ in range(2):
         settings = Policy(hub_url="http://hub")
@@ -217,7 +217,7 @@ def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
     monkeypatch.setattr(
         Outbox, "_ask", lambda *_, **__: {"policy": {"deny": ["six"]}, "decisions": {}}
     )
-    monkeypatch.setattr(served_policy, "_first", {})
+    monkeypatch.setattr(servicepolicy, "_first", {})
     for _ in range(2):
         assert with_served(settings, ada.history.path, said.append).deny == ("six",)
     monkeypatch.setattr(Outbox, "_ask", silent)  # the last one holds while the service is down
@@ -230,7 +230,7 @@ def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
         Outbox, "_ask", lambda *_, **__: {"policy": {"deny": ["six"]}, "decisions": {}}
     )
     for path in (new, sealed):
-        monkeypatch.setattr(served_policy, "_first", {})
+        monkeypatch.setattr(servicepolicy, "_first", {})
         for _ in range(2):
             assert with_served(settings, path).deny == ("six",)
     assert Outbox(new, "").state().fetched
@@ -248,7 +248,7 @@ def test_the_first_policy_is_fetched_once_and_a_silent_hub_is_said(
 )
 def test_a_policy_s_slip_is_found_where_it_is_written(wrong: bytes, why: str) -> None:
     with pytest.raises(UsageError, match=re.escape(why)):
-        served_policy.read_served(wrong)
+        servicepolicy.read_served(wrong)
 
 
 # Requests

@@ -42,7 +42,7 @@ OURS = (
     *("jstackmagic.commands._parser", "jstackmagic.commands.install", "jstackmagic.commands.undo"),
     *("jstackmagic.display.html", "jstackmagic.display.ipython", "jstackmagic.hint.completion"),
     *("jstackmagic.hint.hints", "jstackmagic.hint.lacking", "jstackmagic.install.transaction"),
-    *("jstackmagic.magics", "jstackmagic.managers.conda.rattler.engine"),
+    *("jstackmagic.magics", "jstackmagic.managers.conda.rattler.loop"),
     *("jstackmagic.managers.pip.uv.engine", "jstackmagic.restore.undo"),
     *("jstackmagic.where.kernels", "msgspec.json", "packaging.requirements", "rattler", "uv"),
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jstackmagic.image.layers import disk
+from jstackmagic.image.layers.contents import Contents, LayerItem, Ownership
 from jstackmagic.image.layers.pack import Packing
-from jstackmagic.image.layers.select import Contents, LayerItem, Ownership
 from jstackmagic.image.registry.client import (
     CONFIG,
     MANIFEST,

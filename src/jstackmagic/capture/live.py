@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from traitlets import HasTraits
 
     from ..history.file import History
-    from ..history.progress import Status
+    from ..history.replays import Status
     from .taps import Handle, Start
     from .watcher import Run, Watcher
 
@@ -157,7 +157,7 @@ class LiveCapture:
         """Report that the start-up hook's replay goes on, is over, or failed."""
         if self._replay is None and not any_replay():
             return
-        from ..history.progress import status
+        from ..history.replays import status
 
         was, now = self._replay, status(self._history().path)
         self._replay = now if now is not None and now.state == "running" else None

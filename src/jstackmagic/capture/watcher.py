@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ..history.file import History
-from ..history.progress import replays
+from ..history.replays import replays
 from ..history.who import context
 from ..managers.pip.config import configured
 from ..managers.pip.landing import LANDING

@@ -58,7 +58,7 @@ def _left(goals: Sequence[Goal], root: Root, exactness: Exactness) -> Iterator[R
 
 
 def _packages(root: Root, prefix: str) -> PackageSet:
-    from ..image.packages import packages_of, survey
+    from ..image.installed import packages_of, survey
 
     if not prefix:
         return packages_of(root, "/", of_system())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..display import Part, Result, Table, Text
-from ..history.progress import Status
+from ..history.replays import Status
 from ..install.unfinished import HalfDone
 from ..managers import Worker
 from ..model.credentials import mask

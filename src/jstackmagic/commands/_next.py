@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from .. import export
 from ..export._source import Source
-from ..image.suggest import base_image
+from ..image.stacks import base_image
 from ..io.reading import path_of
 from ..model.errors import UsageError
-from ..report.suggest import Suggestion
+from ..report.nextimage import Suggestion
 from ._exported import Exported
 
 

@@ -24,7 +24,7 @@ from .. import export
 from ..display import Result
 from ..export._every import difference_of_all, render_all, writable, write_all
 from ..export._source import Source
-from ..image.suggest import base_image
+from ..image.stacks import base_image
 from ..io.reading import path_of
 from ..model.errors import UsageError
 from ..model.policy import denied_in

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..history.progress import status
+from ..history.replays import status
 from ..install.unfinished import half_done
 from ..managers import workers
 from ..session import Session

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from ..display import Part, Text
 from ..display.console import into
-from ..history.progress import replays
+from ..history.replays import replays
 from ..model.ledger import Ledger
 from ..session import Session
 from ..where import environment

@@ -22,9 +22,9 @@ from ..export.dockerfile import STYLES
 from ..history.select import moment
 from ..io.reading import path_of
 from ..report.folders import USUAL, histories, report_on
+from ..report.nextimage import suggest
 from ..report.person import Filter
 from ..report.shown import ORDERS, Report, coarse
-from ..report.suggest import suggest
 from ..session import Session
 from ._against import against
 from ._next import dockerfile, share

@@ -32,7 +32,7 @@ def _portable(recipe: Recipe, records: Sequence[Record]) -> tuple[Recipe, tuple[
 
 
 class BaseFinder(Protocol):
-    """Names the base image; see `jstackmagic.image.suggest.base_image`."""
+    """Names the base image; see `jstackmagic.image.stacks.base_image`."""
 
     def __call__(
         self, recipe: Recipe, records: Sequence[Record], image: str, *, guess: bool

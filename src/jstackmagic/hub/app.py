@@ -24,7 +24,7 @@ from tornado.web import Application, RequestHandler
 from ..model.credentials import mask
 from ..model.errors import UsageError
 from .api import API
-from .live import LiveReport
+from .counts import LiveReport
 from .pages import PAGES
 from .service import LOG, Service
 from .store import Database

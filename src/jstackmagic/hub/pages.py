@@ -24,8 +24,8 @@ from ..export.dockerfile import STYLES
 from ..model.errors import JStackMagicError
 from ..model.managers import names
 from ..model.text import counted, readable
+from ..report.nextimage import suggest
 from ..report.shown import PAGE, duration
-from ..report.suggest import suggest
 from .advisory import of_expression
 from .service import Handler
 

@@ -16,9 +16,9 @@ import msgspec
 from tornado.web import RequestHandler
 
 from ..model.errors import UsageError
-from ..sending.policy import read_served
+from ..sending.servicepolicy import read_served
 from .advisory import Advisory, of_folder
-from .live import LiveReport
+from .counts import LiveReport
 from .store import Database
 
 T = TypeVar("T")

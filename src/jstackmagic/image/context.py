@@ -25,7 +25,7 @@ from .engine.client import ContainerEngine
 from .engine.container import ContainerBase, base_of, named_base, this_container
 from .engine.labels import BASE, HISTORY, labels, recipe_hash
 from .engine.roots import container_of, is_there
-from .suggest import likely_image
+from .stacks import likely_image
 
 Render = Callable[..., Any]
 """Renders the recipe as a Dockerfile; see `jstackmagic.export.dockerfile.render`."""

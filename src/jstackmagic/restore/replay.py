@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..display import size_text
 from ..display.console import Console
-from ..history.progress import Progress
+from ..history.replays import Progress
 from ..io.files import sha256_of
 from ..io.locks import Held, take
 from ..io.runtime import own_runtime_folder, replay_file

@@ -91,7 +91,7 @@ def run(options: Options, session: Session) -> Pushed:
 
 def _unrecorded(ledger: Ledger, base: Base) -> tuple[str, ...]:
     """Return what is here and in no layer, since no record has it."""
-    from ...image.packages import ImageWitness
+    from ...image.installed import ImageWitness
     from ...model.managers import of_environment, of_system
     from ...restore.drift import drift_of
     from ...where.environment import detect

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...display import Part, Result, Table, Text
-from ...image.suggest import ImageSuggestion, likely_image, suggestions
+from ...image.stacks import ImageSuggestion, likely_image, suggestions
 from .._options import option
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..engine.labels import BASE, BASE_DIGEST
 from ..registry.client import CONFIG, LAYER, MANIFEST, Descriptor, RegistryImage, digest_of
+from .contents import Contents, title_of
 from .pack import Packed
-from .select import Contents, title_of
 
 MADE_OF = "jstackmagic.layer"
 """The annotation of each of our layers: manager, environment, Python and packages, as JSON."""

@@ -21,7 +21,7 @@ from ...where.packages import files_of, metadata_of, read_packages
 from ..owned import files_of as files_in
 from ..root import Root
 from . import disk, normal, system
-from .select import Contents, LayerItem, Ownership, contents, ownership
+from .contents import Contents, LayerItem, Ownership, contents, ownership
 
 HISTORY = "/etc/jstackmagic/history.jsonl"
 _KERNELS = "/usr/local/share/jupyter/kernels"

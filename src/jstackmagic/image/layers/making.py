@@ -20,9 +20,9 @@ from ..registry.client import RegistryImage, opened
 from ..registry.connection import RegistryError
 from .assemble import Assembled, OurLayer, assemble
 from .base import Base, base_of, said_base
+from .contents import account
 from .gather import Gathered, gather
 from .pack import Changed, Packing
-from .select import account
 from .send import SentImage, send
 
 AGAIN = "What was sent is there: the same command sends only the rest."

@@ -22,7 +22,7 @@ from ...io.files import write_file
 from ...model.errors import JStackMagicError
 from ..registry.notes import note, noted
 from ..root import CAPABILITY
-from .select import WHITEOUT, Contents, LayerItem
+from .contents import WHITEOUT, Contents, LayerItem
 
 _TIME = 315_619_200
 """Of every file: 1980-01-02 UTC, which a ZIP archive can hold in every time zone."""

@@ -19,17 +19,17 @@ from ...model.errors import JStackMagicError, Stopped
 from ...model.managers import neighbours
 from ...model.reference import Reference, parse
 from ..engine.labels import BASE, BASE_DIGEST
-from ..packages import packages_of
+from ..installed import packages_of
 from ..registry.client import Descriptor, Registry, RegistryImage, opened
 from ..registry.source import image_of, layers_of, read_root
 from ..root import Changes, Kind, Root, changes_of
 from . import normal, system
 from .assemble import OurLayer, assemble, ours_of
 from .base import Base
+from .contents import Contents, LayerItem
 from .gather import HISTORY
 from .making import Made, packing, send_to, sending, too_many
 from .pack import Packing
-from .select import Contents, LayerItem
 
 _OWN_HISTORY = re.compile(r".*/conda-meta/history")
 

@@ -13,9 +13,9 @@ from ...where.packages import dpkg_folder
 from .. import asroot
 from ..root import Root
 from . import disk
+from .contents import LayerItem
 from .disk import Fault
 from .normal import accounts, locked, paragraphs
-from .select import LayerItem
 
 STATUS = "/var/lib/dpkg/status"
 MARKS = "/var/lib/apt/extended_states"
@@ -134,7 +134,7 @@ def state(base: Root, moved: Collection[str]) -> Iterator[LayerItem]:
 
 
 def _as_in(base: Root, path: str) -> LayerItem:
-    from .select import LayerItem
+    from .contents import LayerItem
 
     entry = base.entries[path]
     return LayerItem(path, mode=entry.mode, uid=entry.uid, gid=entry.gid)

@@ -17,7 +17,7 @@ from ...where.packages import metadata_of
 from ..engine.client import ContainerEngine, connect, speaking
 from ..engine.container import Container, this_container
 from ..engine.roots import container_of, files_below, is_there
-from ..packages import DEBIAN, packages_of
+from ..installed import DEBIAN, packages_of
 from ..root import Root
 
 

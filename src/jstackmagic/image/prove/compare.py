@@ -23,7 +23,7 @@ from ...where.environment import detect
 from ...where.ours import OWN, described, needs_of, ours_here
 from ...where.packages import read_details, read_packages
 from ..engine.roots import fetch
-from ..packages import ImageWitness, packages_of, survey
+from ..installed import ImageWitness, packages_of, survey
 from ..root import Root
 from . import deep as deeply
 from .facts import SideView, dangling, facts, kind_of, nameless, variables

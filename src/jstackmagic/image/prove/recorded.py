@@ -19,7 +19,7 @@ from ...model.ledger import Ledger
 from ...model.managers import is_system, of_environment, of_system
 from ...model.packages import Package, PackageSet, as_on_disk
 from ...model.record import Record
-from ..packages import packages_of, survey
+from ..installed import packages_of, survey
 from ..root import is_below
 from . import deep as deeply
 from .compare import names_of, only_there, paths_of, place_in

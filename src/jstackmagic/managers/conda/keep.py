@@ -18,8 +18,8 @@ from ...model.spec import read_all
 from ..goal import Goal
 from ..keep import Archives
 from ..needs import broken_by, lacking
-from .rattler.engine import Wire
 from .rattler.fetch import keep
+from .rattler.loop import Wire
 from .restore import conda_spec
 from .spec import configuration, read_archive
 
@@ -41,7 +41,7 @@ class CondaArchives(Archives):
         return ""
 
     def keep(self, packages: Sequence[Package], goal: Goal, environment: Environment) -> list[Path]:
-        from .rattler import engine
+        from .rattler import loop
         from .relink import record_of
 
         records = [record_of(package, environment) for package in packages]
@@ -50,7 +50,7 @@ class CondaArchives(Archives):
         async def work(wire: Wire) -> list[str]:
             return await keep(records, str(self.folder), configuration(environment), wire)
 
-        return [Path(path) for path in engine.run(work)]
+        return [Path(path) for path in loop.run(work)]
 
     def serve(
         self, installs: Sequence[Request], goal: Goal, here: PackageSet, environment: Environment

@@ -17,7 +17,7 @@ from ...io.reading import own_bytes
 from ...model.environment import Environment
 from ...model.packages import Package, PackageSet, normalise
 from ...where.packages import files_of
-from .rattler.engine import Wire
+from .rattler.loop import Wire
 
 if TYPE_CHECKING:
     from rattler import PrefixRecord  # no noun: it is never read back
@@ -45,7 +45,7 @@ def fetch(packages: Iterable[Package], environment: Environment) -> None:
     Raises:
         CommandFailed: One is not available anywhere.
     """
-    from .rattler import engine
+    from .rattler import loop
     from .rattler.fetch import fetch as fetch_all
     from .spec import configuration
 
@@ -54,7 +54,7 @@ def fetch(packages: Iterable[Package], environment: Environment) -> None:
     async def work(wire: Wire) -> None:
         await fetch_all(records, configuration(environment), wire)
 
-    engine.run(work)
+    loop.run(work)
 
 
 def relink(packages: Sequence[Package], environment: Environment, console: Console) -> None:

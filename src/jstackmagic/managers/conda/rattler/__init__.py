@@ -15,11 +15,11 @@ from ....model.request import Request
 from ... import Engine
 from ..present import Installed, check_installed, check_records, resolved
 from ..spec import read_specs
-from . import engine, journal, planning, running
+from . import journal, loop, planning, running
 from .asking import available as available
 from .asking import on_platform as on_platform
-from .engine import Wire
 from .honours import unhonoured as unhonoured
+from .loop import Wire
 from .running import repair as repair
 
 _ENGINE = "rattler"
@@ -56,7 +56,7 @@ class Rattler(Engine):
                 commands=(),
                 satisfied=resolved(request, environment),
             )
-        return engine.run(
+        return loop.run(
             lambda wire: planning.plan(
                 request, environment, specs, _ENGINE, wire, before=self._before
             ),
@@ -71,7 +71,7 @@ class Rattler(Engine):
             wires.append(wire)
             return await running.carry_out(plan, wire)
 
-        status = engine.run(work, console)
+        status = loop.run(work, console)
         if wires[0].interrupted:
             raise Interrupted(
                 "Interrupted when the packages were being linked already.",

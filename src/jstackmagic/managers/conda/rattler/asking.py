@@ -12,8 +12,8 @@ from ....model.environment import Environment
 from ....model.errors import CommandFailed, InvalidSpec
 from ....model.packages import CondaDetail, Package
 from ..spec import CondaSpec
-from . import engine, repodata
-from .engine import Wire
+from . import loop, repodata
+from .loop import Wire
 from .problem import at_url
 from .records import package_of
 from .repodata import Channels
@@ -50,7 +50,7 @@ def available(
         wire.show(ProgressReport("Reading the channels"))
         return await repodata.versions(where, [spec.name for spec in readable])
 
-    held = engine.run(ask, console)
+    held = loop.run(ask, console)
     found = {
         spec.text: dict.fromkeys(
             str(record.version)
@@ -90,7 +90,7 @@ def on_platform(
     """
     specs = [CondaSpec.of(text) for text in texts]
     where = _channels(specs, environment, channels)
-    found = engine.run(lambda _: _solve_for(platform, specs, where))
+    found = loop.run(lambda _: _solve_for(platform, specs, where))
     records = sorted(found, key=lambda record: str(record.name.normalized))
     return tuple(map(package_of, records)), tuple(map(_detail, records))
 

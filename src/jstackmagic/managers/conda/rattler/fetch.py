@@ -28,8 +28,8 @@ from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....where.condarc import CondaConfig
 from . import repodata
-from .engine import Wire
-from .harm import check_archive_contents, check_unpacked
+from .bounds import check_archive_contents, check_unpacked
+from .loop import Wire
 from .patience import patiently, unanswered
 from .records import source_of, stem_of
 

@@ -24,7 +24,7 @@ from ....io.reading import own_bytes
 from ....model.credentials import mask
 from ....model.environment import repair_line
 from ....model.errors import NOTHING_CHANGED, CommandFailed, Stopped
-from .engine import Wire
+from .loop import Wire
 
 if TYPE_CHECKING:
     from rattler import PrefixRecord

@@ -17,8 +17,8 @@ from ....model.errors import CommandFailed
 from ....where.condarc import CondaConfig
 from ..present import record_paths, records
 from . import bytecode, condahistory, journal
-from .engine import Wire
 from .journal import Journal, Linked
+from .loop import Wire
 from .records import PythonLayout, all_paths, conform, distribution, note_requested
 from .repodata import client_of, network_of
 

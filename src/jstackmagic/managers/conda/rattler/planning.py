@@ -23,9 +23,9 @@ from ..spec import (
     pinned_where,
 )
 from . import solving
-from .engine import Wire
 from .fetch import Cache, check_archive
 from .honours import unhonoured
+from .loop import Wire
 from .problem import SolverProblem, earlier
 from .records import package_of, spelling
 from .solving import Solution

@@ -16,10 +16,10 @@ from ....model.plan import Plan
 from ....model.text import counted
 from ....where.condarc import CondaConfig
 from ..spec import configuration, read_specs
-from . import engine, journal, linking
-from .engine import Wire
+from . import journal, linking, loop
 from .fetch import fetch
 from .journal import Journal
+from .loop import Wire
 from .planning import Detail, solve, state_of
 from .records import stem_of
 from .solving import Solution
@@ -121,7 +121,7 @@ def repair(environment: Environment, console: Console, *, drop: bool = False) ->
     """Finish the change in an environment's journal; see `Manager.repair`."""
     if journal.read(environment.prefix) is None:
         return False
-    return engine.run(lambda wire: _repair(environment, wire, drop=drop), console)
+    return loop.run(lambda wire: _repair(environment, wire, drop=drop), console)
 
 
 async def _repair(environment: Environment, wire: Wire, *, drop: bool) -> bool | None:

@@ -13,7 +13,7 @@ from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ..present import nearest
 from ..spec import CondaSpec, name_of, parse, pinned_where
 from . import condahistory, repodata
-from .engine import Wire
+from .loop import Wire
 from .problem import SolverProblem
 from .repodata import Channels
 

@@ -11,8 +11,8 @@ import pytest
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import UsageError
 from jstackmagic.report.folders import USUAL, histories, report_on
+from jstackmagic.report.nextimage import Suggestion, suggest
 from jstackmagic.report.person import Filter
-from jstackmagic.report.suggest import Suggestion, suggest
 from support import stacks
 from support.engine import host
 from support.people import WHO, Home
