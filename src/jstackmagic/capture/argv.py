@@ -21,7 +21,6 @@ from ..model.slips import repeated_verb
 from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all
 from . import Found, Target
 from .machine import Machine
-from .programs import listed as listed
 from .programs import program_name as program_name
 from .shell import Word
 from .state import expanded

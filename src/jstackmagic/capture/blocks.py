@@ -9,8 +9,9 @@ from itertools import dropwhile
 from textwrap import shorten
 from typing import NamedTuple, Protocol
 
+from ..model.words import listed
 from . import Found
-from .argv import listed, program_name
+from .argv import program_name
 from .debian_tools import is_repair
 from .effects import ASSIGNMENT
 from .handed import file_of

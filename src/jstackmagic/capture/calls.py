@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from .argv import MANAGER_OF, listed
+from ..model.words import listed
+from .argv import MANAGER_OF
 from .blocks import NEVER, Branch, Path
 from .effects import unseen
 from .handed import number_of

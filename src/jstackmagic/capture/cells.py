@@ -15,8 +15,9 @@ from itertools import pairwise
 from ..model.environment import TOOLS
 from ..model.packages import ManagerName
 from ..model.request import Action
+from ..model.words import listed
 from . import Found, Target, calls, own
-from .argv import ProgramOptions, listed
+from .argv import ProgramOptions
 from .blocks import Path, alternatives
 from .lines import DOWNLOADERS, READERS, installs_later, recognise, recognise_event
 from .others import IN_CODE, OTHERS, julia_reason, r_reason

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,8 +12,10 @@ from ..model.environment import BASES, prefix_of_name
 from ..model.errors import InvalidSpec
 from ..model.options import INSTALL
 from ..model.sources import Sources
+from ..model.words import listed
 from . import Found
-from .argv import Call, Given, ProgramOptions, listed
+from .argv import Call, Given, ProgramOptions
+from .machine import home_as_tilde
 from .settings import conda_config, conda_settings
 from .shell import Word
 
@@ -156,7 +157,7 @@ def keeps(call: Call) -> bool:
 def aimed(call: Call, given: Given) -> Call:
     """Return the call with the environment that its options name."""
     root, name = given.last("--root-prefix"), given.last("--name")
-    own = re.sub(r"^\$\{?HOME\}?(?=/)", "~", call.by(call.words[0]).target.prefix)
+    own = home_as_tilde(call.by(call.words[0]).target.prefix)
     own = call.path(own) if own.startswith("~/") else own
     if name and os.path.isabs(own) and not own.startswith("/usr"):  # a name is one of that conda's
         call = replace(call, root=own)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from ..model.options import INSTALL
 from ..model.request import Action
+from ..model.words import listed
 from . import Found
-from .argv import Call, ProgramOptions, listed
+from .argv import Call, ProgramOptions
 
 APT = ProgramOptions.of(
     INSTALL["apt"],

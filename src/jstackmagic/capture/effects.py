@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
+from ..model.words import listed
 from . import Origin, Target
-from .argv import Call, ProgramOptions, listed, name_of_repository
+from .argv import Call, ProgramOptions, name_of_repository
 from .machine import is_setting
 from .others import RUN_LATER
 from .python_tools import builds

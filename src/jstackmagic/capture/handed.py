@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from .programs import listed, program_name
+from ..model.words import listed
+from .programs import program_name
 from .shell import ShellCommand, parse
 
 _PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee dos2unix xargs")

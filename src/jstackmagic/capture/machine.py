@@ -38,6 +38,11 @@ def origin_of(path: str, origins: Mapping[str, Origin]) -> tuple[Origin, str] | 
     return None
 
 
+def home_as_tilde(path: str) -> str:
+    """Return a path that begins with ``$HOME`` with a ``~`` there."""
+    return re.sub(r"^\$\{?HOME\}?(?=/)", "~", path)
+
+
 def unknown_value(name: str) -> Word:
     """Return a value known only at run time: the variable itself."""
     hole = f"${name}" if re.fullmatch(r"\w+", name) else name
@@ -163,7 +168,7 @@ class Machine:
 
     def has_made(self, prefix: str) -> bool:
         """Return whether lines made an environment at a prefix."""
-        return not self.made.isdisjoint((prefix, re.sub(r"^\$\{?HOME\}?(?=/)", "~", prefix)))
+        return not self.made.isdisjoint((prefix, home_as_tilde(prefix)))
 
     def logins(self, urls: Iterable[str]) -> Iterator[str]:
         """Yield a sentence on each file that has, or may have, a login for the host of a URL."""

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from ..model.words import listed
 from . import Found
-from .argv import MANAGER_OF, Call, listed
+from .argv import MANAGER_OF, Call
 
 OTHERS: dict[str, tuple[str, ...]] = {
     name: tuple(filter(None, words.split(",")))

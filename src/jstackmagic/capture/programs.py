@@ -8,11 +8,6 @@ import re
 from .shell import Word
 
 
-def listed(text: str) -> frozenset[str]:
-    """Names that are written as text, apart by blanks."""
-    return frozenset(text.split())
-
-
 def program_name(word: Word) -> str:
     """Return a program's name without folder, version or suffix.
 

@@ -19,7 +19,7 @@ from typing import Any
 from ..model.environment import TOOLS
 from . import Target
 from .handed import CHANGED, FILTERS, formatted, number_of, shortened, unescaped
-from .machine import Machine, same, unknown_value
+from .machine import Machine, home_as_tilde, same, unknown_value
 from .programs import program_name
 from .shell import Operator, Redirection, ShellCommand, Word, parse
 
@@ -401,7 +401,7 @@ class State:
 
     def path_of(self, word: Word) -> str:
         """Return a file's path as seen from the working folder."""
-        path = re.sub(r"^\$\{?HOME\}?(?=/)", "~", word.text)
+        path = home_as_tilde(word.text)
         path = expanded(path, self.home) if self.home else path
         if word.holes or path.startswith(("~", "/")) or self.folder is None:
             return path

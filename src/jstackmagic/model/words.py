@@ -10,6 +10,11 @@ from .errors import ExportError
 from .text import UNSEEN
 
 
+def listed(text: str) -> frozenset[str]:
+    """Return names that are written as text, apart by blanks."""
+    return frozenset(text.split())
+
+
 def holds_credential(text: str) -> bool:
     """Return whether a text holds a credential, or the mask that was written in its place."""
     return MASK in mask(text)

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 from ..model.documents import yaml_nodes
 from ..model.environment import ConfiguredChannel
 from ..model.errors import NOTHING_CHANGED, InvalidSpec, JStackMagicError
+from ..model.words import listed
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 
@@ -88,15 +89,11 @@ _ALIASES = {
 }
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_PLAIN_LISTS = _names("""
+_PLAIN_LISTS = listed("""
     default_channels allowlist_channels denylist_channels aggressive_update_packages pinned_packages
 """)
-_SWITCHES = _names("add_anaconda_token offline override_channels_enabled")
-_TEXTS = _names("channel_alias client_ssl_cert client_ssl_cert_key")
+_SWITCHES = listed("add_anaconda_token offline override_channels_enabled")
+_TEXTS = listed("channel_alias client_ssl_cert client_ssl_cert_key")
 _LISTS = {
     **dict.fromkeys((*_PLAIN_LISTS, "channels", "pkgs_dirs"), ","),
     "pinned_packages": "&",
@@ -104,44 +101,44 @@ _LISTS = {
 }
 """The settings that are lists, and what separates the entries in their ``CONDA_*`` variables."""
 
-_MAPS = _names("custom_channels custom_multichannels proxy_servers")
+_MAPS = listed("custom_channels custom_multichannels proxy_servers")
 
 _SCALARS = _SWITCHES | _TEXTS | {"channel_priority", "ssl_verify"}
 
-_PATHS = _names("envs_dirs pkgs_dirs")
+_PATHS = listed("envs_dirs pkgs_dirs")
 
-_LITERAL = _names("aggressive_update_packages channel_priority pinned_packages")
+_LITERAL = listed("aggressive_update_packages channel_priority pinned_packages")
 """The settings in which conda does not expand ``$NAME``."""
 
 _HARMLESS = {
     **dict.fromkeys(
-        _names("""
+        listed("""
             channel_settings cooldown cooldown_exclude disallow disallowed_packages exclude_newer
             exclude_newer_package migrated_channel_aliases migrated_custom_channels
             override_virtual_packages preview root_dir root_prefix shortcuts_only
             signing_metadata_url_base subdir subdirs track_features virtual_packages
         """),
-        _names(""),
+        listed(""),
     ),
     **dict.fromkeys(
-        _names("""
+        listed("""
             allow_non_channel_urls allow_softlinks always_copy always_softlink copy
             extra_safety_checks force_32bit force_reinstall force_remove ignore_pinned
             pip_interop_enabled prefix_data_interoperability restore_free_channel softlink
             solver_ignore_timestamps use_local use_only_tar_bz2
         """),
-        _names("false"),
+        listed("false"),
     ),
-    "deps_modifier": _names("not_set"),
-    "path_conflict": _names("clobber"),
-    "repodata_fns": _names("current_repodata.json repodata.json"),
-    "update_modifier": _names("update_specs"),
+    "deps_modifier": listed("not_set"),
+    "path_conflict": listed("clobber"),
+    "repodata_fns": listed("current_repodata.json repodata.json"),
+    "update_modifier": listed("update_specs"),
 }
 """conda's settings that change an install and have no field, each with its harmless values."""
 
 # What conda shows and asks; conda itself, its shell and new environments; how it works rather than
 # what comes of it; mamba's mirrors, which hold the same packages; conda-build.
-_INERT = _names("""
+_INERT = listed("""
     always_yes changeps1 console debug dev dry_run env_prompt error_upload_url force json
     list_fields notify_outdated_conda number_channel_notices quiet report_errors show_channel_urls
     trace unsatisfiable_hints unsatisfiable_hints_check_depth verbose verbosity yes

@@ -9,7 +9,7 @@ from ...model.cell import read_cell
 from ...model.errors import UsageError
 from ...model.listed import listed_spec
 from ...model.parsing import Asked, Problem, logical_lines
-from . import Reading
+from . import Reading, explicit
 from ._finds import beginning, check_platform, finds, folder_of, has, text_of
 
 _HEADING = r"\A# This file may be used to create an environment using:"
@@ -24,10 +24,10 @@ def recognises(path: Path) -> bool:
     """Return whether conda wrote it: by its heading, or else by lines ``name=version=build``."""
     if not path.is_file() or path.suffix in (".py", ".yml", ".yaml", ".toml", ".ipynb"):
         return False
-    text = beginning(path)
-    if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
+    if explicit.recognises(path):
         return False
-    return has(path, _HEADING) or (path.suffix in (".txt", ".in", ".pip") and is_one(text))
+    usual = path.suffix in (".txt", ".in", ".pip")
+    return has(path, _HEADING) or (usual and is_one(beginning(path)))
 
 
 def is_one(text: str) -> bool:

@@ -17,8 +17,9 @@ from ...model.request import Request
 from ...model.sources import Sources
 from ...model.spec import Constraint, RequirementsFile, Spec
 from ...model.spec import read as read_spec
+from ...model.words import listed
 from .. import Found, Target
-from ..argv import listed, repository
+from ..argv import repository
 from ..lines import installs_later, recognise, recognise_argv
 from ..lists import at_url, listed_in, local_path
 from ..machine import changes_apt, is_setting, origin_of, unknown_value

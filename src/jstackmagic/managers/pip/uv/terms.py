@@ -20,6 +20,7 @@ from ....model.options import PIP
 from ....model.request import Request
 from ....model.sources import Sources
 from ....model.spec import Constraint, Listing, Spec
+from ....model.words import listed
 from ....where.packages import find_distribution
 from ..config import UNREADABLE, Setting, configured
 from ..landing import LANDING
@@ -136,11 +137,7 @@ def _has_record(name: str, environment: Environment) -> bool:
 # Settings
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_INERT = _words("""
+_INERT = listed("""
     build cache-dir check-build-dependencies compile config-file debug disable-pip-version-check
     exists-action log log-file local-log no-clean no-color no-compile no-input
     no-python-version-warning no-warn-conflicts no-warn-script-location progress-bar quiet
@@ -148,7 +145,7 @@ _INERT = _words("""
 """)
 """Settings that do not change what is installed."""
 
-_TRANSLATED = _words("""
+_TRANSLATED = listed("""
     cert client-cert constraint default-timeout extra-index-url find-links index-url no-binary
     no-cache-dir no-index only-binary proxy retries timeout trusted-host
 """)
