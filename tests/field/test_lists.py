@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from packaging.requirements import Requirement
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from jstackmagic.capture import Found, files, lists
@@ -819,6 +820,36 @@ class TestProjects:
         assert asked(reading) == [("pip", (wheel, "six"))]
         assert any("has six from other places, and from none" in note for note in reading.notes)
 
+    @pytest.mark.parametrize(
+        ("sources", "expected"),
+        [
+            (
+                "{url='https://h.example/a.tar.gz', marker=\"python_version < '3.99'\"},"
+                "{git='https://h.example/a.git', marker=\"python_version >= '3.99'\"}",
+                (
+                    "a @ https://h.example/a.tar.gz ; python_version < '3.99'",
+                    "a @ git+https://h.example/a.git ; python_version >= '3.99'",
+                ),
+            ),
+            (
+                "{index='cu', marker=\"python_version >= '3.99'\"},"
+                "{url='https://h.example/a.tar.gz'}",
+                ("a>1 ; python_version >= '3.99'", "a @ https://h.example/a.tar.gz"),
+            ),
+            (
+                "{url='https://h.example/a.tar.gz', marker=\"python_version > '2'\"},"
+                "{path='../a', marker=\"os_name == 'none'\"}",
+                ("a @ https://h.example/a.tar.gz",),
+            ),
+        ],
+    )
+    def test_a_source_for_some_pythons_is_left_to_the_target(
+        self, sources: str, expected: tuple[str, ...], write: Callable[..., Path]
+    ) -> None:
+        project = "[project]\nname = 'm'\ndependencies = ['a>1']\n"
+        path = write("pyproject.toml", f"{project}[tool.uv.sources]\na = [{sources}]\n")
+        assert asked(files.read(path)) == [("pip", expected)]
+
     def test_a_locks_wheel_beside_it(self, write: Callable[..., Path]) -> None:
         wheel = "e-1.0-py3-none-any.whl"
         text = (
@@ -1223,6 +1254,73 @@ version = "2"
 source = {{ registry = "https://lab.example.com/simple" }}
 wheels = [{{ url = "https://lab.example.com/two.whl", hash = "{_A}" }}]
 """
+_UV_OF_PYTHONS = """\
+[[package]]
+name = "demo"
+source = {{ virtual = "." }}
+dependencies = [
+    {{ name = "top" }},
+    {{ name = "new", marker = "python_full_version >= '3.99'" }},
+    {{ name = "win", marker = "sys_platform == 'win32' and python_full_version >= '3.99'" }},
+]
+[[package]]
+name = "top"
+version = "1"
+source = {{ registry = "https://pypi.org/simple" }}
+dependencies = [
+    {{ name = "deep", marker = "{marker}" }},
+    {{ name = "any", marker = "os_name != 'none'" }},
+    {{ name = "top" }},
+]
+[[package]]
+name = "new"
+version = "2"
+source = {{ registry = "https://pypi.org/simple" }}
+dependencies = [{{ name = "deep", marker = "python_full_version < '3.100'" }}, {{ name = "any" }}]
+[[package]]
+name = "deep"
+version = "3"
+source = {{ registry = "https://pypi.org/simple" }}
+dependencies = [{{ name = "new" }}]
+[[package]]
+name = "any"
+version = "4"
+source = {{ registry = "https://pypi.org/simple" }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("marker", "pythons"),
+    [
+        ("python_full_version < '3.5'", "3.4.0 3.99.1"),
+        ("python_full_version == '3.11.4'", "3.11.4 3.99.1"),
+        ("implementation_name == 'pypy'", "3.99.1"),
+    ],
+)
+def test_a_lock_leaves_pythons_version_to_the_target(
+    marker: str, pythons: str, write: Callable[..., Path]
+) -> None:
+    ((_, specs),) = asked(files.read(write("uv.lock", _UV_OF_PYTHONS.format(marker=marker))))
+    markers = {each.name: each.marker for each in map(Requirement, specs)}
+    assert sorted(markers) == ["any", "deep", "new", "top"]
+    assert markers["any"] is markers["top"] is None
+    deep = markers["deep"]
+    assert deep is not None
+    every = ("3.4.0", "3.11.3", "3.11.4", "3.99.1", "3.100.0")
+    holds = [
+        each
+        for each in every
+        if deep.evaluate({"python_full_version": each, "implementation_name": "cpython"})
+    ]
+    assert " ".join(holds) == pythons
+
+
+def test_a_lock_that_lacks_a_package_is_no_traceback(write: Callable[..., Path]) -> None:
+    text = _UV_OF_PYTHONS.format(marker="").replace('name = "any"\nversion', 'name = "x"\nversion')
+    with pytest.raises(InvalidSpec, match="not read here, without 'any'"):
+        files.read(write("uv.lock", text))
+
+
 _POETRY = f"""\
 [[package]]
 name = "web"

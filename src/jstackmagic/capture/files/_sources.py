@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def of_tools(data: dict[str, Any], folder: str) -> Asked:
         source.get("index")
         for said in table(uv, "sources").values()
         for source in (said if isinstance(said, list) else [said])
-        if isinstance(source, dict) and holds(source)
+        if isinstance(source, dict) and _left(source) is not None
     }
     own = [
         each
@@ -191,28 +192,85 @@ def _from_its_source(
     name = f"{match[1]}{match[2] or ''}"
     marker = line.partition(";")[2].strip()
     every = [each for each in (said if isinstance(said, list) else [said]) if _PLACES & set(each)]
-    source = next((each for each in every if holds(each)), None)
-    if source is None:
+    fit = [(each, left) for each in every if (left := _left(each)) is not None]
+    if not fit:
         note = f"{by} has {name} from other places, and from none on this machine."
         return Asked(notes=(note,) if every else ()) + _listed(line, folder)
-    if index := source.get("index") or source.get("source"):
-        return Asked(notes=(_of_index(by, name, str(index), names),)) + _listed(line, folder)
-    return _direct(name, source, marker, folder, by)
+    asked = Asked()
+    for source, left in fit:
+        meant = f"{line.partition(';')[0].strip()} ; {both(marker, left)}" if left else line
+        if index := source.get("index") or source.get("source"):
+            asked += Asked(notes=(_of_index(by, name, str(index), names),))
+            asked += _listed(meant, folder)
+        else:
+            asked += _direct(name, source, both(marker, left), folder, by)
+        if not left:
+            return asked
+    lefts = " or ".join(left for _, left in fit)
+    note = f"{by} says where {name} comes from if {lefts}, and not with another Python."
+    return Asked(notes=(note,)) + asked
 
 
 _PLACES = {"index", "source", "git", "hg", "svn", "bzr", "url", "path", "file", "workspace"}
 """The keys of a table that say where one package comes from."""
 
 
-def holds(source: Any) -> bool:
-    """Return whether a source is for this machine."""
+@lru_cache(maxsize=1024)
+def left_of(marker: str) -> str | None:
+    """Return what is left of a marker for the Python of the target, which pip judges.
+
+    Returns:
+        The marker where that Python decides; empty where it holds on this machine with any
+        Python, and None where it holds with none.
+
+    >>> left_of("python_version < '3.9'"), left_of("os_name == 'none'"), left_of("os_name != ''")
+    ("python_version < '3.9'", None, '')
+    """
     from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 
-    marker = source.get("marker") if isinstance(source, dict) else None
+    pythons = {(3, 0, 0), (4, 0, 0)}
+    for said in re.findall(r"\d+(?:\.\d+)*", marker):
+        major, minor, patch = (*map(int, said.split(".")[:3]), 0, 0)[:3]
+        near = ((minor - 1, 0), (minor, patch - 1), (minor, patch), (minor, patch + 1))
+        pythons |= {
+            (major, *each) for each in (*near, (minor + 1, 0)) if min(each) >= 0 and major > 2
+        }
+    kinds = ("CPython", "PyPy") if "implementation" in marker else ("CPython",)
     try:
-        return not marker or Marker(str(marker)).evaluate()
+        found = {
+            not marker
+            or Marker(marker).evaluate(
+                {
+                    "python_version": f"{major}.{minor}",
+                    "python_full_version": f"{major}.{minor}.{patch}",
+                    "implementation_version": f"{major}.{minor}.{patch}",
+                    "implementation_name": kind.lower(),
+                    "platform_python_implementation": kind,
+                }
+            )
+            for major, minor, patch in pythons
+            for kind in kinds
+        }
     except (InvalidMarker, UndefinedEnvironmentName):
-        return False
+        return None
+    return marker if len(found) > 1 else "" if found == {True} else None
+
+
+def both(one: str, other: str) -> str:
+    """Return the marker that holds where two do.
+
+    >>> both("a", ""), both("a or b", "c")
+    ('a', '(a or b) and c')
+    """
+    said = [each for each in dict.fromkeys((one, other)) if each]
+    if len(said) < 2:
+        return "".join(said)
+    return " and ".join(f"({each})" if " or " in each else each for each in said)
+
+
+def _left(source: Any) -> str | None:
+    """Return what is left of a source's marker; see `left_of`."""
+    return left_of(str(source.get("marker") or "")) if isinstance(source, dict) else ""
 
 
 def _listed(line: str, folder: str) -> Asked:
@@ -296,7 +354,7 @@ def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str, by: 
     platform = f"sys_platform == '{entry['platform']}'" if entry.get("platform") else ""
     pipenvs = (f"{key} {entry[key]}" for key in _MARKERS if key in entry)
     said = (str(entry.get("markers") or ""), _pythons(entry), platform, *pipenvs)
-    marker = " and ".join(f"({each})" if " or " in each else each for each in said if each)
+    marker = reduce(both, said, "")
     if entry.keys() & _PLACES - {"index", "source"}:
         return _direct(whole, entry, marker, folder, by)
     version = _pips(str(entry.get("version") or "*"))

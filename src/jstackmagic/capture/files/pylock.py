@@ -13,7 +13,7 @@ from ...model.sources import Sources
 from .. import Found
 from . import Reading
 from ._finds import folder_of, of_lock, text_of
-from ._sources import is_pypi
+from ._sources import is_pypi, left_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from packaging.pylock import Package
 
+_CHOSEN = re.compile(
+    r"(['\"])(?P<name>[^'\"]*)\1\s+(?P<not>not\s+)?in\s+(?P<kind>extras|dependency_groups)"
+)
+"""The part of a marker that asks for an extra or a group."""
 _NAME = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 
 
@@ -95,9 +99,12 @@ def _marker(package: Package, groups: frozenset[str]) -> str | None:
     marker = str(package.marker or "")
     if not re.search(r"\b(?:extras|dependency_groups)\b", marker):
         return marker
-    sets = {"extras": frozenset[str](), "dependency_groups": groups}
-    assert package.marker is not None
-    return "" if package.marker.evaluate(sets, context="lock_file") else None
+
+    def said(match: re.Match[str]) -> str:
+        chosen = match["kind"] == "dependency_groups" and match["name"] in groups
+        return f"os_name {'!=' if chosen != bool(match['not']) else '=='} ''"
+
+    return left_of(_CHOSEN.sub(said, marker))
 
 
 def _requirement(package: Package, folder: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,7 +16,7 @@ from ...model.sources import Sources
 from ..argv import repository
 from . import Reading, other_tools
 from ._finds import archive_of, finds, folder_of, of_lock, platform_here, text_of
-from ._sources import holds, is_pypi
+from ._sources import both, is_pypi, left_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def read(path: Path) -> Reading:
         if entries is None:
             return Reading(path, tuple(finds(_pixis(data, folder_of(path)), line=1)))
         locked = list(dict.fromkeys(entries(data, notes)))
-    except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         lacks = f", without {error}" if isinstance(error, KeyError) else ""
         raise InvalidSpec(  # an older form says less
             f"{path} is of a form that is not read here{lacks}.",
@@ -96,28 +97,46 @@ def _of(package: dict[str, Any], files: Any, index: str = "", marker: str = "") 
 
 
 def _uvs(data: dict[str, Any], notes: list[str]) -> Iterator[_Locked]:
-    """Yield what ``uv export`` writes: from the project on, by the markers of this machine."""
+    """Yield what ``uv export`` writes: from the project on, by markers.
+
+    A marker for another platform leaves a package out; one on Python's version stays with it, as
+    the environment that it goes to decides.
+    """
     every = data["package"]
     own = [each for each in every if {"virtual", "editable"} & each["source"].keys()]
     roots = [each for each in own if "." in each["source"].values()] or own
-    waiting = [(root, "") for root in roots]
+    waiting = [(root, "", frozenset[str]()) for root in roots]
     seen: list[tuple[dict[str, Any], str]] = []
+    under: list[list[frozenset[str]]] = []  # for each, the sets of markers that bring it
     for root in roots:
         notes += _aside(root.get("dev-dependencies", {}).keys() - {"dev"}, "group")
         notes += _aside(root.get("optional-dependencies", ()), "extra")
-        waiting += [(root, "dev")] if "dev" in root.get("dev-dependencies", {}) else []
+        if "dev" in root.get("dev-dependencies", {}):
+            waiting.append((root, "dev", frozenset()))
     while waiting:
-        package, extra = waiting.pop(0)
-        if (package, extra) in seen:
+        package, extra, given = waiting.pop(0)
+        if (package, extra) not in seen:
+            seen.append((package, extra))
+            under.append([])
+        ways = under[seen.index((package, extra))]
+        if any(way <= given for way in ways):
             continue
-        seen.append((package, extra))
+        ways[:] = [given, *(way for way in ways if not given <= way)]
         of = "dev-dependencies" if package in roots else "optional-dependencies"
         needs = package.get(of, {})[extra] if extra else package.get("dependencies", ())
-        for need in filter(holds, needs):
+        for need in needs:
+            left = left_of(str(need.get("marker") or ""))
+            if left is None:
+                continue
+            all_of = given | {left} if left else given
+            if left_of(_markers([all_of])) is None:
+                continue
             keys = [key for key in ("name", "version", "source") if key in need]
-            fits = next(each for each in every if all(each.get(k) == need[k] for k in keys))
-            waiting += [(fits, each) for each in ("", *need.get("extra", ()))]
-    for package, extra in seen:
+            fits = next((e for e in every if all(e.get(k) == need[k] for k in keys)), None)
+            if fits is None:
+                raise KeyError(need["name"])
+            waiting += [(fits, each, all_of) for each in ("", *need.get("extra", ()))]
+    for (package, extra), ways in zip(seen, under, strict=True):
         source = package["source"]
         if extra or "virtual" in source:
             continue
@@ -127,7 +146,15 @@ def _uvs(data: dict[str, Any], notes: list[str]) -> Iterator[_Locked]:
         path = source.get("editable") or source.get("directory") or source.get("path")
         said = {"path": path, "git": git, "revision": commit, "subdirectory": below}
         files = [*package.get("wheels", ()), package.get("sdist") or {}]
-        yield _of({**package, **source, **said}, files, str(source.get("registry") or ""))
+        marker = left_of(_markers(ways)) or ""
+        index = str(source.get("registry") or "")
+        yield _of({**package, **source, **said}, files, index, marker)
+
+
+def _markers(ways: Iterable[frozenset[str]]) -> str:
+    """Return the marker that holds where all of one of the sets do; empty if one is empty."""
+    each = [reduce(both, sorted(way), "") for way in ways]
+    return "" if "" in each else " or ".join(each)
 
 
 def _poetrys(data: dict[str, Any], notes: list[str]) -> Iterator[_Locked]:
