@@ -14,7 +14,7 @@ from jstackmagic.history import replays
 from jstackmagic.history.built import note_image
 from jstackmagic.history.file import History, default_path
 from jstackmagic.history.who import context
-from jstackmagic.model.errors import CommandFailed
+from jstackmagic.model.errors import CommandFailed, UsageError
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
@@ -150,6 +150,61 @@ class TestEachImageHasItsOwn:
         assert status.state == "done"
         assert "tool-a: installed in the image lab/a:1" in str(status)
         assert "%envreplay --all-images" in str(status)
+
+    def test_an_undo_takes_back_the_last_that_was_installed_here(
+        self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/a:1")
+        assert "tool-a" in str(verb("undo", "--record-only"))
+        with pytest.raises(UsageError, match="nothing to take back") as caught:
+            verb("undo", "--record-only")
+        assert "tool-b: installed in the image lab/b:1" in str(caught.value.advice)
+        assert not names_of(verb("export", "json").artifact.text)
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/b:1")
+        assert names_of(verb("export", "json").artifact.text) == {"tool-b"}
+
+    def test_one_that_is_named_is_taken_back_wherever_it_was_installed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (record,) = (r for r in Session().history.records() if "tool-a" in r.request.texts)
+        verb("undo", record.id, "--record-only")
+        made = verb("export", "json").artifact
+        assert names_of(made.text) == {"tool-b"}
+        assert "tool-a" not in str(made.notes)
+        monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/a:1")
+        assert "tool-a" not in verb("export", "json").artifact.text
+
+    def test_going_back_goes_by_this_image_s(self, prefix: Path, history_file: Path) -> None:
+        first, second = Session().history.records()
+        remember(history_file, prefix, "tool-c", image="lab/a:1")
+        with pytest.raises(UsageError, match="Nothing was changed after"):
+            verb("undo", "--to", second.id, "--record-only")
+        undone = verb("undo", "--to", first.id, "--record-only")
+        assert [record.id for record in undone.taken_back] == [second.id]
+
+    def test_what_another_image_had_is_not_verified(self) -> None:
+        found = verb("history", "--verify")
+        assert {each.name for each in found.verification.packages} == {"tool-b"}
+        assert "tool-a: installed in the image lab/a:1" in str(found)
+        (record,) = (r for r in Session().history.records() if "tool-a" in r.request.texts)
+        found = verb("history", "--verify", record.id)
+        assert {each.name for each in found.verification.packages} == {"tool-a"}
+
+    def test_what_both_had_is_not_left_out(self, prefix: Path, history_file: Path) -> None:
+        remember(history_file, prefix, "tool-a", image="lab/b:2")
+        made = verb("export", "json").artifact
+        assert names_of(made.text) == {"tool-a", "tool-b"}
+        assert not any("left out" in note for note in made.notes)
+
+    def test_where_nothing_names_the_image_that_is_said(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("JUPYTER_IMAGE_SPEC")
+        made = verb("export", "json").artifact
+        assert names_of(made.text) == {"tool-a", "tool-b"}
+        (note,) = (note for note in made.notes if "several images" in note)
+        assert "what was installed in lab/a:1, lab/b:1 is all included" in note
+        assert "set JUPYTER_IMAGE_SPEC" in note
 
     def test_the_history_has_a_column_for_it(self) -> None:
         shown = str(verb("history"))

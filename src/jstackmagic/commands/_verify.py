@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from ..display import Part, Result, Table, Text
 from ..model.record import Record
@@ -12,10 +12,19 @@ from ..model.text import counted
 from ..restore.verify import NOT_ASKED, Verification, Witnessed, verify
 from ..session import Session
 
+if TYPE_CHECKING:
+    from ..restore.homes import Home
 
-def verified(session: Session, chosen: Sequence[Record]) -> Verified:
-    """Hold records against their managers and the disk; see `restore.verify`."""
-    found = Verified(verify(session.history.records(), chosen))
+
+def verified(session: Session, chosen: Sequence[Record], home: Home | None = None) -> Verified:
+    """Hold records against their managers and the disk; see `restore.verify`.
+
+    Args:
+        home: The records that count here; None for all.
+    """
+    verification = verify(home.records if home else session.history.records(), chosen)
+    notes = home.notes if home else ()
+    found = Verified(replace(verification, notes=(*verification.notes, *notes)))
     session.on_exit_status(found.exit_status)
     return found
 

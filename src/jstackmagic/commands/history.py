@@ -68,9 +68,12 @@ def run(options: Options, session: Session) -> Result:
     selection = options.selection
     records = [record for record in found if record in selection]
     if options.verify:
+        from ..restore.homes import at_home
         from ._verify import verified
 
-        return verified(session, records)
+        home = at_home(history, "%envhistory --verify ID", every=bool(options.id))
+        here = [record for record in records if record.id in home.ids]
+        return verified(session, here, home)
     shown = records[-options.limit :] if options.limit else records
     return HistoryTable(
         tuple(shown),

@@ -27,6 +27,11 @@ class Home:
     records: Sequence[Record]
     notes: tuple[str, ...] = ()  #: a sentence for each other image
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """Their ids."""
+        return frozenset(record.id for record in self.records)
+
 
 def at_home(history: History, command: str, *, every: bool = False) -> Home:
     """Leave out the installs in another image than the one that runs now.
@@ -42,29 +47,55 @@ def at_home(history: History, command: str, *, every: bool = False) -> Home:
     image = look().image or ""
     same = {_name(image), _name(built_image(records, history))}
     kept: list[Record] = []
-    left: dict[str, dict[str, None]] = {}
+    left: dict[str, dict[tuple[str, str], None]] = {}
     here = _Here()
     for record in records:
         theirs = record.context.image
-        if every or not image or not theirs or theirs.startswith(_OWN) or _name(theirs) in same:
+        specs = record.request.specs
+        keys = dict.fromkeys((_place(record), spec.name or spec.text) for spec in specs)
+        mine = not theirs or theirs.startswith(_OWN) or _name(theirs) in same
+        if record.undoes:  # it counts where what it takes back does
+            mine = any(record.undoes in (other.id, other.transaction) for other in kept)
+        installs = record.request.action == "install"
+        mine = mine or bool(installs and keys and here.names(record).issuperset(_names(keys)))
+        counts = every or not image or mine
+        if counts:
             kept.append(record)
-            continue
-        names = dict.fromkeys(spec.name or spec.text for spec in record.request.specs)
-        if record.request.action == "remove":
+        elif installs:
+            left.setdefault(theirs, {}).update(keys)
+        if counts is installs:  # this image has it as well, or it is gone there
             for packages in left.values():
-                for name in names:
-                    packages.pop(name, None)
-        elif names and here.names(record).issuperset(names):
-            kept.append(record)
-        else:
-            left.setdefault(theirs, {}).update(names)
+                for key in keys:
+                    packages.pop(key, None)
     notes = [
-        f"{_some(list(names))}: installed in the image {other}, and this is {image}: left out."
-        f" To include it: {command}"
-        for other, names in left.items()
-        if names
+        f"{_some(names)}: installed in the image {other}, and this is {image}: left out."
+        f" To include {'it' if len(names) == 1 else 'them'}: {command}"
+        for other, packages in left.items()
+        if (names := _names(packages))
     ]
-    return Home(kept, (*notes, *of_other_images(kept, image)))
+    return Home(kept, (*notes, *_unknown(records, image), *of_other_images(kept, image)))
+
+
+def _place(record: Record) -> str:
+    return "" if is_system(record.request.manager) else record.environment.prefix
+
+
+def _names(keys: Iterable[tuple[str, str]]) -> list[str]:
+    return list(dict.fromkeys(name for _, name in keys))
+
+
+def _unknown(records: Iterable[Record], image: str) -> tuple[str, ...]:
+    """Return a sentence if several images have records, and nothing tells which this one is."""
+    installs = (each for each in records if each.request.action == "install")
+    others = (each.context.image for each in installs)
+    found = {_name(other): other for other in others if other and not other.startswith(_OWN)}
+    if image or len(found) < 2:
+        return ()
+    return (
+        f"The records are of several images, and which this is is not known: what was installed"
+        f" in {', '.join(sorted(found.values()))} is all included. To leave the others' out, name"
+        " this one: set JUPYTER_IMAGE_SPEC",
+    )
 
 
 def _name(image: str) -> str:
@@ -79,10 +110,9 @@ class _Here:
         self._names: dict[str, frozenset[str]] = {}
 
     def names(self, record: Record) -> frozenset[str]:
-        system = is_system(record.request.manager)
-        prefix = "" if system else record.environment.prefix
+        prefix = _place(record)
         if prefix not in self._names:
-            self._names[prefix] = _system(detect()) if system else _here(prefix)[1]
+            self._names[prefix] = _here(prefix)[1] if prefix else _system(detect())
         return self._names[prefix]
 
 
@@ -138,10 +168,10 @@ def _other(record: Record, image: str, python: str) -> str:
 
 def _sentence(other: str, names: list[str], image: str) -> str:
     now = f"this is {image}" if image else "this is another"
-    they = "it is" if len(names) == 1 else "they are"
+    they, them = ("it is", "it") if len(names) == 1 else ("they are", "them")
     return (
-        f"{_some(names)}: installed in {other}, and {now}, where {they} not. If it is for that"
-        " image alone, take it out here: %envremove, or keep a history for each image"
+        f"{_some(names)}: installed in {other}, and {now}, where {they} not. If {they} for that"
+        f" image alone, take {them} out here: %envremove, or keep a history for each image"
         " (JSTACKMAGIC_HISTORY)."
     )
 

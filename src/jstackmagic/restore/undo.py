@@ -31,6 +31,7 @@ from ..model.record import Record
 from ..model.request import Action, Request
 from ..where.environment import detect
 from ..where.packages import read_packages
+from .homes import Home, at_home
 from .inverse import Inverse, inverse, requests
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
@@ -122,21 +123,28 @@ def chosen(wanted: UndoOptions, history: History) -> list[Record]:
 def _chosen(
     wanted: UndoOptions, history: History, ledger: Ledger
 ) -> tuple[list[Record], list[Record]]:
-    """Return the records to undo, and the records that show the state before them."""
+    """Return the records to undo, and the records that show the state before them.
+
+    What another image had counts only where it is named: none of it is here.
+    """
     if wanted.id and wanted.to:
         raise UsageError("Name one record, or go back --to one; not both.")
+    home = Home(()) if wanted.id else at_home(history, "%envundo ID")
     if wanted.to:
         point = history.get(wanted.to)[-1].transaction
         found, seen = _counting(ledger.since(point)), ledger.after(point)
+        found = [record for record in found if record.id in home.ids]
         if not found:
-            raise UsageError(f"Nothing was changed after {point}.", kept=NOTHING_CHANGED)
+            problem = f"Nothing was changed after {point}."
+            raise UsageError(problem, kept=NOTHING_CHANGED, advice=home.notes)
     else:
-        found = _not_yet(history.get(wanted.id), ledger) if wanted.id else ledger.latest()
+        named = _not_yet(history.get(wanted.id), ledger) if wanted.id else None
+        found = Ledger.of(home.records).latest() if named is None else named
         seen = ledger.with_attempts(found)
         if not found:
-            raise UsageError(
-                "There is nothing to take back.", kept=NOTHING_CHANGED, advice="See: %envhistory"
-            )
+            problem = "There is nothing to take back."
+            advice = (*home.notes, "See: %envhistory")
+            raise UsageError(problem, kept=NOTHING_CHANGED, advice=advice)
     _check_ended(found, force=wanted.force)
     return found, seen
 
