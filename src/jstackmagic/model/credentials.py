@@ -346,7 +346,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
                 value = values.match(text, start)
                 if value is None:
                     continue
-                lines = lines or _Lines(text)
+                lines = lines or _ShellLines(text)
                 stop = lines.end_of_word(start, value.end())
                 end = start if stop == value.end() and text[start] in "'\"" else stop
             if _is_named(pattern, match, text[start : min(stop, start + _LONGEST)]):
@@ -357,7 +357,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
                 yield match.span("value")
 
 
-class _Lines:
+class _ShellLines:
     """The lines of a text as a shell reads them, each once, and what is quoted there as a line."""
 
     def __init__(self, text: str) -> None:
