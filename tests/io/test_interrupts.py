@@ -14,7 +14,7 @@ from jstackmagic import cli
 from jstackmagic.history.file import History
 from jstackmagic.io.interrupts import Interrupts
 from jstackmagic.io.process import run
-from jstackmagic.managers.conda.rattler import engine
+from jstackmagic.managers.conda.rattler import loop
 from jstackmagic.model import managers
 from jstackmagic.model.errors import Interrupted
 from jstackmagic.model.plan import Command
@@ -90,17 +90,17 @@ def test_wherever_it_falls_a_program_is_waited_for() -> None:
 
 
 def test_wherever_it_falls_rattlers_thread_is_waited_for() -> None:
-    async def work(wire: engine.Wire) -> int:
+    async def work(wire: loop.Wire) -> int:
         wire.commit("it goes on")
         await asyncio.sleep(0)
         wire.say("x")
         return 7
 
     with interrupted_at(0) as lines:
-        assert engine.run(work) == 7
+        assert loop.run(work) == 7
     for number in spread(lines.count, 20):
         with interrupted_at(number):
-            ended(lambda: engine.run(work))
+            ended(lambda: loop.run(work))
         names = [thread.name for thread in threading.enumerate()]
         assert "jstackmagic-rattler" not in names, f"line {number}: {names}"
 
