@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.capture import notebooks
+from jstackmagic.capture.lists import expand
 from support.captured import asked, cells, dockerfile, script, where
 from support.verbs import verb
 
@@ -497,3 +498,63 @@ def _is_shell(install: str, frame: str) -> bool:
     if "$({})" in frame and install.startswith("(") and install.endswith(")"):
         return False
     return not ("eval {}" in frame and re.search("['\"(]", install))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pip install -r /dev/stdin <<E\nsix\nidna>=1\nE",
+        "python -m pip install -r /dev/stdin <<'E'\nsix\nidna>=1\nE",
+        "uv pip install -r - <<E\nsix\nidna>=1\nE",
+        "conda install --file /dev/stdin <<E\nsix\nidna>=1\nE",
+        "printf 'six\\nidna>=1\\n' | pip install -r /dev/fd/0",
+        "printf 'six\\nidna>=1\\n' > r.txt; sudo pip install -r /dev/stdin < r.txt",
+        "printf 'six\\n#x\\nidna>=1\\n' > r.txt; pip install -r <(grep -v '^#' r.txt)",
+    ],
+)
+def test_a_list_that_flows_into_it_is_read(line: str) -> None:
+    (found,) = (each for find in script(line) for each in expand(find))
+    assert asked([found]) == ["six idna>=1"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pip install -r /dev/stdin",
+        "conda install --file /dev/fd/0 < unseen.txt",
+        "curl -s https://e.example/r.txt | pip install -r -",
+        "pip install -r <(make-list)",
+    ],
+)
+def test_a_list_that_flows_into_it_unseen_is_listed(line: str) -> None:
+    (found,) = (each for find in script(line) for each in expand(find))
+    assert found.request is None
+    assert "not seen here" in found.reason or "only known when it runs" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("printf 'six\\0idna\\0' | xargs -0 pip install", "six idna"),
+        ("echo six,idna | xargs -d, pip install", "six idna"),
+        ("echo 'six idna' | xargs pip install", "six idna"),
+        ("printf 'six\\nidna\\n' | xargs -d '\\n' pip install", "six idna"),
+        ("printf 'six\\nidna\\n' | xargs -0 pip install", "?"),  # one word, with a line's end
+        ("find . -name '*.whl' -print0 | xargs -0 pip install", "?"),
+        ("find . -name '*.txt' -exec pip install -r {} +", "?"),
+    ],
+)
+def test_what_separates_the_words_of_xargs(line: str, expected: str) -> None:
+    assert asked(script(line)) == [expected]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'CMD=(pip install); "${CMD[@]}" six',
+        "PIP=(python -m pip); ${PIP[@]} install six",
+        'P=(pip install -q); P+=(--pre); "${P[@]}" six',
+    ],
+)
+def test_a_command_in_an_array(line: str) -> None:
+    assert asked(script(line)) == ["six"]

@@ -68,7 +68,7 @@ def shortened(value: str, change: str) -> str | None:
 
 def unescaped(text: str) -> str:
     """Return a text with what ``echo -e`` and ``printf`` make of its backslashes."""
-    return text.replace("\\n", "\n").replace("\\t", "\t")
+    return text.replace("\\n", "\n").replace("\\t", "\t").replace("\\0", "\0")
 
 
 def formatted(words: list[str]) -> str | None:

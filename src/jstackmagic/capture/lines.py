@@ -370,6 +370,12 @@ class _Walker:
         if not call.words:
             return
         name = call.program
+        if name in READERS or name in ("python", "py"):
+            fed = _with_input(call, state, pipe, redirections)
+            if fed is None:
+                yield call.unread("Its list is what flows into it, which is not seen here.")
+                return
+            call = fed
         if not aimed and name in _AIMED:
             call = _aimed(call, state, name)
         typed = call.words[0].text
@@ -887,6 +893,34 @@ def _program(call: Call, through_python: bool = False) -> Iterator[Found]:
         yield from READERS[name](call)
         return
     yield from others.found(call)
+
+
+_INPUTS = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+_LISTING = ("-r", "--requirement", "--requirements", "-f", "--file", "-c", "--constraint")
+
+
+def _with_input(
+    call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
+) -> Call | None:
+    """Return the call with the lists that flow into it as files; None if one is not seen."""
+    words = list(call.words)
+    for at, word in enumerate(words[1:], start=1):
+        is_list = words[at - 1].text in _LISTING
+        if is_list and (word.text in _INPUTS or (word.text == "-" and call.program == "uv")):
+            text = state.document(redirections)
+            inputs = [each.target for each in redirections if each.operator == "<"]
+            if text is None:
+                text = state.text_of(inputs[-1]) if inputs else pipe.text if pipe else None
+            if text is None:
+                return None
+        elif is_list and word.text[:2] == "<(" and word.text in word.holes:
+            text = state.text_of(word)
+        else:
+            continue
+        if text is not None:
+            words[at] = Word(f"/dev/fd/list-{call.line}-{at}")  # a name that no file has here
+            state.machine.wrote(words[at].text, text)
+    return replace(call, words=tuple(words))
 
 
 _AIMED = ("pip", "python", "py", "pypy", "uv", *TOOLS)

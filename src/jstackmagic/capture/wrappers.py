@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from .blocks import Pipe
 from .conda_tools import aimed
 from .conda_tools import options as conda_options
 from .effects import ASSIGNMENT
+from .handed import unescaped
 from .python_tools import UV
 from .shell import Redirection, ShellCommand, Word, parse
 from .state import State
@@ -148,17 +150,20 @@ def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Red
     text = pipe.text if pipe and not file else state.machine.text(state.path_of(Word(file)))
     text = state.document(redirections) if text is None and not file else text
     place = given.last("--replace") or "{}"
+    delimiter = "\0" if given.has("--null") else unescaped(given.last("--delimiter"))
     if text is not None and given.has("--replace"):
-        lines = [Word(line.strip()) for line in text.splitlines() if line.strip()]
+        items = text.split(delimiter) if delimiter else text.splitlines()
+        lines = [Word(line.strip()) for line in items if line.strip()]
         listed = [lines if word.text == place else [word] for word in given.words]
         if not any(place in word.text for each in listed for word in each):
             return replace(call, words=tuple(word for each in listed for word in each))
     elif text is not None:
         try:
-            words = tuple(Word(each) for each in shlex.split(text))
+            items = text.strip().split(delimiter) if delimiter else shlex.split(text)
+            words = tuple(Word(each) for each in items if each)
         except ValueError:
             words = ()
-        if words:
+        if words and not any(re.search(r"\s", word.text) for word in words):
             return replace(call, words=(*given.words, *words))
     file = file or (pipe.file if pipe else "")
     note = f"xargs gives it its packages, from {file or 'what is piped into it'}."
