@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..display import Part, Result, Table, Text
 from ..model.record import Record
@@ -12,18 +12,20 @@ from ..model.text import counted
 from ..restore.verify import NOT_ASKED, Verification, Witnessed, verify
 from ..session import Session
 
-if TYPE_CHECKING:
-    from ..restore.homes import Home
 
-
-def verified(session: Session, chosen: Sequence[Record], home: Home | None = None) -> Verified:
+def verified(
+    session: Session,
+    chosen: Sequence[Record],
+    records: Sequence[Record] | None = None,
+    notes: Sequence[str] = (),
+) -> Verified:
     """Hold records against their managers and the disk; see `restore.verify`.
 
     Args:
-        home: The records that count here; None for all.
+        records: The records that count here; None for all.
+        notes: A sentence for each thing that is left out of them.
     """
-    verification = verify(home.records if home else session.history.records(), chosen)
-    notes = home.notes if home else ()
+    verification = verify(session.history.records() if records is None else records, chosen)
     found = Verified(replace(verification, notes=(*verification.notes, *notes)))
     session.on_exit_status(found.exit_status)
     return found

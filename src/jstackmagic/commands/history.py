@@ -73,7 +73,7 @@ def run(options: Options, session: Session) -> Result:
 
         home = at_home(history, "%envhistory --verify ID", every=bool(options.id))
         here = [record for record in records if record.id in home.ids]
-        return verified(session, here, home)
+        return verified(session, here, home.records, home.notes)
     shown = records[-options.limit :] if options.limit else records
     return HistoryTable(
         tuple(shown),

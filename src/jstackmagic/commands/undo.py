@@ -33,17 +33,21 @@ class Options(Single):
 
 def run(options: Options, session: Session) -> UndoResult:
     """Undo the named records, or the last transaction."""
+    from ..restore.homes import at_home
     from ..restore.undo import UndoOptions, chosen, undo
 
     # the guards are asked once, for all of it: one step alone would often look like harm
     carrier = transaction(
         session, options.engine, dry_run=options.dry_run, force=True, thorough=True
     )
+    home = at_home(session.history, "%envundo ID", every=bool(options.id))
     wanted = UndoOptions(
         id=options.id or "",
         to=options.to or "",
         force=options.force,
         dry_run=options.dry_run,
+        here=home.ids,
+        notes=home.notes,
         record_only=options.record_only,
     )
     moves = not (options.dry_run or options.record_only)

@@ -31,7 +31,6 @@ from ..model.record import Record
 from ..model.request import Action, Request
 from ..where.environment import detect
 from ..where.packages import read_packages
-from .homes import Home, at_home
 from .inverse import Inverse, inverse, requests
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}
@@ -45,6 +44,10 @@ class UndoOptions:
     to: str = ""  #: the transaction to go back to; empty without one
     force: bool = False  #: undo what can be undone
     dry_run: bool = False
+    #: the ids of the records that count where none is named, since this image had what they
+    #: installed; None for all
+    here: frozenset[str] | None = None
+    notes: tuple[str, ...] = ()  #: a sentence for each image whose records do not count
     record_only: bool = False  #: move no packages
     #: leave a place that cannot be restored exactly, and restore the others: for a transaction that
     #: failed. The guards are not asked, since it is as it was before.
@@ -129,21 +132,22 @@ def _chosen(
     """
     if wanted.id and wanted.to:
         raise UsageError("Name one record, or go back --to one; not both.")
-    home = Home(()) if wanted.id else at_home(history, "%envundo ID")
+    records = history.records()
+    mine = [each for each in records if wanted.here is None or each.id in wanted.here]
     if wanted.to:
         point = history.get(wanted.to)[-1].transaction
         found, seen = _counting(ledger.since(point)), ledger.after(point)
-        found = [record for record in found if record.id in home.ids]
+        found = [record for record in found if record in mine]
         if not found:
             problem = f"Nothing was changed after {point}."
-            raise UsageError(problem, kept=NOTHING_CHANGED, advice=home.notes)
+            raise UsageError(problem, kept=NOTHING_CHANGED, advice=wanted.notes)
     else:
         named = _not_yet(history.get(wanted.id), ledger) if wanted.id else None
-        found = Ledger.of(home.records).latest() if named is None else named
+        found = Ledger.of(mine).latest() if named is None else named
         seen = ledger.with_attempts(found)
         if not found:
             problem = "There is nothing to take back."
-            advice = (*home.notes, "See: %envhistory")
+            advice = (*wanted.notes, "See: %envhistory")
             raise UsageError(problem, kept=NOTHING_CHANGED, advice=advice)
     _check_ended(found, force=wanted.force)
     return found, seen
