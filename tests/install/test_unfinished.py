@@ -19,6 +19,7 @@ from jstackmagic.display.console import PlainConsole
 from jstackmagic.install.unfinished import at_work, note
 from jstackmagic.io.runtime import process_identity
 from jstackmagic.managers.apt import cutoff
+from jstackmagic.managers.apt.engine import finish
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package, PackageSet
@@ -28,6 +29,7 @@ from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
 from jstackmagic.session import Session
 from jstackmagic.where.environment import detect
+from jstackmagic.where.packages import read_debian
 from support.debs import build_deb, make_repository, make_system
 from support.environments import make_uv_venv
 from support.verbs import verb
@@ -188,6 +190,29 @@ def test_dpkg_says_what_is_half_there(
         (dpkg / "updates/0000").write_text(stanza(journal))
     assert cutoff.sentences({}) == said
     assert cutoff.sentences({"known": ("half",)}) == (("dpkg was interrupted",) if journal else ())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="apt-get needs root")
+@needs_dpkg
+@pytest.mark.parametrize("left", ["unpacked", "nothing"])
+def test_what_could_not_be_unpacked_comes_in_the_version_of_the_plan(
+    left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apt would take the newest library, and the change was to bring an older one."""
+    old, new = (build_deb(tmp_path, "library", version) for version in ("1.0", "2.0"))
+    app = build_deb(tmp_path, "app", depends="library")
+    environ = make_system(tmp_path / "system", make_repository(tmp_path / "repository", old, new))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    if left == "unpacked":
+        subprocess.run(["dpkg", "--unpack", app], check=True, capture_output=True)
+    else:
+        (tmp_path / "system/var/lib/dpkg/status").write_text(
+            "Package: library\nStatus: install reinstreq half-installed\n"
+            "Maintainer: n <n@example.org>\nArchitecture: all\nDescription: made for a test\n"
+        )
+    finish({"versions": ("app=1.0", "library=1.0")[left == "nothing" :]}, PlainConsole(print))
+    assert {each.name: each.version for each in read_debian()}["library"] == "1.0"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="apt-get needs root")

@@ -26,7 +26,7 @@ _OF_THE_ENGINE = (
 
 LONGEST = (
     *("engine", "panel", "story", "faults", "tamperings", "push", "capture_live", "docs"),
-    *("push_container", "notebook", "histories", "acceptance", "undo", "replay", "suggest"),
+    *("push_container", "notebook", "histories", "acceptance", "undo", "replay", "nextimage"),
     *("manager_rattler", "manager_pip", "dask", "frontends", "transaction", "settled", "secrets"),
     *("manager_apt", "newcomer", "hub", "image_secrets", "keep", "service", "surfaces"),
     *("quickstart", "locks", "hostile_packages", "watcher", "hook_in_trouble"),

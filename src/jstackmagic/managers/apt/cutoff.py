@@ -25,8 +25,12 @@ _WHOLE = ("installed", "not-installed", "config-files")
 
 
 def note(plan: Plan) -> Marks:
-    """Return the packages that were half installed before, those that must stay, and archives."""
+    """Return what `finish` needs: what was half installed before, what must stay, what comes.
+
+    Of a new package that dpkg could not write, its status has no version, or nothing at all.
+    """
     change = plan.change
+    coming = (*change.added, *(new for _, new in change.changed)) if change else ()
     known = [old for old, _ in change.changed] if change else read_debian()
     before = {package.name for package in read_debian()}
     added = {package.name for package in change.added} if change else set()
@@ -34,6 +38,7 @@ def note(plan: Plan) -> Marks:
         "automatic": tuple(sorted(added & automatic(plan.request, before, added))),
         "known": tuple(each.name for each in half()),
         "there": tuple(package.name for package in known),
+        "versions": tuple(f"{each.name.partition(':')[0]}={each.version}" for each in coming),
         "files": tuple(os.path.abspath(spec.place) for spec in plan.request.specs if spec.place),
     }
 

@@ -284,11 +284,17 @@ def finish(marks: Mapping[str, tuple[str, ...]], console: Console) -> None:
     fix = ("install", "--reinstall", "--fix-broken", "--no-remove", "--yes")
     archives = {Path(file).name.partition("_")[0]: file for file in marks.get("files", ())}
     patiently(configure, console)
-    again = [each for each in cutoff.half() if each.again]
-    exactly = [
-        archives.get(each.name) or f"{each.name}={each.version}".rstrip("=") for each in again
-    ]
-    for words in (exactly, [], [each.name for each in again]):
+    half = cutoff.half()
+    again = [each for each in half if each.again]
+    exactly = {each.name: f"{each.name}={each.version}".rstrip("=") for each in again}
+    there = {each.name for each in half if each.version}
+    there |= {each.name.partition(":")[0] for each in read_debian()}
+    for spec in marks.get("versions", ()):  # what dpkg has lost comes back as planned
+        name = spec.partition("=")[0]
+        if name not in there:
+            exactly[name] = spec
+    exactly |= {name: file for name, file in archives.items() if name in exactly}
+    for words in (exactly.values(), (), [each.name for each in again]):
         if not cutoff.half():
             break
         patiently(apt_get(root, fix, ("--no-install-recommends", *words)), console)
