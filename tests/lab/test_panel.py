@@ -617,7 +617,8 @@ def test_a_kernel_behind_a_gateway(page: Page, lab: Server, world: World) -> Non
     with world.server("jupyterlab", JUPYTER_GATEWAY_URL=lab.url.rstrip("/"), **runtime) as far:
         # JupyterLab waits for ever where a gateway's kernel was not up yet when it connected
         write_notebook(world.work / "far.ipynb", "1 + 1", kernel="analysis")
-        session = {"path": "far.ipynb", "type": "notebook", "kernel": {"name": "analysis"}}
+        names = {"path": "far.ipynb", "name": "far.ipynb"}  # without the latter it starts its own
+        session = {**names, "type": "notebook", "kernel": {"name": "analysis"}}
         made = requests.post(f"{far.url}api/sessions", json=session, timeout=60).json()
         lab.connect(made["kernel"]["id"])
         Notebook(page, far, "far.ipynb")
