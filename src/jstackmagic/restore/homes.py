@@ -47,23 +47,27 @@ def at_home(history: History, command: str, *, every: bool = False) -> Home:
     image = look().image or ""
     same = {_name(image), _name(built_image(records, history))}
     kept: list[Record] = []
+    counted: set[str] = set()
     left: dict[str, dict[tuple[str, str], None]] = {}
     here = _Here()
     for record in records:
         theirs = record.context.image
         specs = record.request.specs
         keys = dict.fromkeys((_place(record), spec.name or spec.text) for spec in specs)
-        mine = not theirs or theirs.startswith(_OWN) or _name(theirs) in same
-        if record.undoes:  # it counts where what it takes back does
-            mine = any(record.undoes in (other.id, other.transaction) for other in kept)
         installs = record.request.action == "install"
-        mine = mine or bool(installs and keys and here.names(record).issuperset(_names(keys)))
-        counts = every or not image or mine
-        if counts:
+        mine = every or not image
+        if not mine and record.undoes:  # it counts where what it takes back does
+            mine = record.undoes in counted
+        elif not mine:
+            mine = not theirs or theirs.startswith(_OWN) or _name(theirs) in same
+        if not mine and installs and keys:
+            mine = here.names(record).issuperset(_names(keys))
+        if mine:
             kept.append(record)
+            counted |= {record.id, record.transaction}
         elif installs:
             left.setdefault(theirs, {}).update(keys)
-        if counts is installs:  # this image has it as well, or it is gone there
+        if mine is installs:  # this image has it as well, or it is gone there
             for packages in left.values():
                 for key in keys:
                     packages.pop(key, None)

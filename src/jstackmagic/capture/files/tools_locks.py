@@ -103,26 +103,25 @@ def _uvs(data: dict[str, Any], notes: list[str]) -> Iterator[_Locked]:
     the environment that it goes to decides.
     """
     every = data["package"]
-    own = [each for each in every if {"virtual", "editable"} & each["source"].keys()]
-    roots = [each for each in own if "." in each["source"].values()] or own
+    own = [at for at, each in enumerate(every) if {"virtual", "editable"} & each["source"].keys()]
+    roots = [at for at in own if "." in every[at]["source"].values()] or own
     waiting = [(root, "", frozenset[str]()) for root in roots]
-    seen: list[tuple[dict[str, Any], str]] = []
-    under: list[list[frozenset[str]]] = []  # for each, the sets of markers that bring it
+    #: by a package's place in `every` and an extra, the sets of markers that bring it
+    under: dict[tuple[int, str], list[frozenset[str]]] = {}
     for root in roots:
-        notes += _aside(root.get("dev-dependencies", {}).keys() - {"dev"}, "group")
-        notes += _aside(root.get("optional-dependencies", ()), "extra")
-        if "dev" in root.get("dev-dependencies", {}):
+        groups = every[root].get("dev-dependencies", {})
+        notes += _aside(groups.keys() - {"dev"}, "group")
+        notes += _aside(every[root].get("optional-dependencies", ()), "extra")
+        if "dev" in groups:
             waiting.append((root, "dev", frozenset()))
     while waiting:
-        package, extra, given = waiting.pop(0)
-        if (package, extra) not in seen:
-            seen.append((package, extra))
-            under.append([])
-        ways = under[seen.index((package, extra))]
+        place, extra, given = waiting.pop(0)
+        ways = under.setdefault((place, extra), [])
         if any(way <= given for way in ways):
             continue
         ways[:] = [given, *(way for way in ways if not given <= way)]
-        of = "dev-dependencies" if package in roots else "optional-dependencies"
+        package = every[place]
+        of = "dev-dependencies" if place in roots else "optional-dependencies"
         needs = package.get(of, {})[extra] if extra else package.get("dependencies", ())
         for need in needs:
             left = left_of(str(need.get("marker") or ""))
@@ -132,11 +131,12 @@ def _uvs(data: dict[str, Any], notes: list[str]) -> Iterator[_Locked]:
             if left_of(_markers([all_of])) is None:
                 continue
             keys = [key for key in ("name", "version", "source") if key in need]
-            fits = next((e for e in every if all(e.get(k) == need[k] for k in keys)), None)
-            if fits is None:
+            fits = (at for at, e in enumerate(every) if all(e.get(k) == need[k] for k in keys))
+            if (found := next(fits, None)) is None:
                 raise KeyError(need["name"])
-            waiting += [(fits, each, all_of) for each in ("", *need.get("extra", ()))]
-    for (package, extra), ways in zip(seen, under, strict=True):
+            waiting += [(found, each, all_of) for each in ("", *need.get("extra", ()))]
+    for (place, extra), ways in under.items():
+        package = every[place]
         source = package["source"]
         if extra or "virtual" in source:
             continue
