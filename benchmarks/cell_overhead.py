@@ -66,9 +66,9 @@ def main() -> None:
         gc.disable()
         bare = min(microseconds(lambda: copy.deepcopy(DATA)) for _ in range(50))
         shell.run_line_magic("load_ext", "jstackmagic")
-        from jstackmagic.capture import live
+        from jstackmagic.capture import recorder
 
-        time.sleep(5 * live.LEARN_AFTER)  # the packages are read in the background
+        time.sleep(5 * recorder.LEARN_AFTER)  # the packages are read in the background
         loaded = min(microseconds(lambda: copy.deepcopy(DATA)) for _ in range(50))
 
         info = SimpleNamespace(raw_cell=CELL)
@@ -80,7 +80,7 @@ def main() -> None:
         for _ in range(cells):
             with_capture.append(microseconds(lambda: shell.run_cell(CELL)))
             hooks.append(_callbacks(triggers, info))
-            with live.paused():
+            with recorder.paused():
                 without.append(microseconds(lambda: shell.run_cell(CELL)))
                 idle.append(_callbacks(triggers, info))
     print("µs")

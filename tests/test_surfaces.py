@@ -198,4 +198,4 @@ def test_loading_the_extension_imports_nothing_heavy() -> None:
         *("model.policy", "hint", "hint.hints", "hint.completion", "session", "version"),
         *("history", "history.progress", "io", "io.runtime"),
     }
-    assert ours <= surface | {"capture", "capture.live", "capture.taps"}
+    assert ours <= surface | {"capture", "capture.recorder", "capture.taps"}

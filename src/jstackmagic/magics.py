@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from . import commands
-from .capture import live
+from .capture import recorder
 from .config import JStackMagic, connect, disconnect
 from .hint import completion, hints
 from .model.errors import JStackMagicError, UsageError
@@ -53,7 +53,7 @@ class Magic:
                 f"%%env{self.verb} takes no cell.",
                 advice=f"Write it on one line: %env{self.verb} {line}".rstrip(),
             )
-        with live.paused(), closing(console()) as shown:  # it keeps its own records
+        with recorder.paused(), closing(console()) as shown:  # it keeps its own records
             session = self.session.now(cell=cell, notebook=_notebook(self.shell), shown=shown)
             result, as_json = commands.execute(self.verb, split_words(line), session)
             shown.result(result, as_json=as_json)
@@ -124,7 +124,7 @@ def register(shell: InteractiveShell) -> None:
 
         return complete(verb, words, token, session.now(), body=body)
 
-    live.start(shell, settings, lambda: session.now().history)
+    recorder.start(shell, settings, lambda: session.now().history)
     if settings.hub_url:  # not by the policy: it reads every setting, whose defaults then stay
         _start_sending(session)
     hints.start(shell, mode=lambda: str(settings.on_missing), policy=lambda: session.now().policy)
@@ -153,7 +153,7 @@ def unregister(shell: InteractiveShell) -> None:
     panel.stop()
     completion.stop(shell)
     hints.stop()
-    live.stop(shell)
+    recorder.stop(shell)
     disconnect(shell)
     registered: dict[str, dict[str, Any]] = shell.magics_manager.magics
     for kind in registered.values():

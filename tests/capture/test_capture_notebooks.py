@@ -16,9 +16,9 @@ from capture.test_capture_shell import TOKENS, calls
 from jstackmagic import commands
 from jstackmagic.capture import Target, notebooks
 from jstackmagic.capture.cells import CellReader, mentions_install
-from jstackmagic.capture.lines import READERS
+from jstackmagic.capture.cellsource import logical_lines
+from jstackmagic.capture.commandlines import READERS
 from jstackmagic.capture.others import OTHERS
-from jstackmagic.capture.source import logical_lines
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from jstackmagic.model.ledger import fold
 from jstackmagic.model.request import Request

@@ -15,8 +15,8 @@ from uv import find_uv_bin
 
 from jstackmagic.capture import Target
 from jstackmagic.capture.argv import ProgramOptions
+from jstackmagic.capture.commandlines import recognise, recognise_argv
 from jstackmagic.capture.conda_tools import CONDA
-from jstackmagic.capture.lines import recognise, recognise_argv
 from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
 from jstackmagic.capture.shell import Operator, ShellCommand, Word, parse
 from jstackmagic.model.request import Request

@@ -16,7 +16,7 @@ import pytest
 
 from jstackmagic import commands, managers
 from jstackmagic.capture.cells import CellReader
-from jstackmagic.capture.lines import recognise
+from jstackmagic.capture.commandlines import recognise
 from jstackmagic.install.guards import check_plan
 from jstackmagic.managers import EngineOptions
 from jstackmagic.managers.conda.rattler import condahistory

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from jstackmagic.capture import Found, files, lists
-from jstackmagic.capture.lines import recognise
+from jstackmagic.capture.commandlines import recognise
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from support.channel import platform_subdir
 from support.verbs import verb

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.capture.lines import recognise
+from jstackmagic.capture.commandlines import recognise
 from jstackmagic.export import conda, dockerfile, pip, pixi, script
 from jstackmagic.history.file import History
 from jstackmagic.managers.pip.landing import wished

@@ -19,7 +19,7 @@ from jstackmagic.display.console import PlainConsole
 from jstackmagic.install.unfinished import at_work, note
 from jstackmagic.io.runtime import process_identity
 from jstackmagic.managers.apt import cutoff
-from jstackmagic.managers.apt.engine import finish
+from jstackmagic.managers.apt.aptget import finish
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package, PackageSet

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.display.console import PlainConsole
-from jstackmagic.managers.apt import engine as apt
+from jstackmagic.managers.apt import aptget as apt
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
 from jstackmagic.model.request import Request

@@ -17,8 +17,8 @@ from uv import find_uv_bin
 
 from jstackmagic.display.console import PlainConsole, Recording, quiet
 from jstackmagic.managers import choose, engine, get
-from jstackmagic.managers.pip import config as _pipconfig
 from jstackmagic.managers.pip import executable as pip
+from jstackmagic.managers.pip import pipconf as _pipconfig
 from jstackmagic.managers.pip import present as _distributions
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.environment import Environment

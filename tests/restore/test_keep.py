@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.managers.apt import engine as apt
+from jstackmagic.managers.apt import aptget as apt
 from jstackmagic.model.errors import CommandFailed
 from jstackmagic.restore.keep import Store
 from jstackmagic.session import Session

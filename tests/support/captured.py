@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jstackmagic.capture import files
 from jstackmagic.capture.cells import CellReader
-from jstackmagic.capture.lines import recognise
+from jstackmagic.capture.commandlines import recognise
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -38,7 +38,7 @@ _IMPORTED = (
 
 OURS = (
     *("jstackmagic.capture.cells", "jstackmagic.capture.files.pyproject"),
-    *("jstackmagic.capture.live", "jstackmagic.capture.observe", "jstackmagic.capture.watcher"),
+    *("jstackmagic.capture.recorder", "jstackmagic.capture.observe", "jstackmagic.capture.watcher"),
     *("jstackmagic.commands._parser", "jstackmagic.commands.install", "jstackmagic.commands.undo"),
     *("jstackmagic.display.html", "jstackmagic.display.ipython", "jstackmagic.hint.completion"),
     *("jstackmagic.hint.hints", "jstackmagic.hint.lacking", "jstackmagic.install.transaction"),

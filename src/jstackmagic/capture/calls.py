@@ -15,11 +15,11 @@ from functools import lru_cache
 from ..model.words import listed
 from .argv import MANAGER_OF
 from .blocks import NEVER, Branch, Path
+from .cellsource import SourceLine
 from .effects import unseen
 from .handed import number_of
 from .others import INSTALLERS, python_reason
 from .shell import Word
-from .source import SourceLine
 from .state import State, joined, joined_by_blanks, split
 
 SHELLED = listed(

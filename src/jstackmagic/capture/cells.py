@@ -19,10 +19,10 @@ from ..model.words import listed
 from . import Found, Target, calls, own
 from .argv import ProgramOptions
 from .blocks import Path, alternatives
-from .lines import DOWNLOADERS, READERS, installs_later, recognise, recognise_event
+from .cellsource import SourceLine, code_cells, logical_lines
+from .commandlines import DOWNLOADERS, READERS, installs_later, recognise, recognise_event
 from .others import IN_CODE, OTHERS, julia_reason, r_reason
 from .shell import ShellCommand, Word, parse
-from .source import SourceLine, code_cells, logical_lines
 from .state import State
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)

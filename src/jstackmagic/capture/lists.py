@@ -18,9 +18,9 @@ from ..model.spec import Constraint, RequirementsFile, Spec
 from ..model.spec import read as read_spec
 from . import Found, Origin
 from .argv import name_of_repository, repository
+from .downloads import taken
 from .files import ListFormat, Reading
 from .machine import origin_of
-from .wheels import taken
 
 _LISTS = (Constraint, RequirementsFile)
 

@@ -17,7 +17,7 @@ from ..model.errors import InvalidSpec, UsageError
 from ..model.packages import ManagerName
 from . import Found
 from .cells import CellReader, foreign
-from .lines import recognise
+from .commandlines import recognise
 
 NOTEBOOK = (".ipynb",)
 SCRIPT = (".py", ".ipy")

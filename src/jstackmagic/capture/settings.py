@@ -2,7 +2,7 @@
 
 A setting is a line of a file: ``pip config set`` and ``conda config`` change the file's text, and a
 file that is removed or passed over takes its settings with it. The files' order is that of
-`managers.pip.config` and `where.condarc`, which read the same files on this machine.
+`managers.pip.pipconf` and `where.condarc`, which read the same files on this machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any
 
 from ..io.reading import text_or_none
-from ..managers.pip import config
+from ..managers.pip import pipconf
 from ..model.buildvariables import FOR_CONDA
 from ..model.documents import parse_toml, parse_yaml
 from ..model.errors import InvalidSpec, JStackMagicError
@@ -42,18 +42,18 @@ def pip_settings(call: Call) -> tuple[dict[str, Word], tuple[str, ...]]:
     """
     environ, doubts = _environ(call, "PIP_CONFIG_FILE")
     there = {_place(path, call) for path in call.machine.files}
-    found: list[tuple[str, config.Setting]] = []
+    found: list[tuple[str, pipconf.Setting]] = []
     for path, text in _files(
-        call, config.places(_prefix(call, "pip.conf"), environ, there.__contains__), environ
+        call, pipconf.places(_prefix(call, "pip.conf"), environ, there.__contains__), environ
     ):
-        settings = config.parse(text or "", path)
+        settings = pipconf.parse(text or "", path)
         if text is None:
             doubts.append(_unseen(call, "pip", path))
-        elif any(setting.name == config.UNREADABLE for _, setting in settings):
+        elif any(setting.name == pipconf.UNREADABLE for _, setting in settings):
             doubts.append(f"{_writer(call, path)} writes {path}, which pip cannot read.")
         else:
             found += settings
-    values = config.merged(found, "install")
+    values = pipconf.merged(found, "install")
     words = {f"--{name}": word_of(" ".join(each.value.split())) for name, each in values.items()}
     return words, tuple(doubts)
 
@@ -109,7 +109,7 @@ def uv_settings(folder: str, environ: Mapping[str, str]) -> dict[str, str]:
     The nearest project's counts before the user's and the system's, and lists are joined:
     https://docs.astral.sh/uv/concepts/configuration-files/
     """
-    from .files._sources import of_tools
+    from .files._toolsources import of_tools
 
     if environ.get("UV_NO_CONFIG"):
         return {}
@@ -142,7 +142,7 @@ def _uv_files(folder: str, environ: Mapping[str, str]) -> Iterator[tuple[str, di
 
 def _of_uv(path: str) -> dict[str, Any]:
     """Return a file's settings for uv; empty where it has none, or is broken, as uv will say."""
-    from .files._sources import table
+    from .files._toolsources import table
 
     text = text_or_none(path)
     try:

@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from ..history.file import History
 from ..history.replays import replays
 from ..history.who import context
-from ..managers.pip.config import configured
 from ..managers.pip.landing import LANDING
+from ..managers.pip.pipconf import configured
 from ..model.buildvariables import FOR_A_BUILD
 from ..model.credentials import mask
 from ..model.environment import TOOLS, Environment
@@ -26,7 +26,7 @@ from ..where.host import look
 from . import Found
 from .argv import MANAGER_OF, program_name
 from .cells import CellReader, mentions_install
-from .lines import recognise, recognise_argv
+from .commandlines import recognise, recognise_argv
 from .observe import (
     is_served,
     names_all,

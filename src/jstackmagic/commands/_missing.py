@@ -73,7 +73,7 @@ def _sources(path: str, session: Session, *, named: bool) -> Iterator[str]:
 
 def _python_of(source: str) -> str:
     """Return a cell without IPython's syntax; empty if it is in another language."""
-    from ..capture.source import logical_lines
+    from ..capture.cellsource import logical_lines
 
     if source.lstrip().startswith("%%"):
         first, _, rest = source.lstrip().partition("\n")

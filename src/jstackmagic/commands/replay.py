@@ -53,7 +53,7 @@ def run(options: Options, session: Session) -> ReplayResult:
     from ..restore.homes import Home, at_home
     from ..restore.keep import Store
     from ..restore.replay import ReplayOptions, alone, replay
-    from ._source import records_of
+    from ._replaysource import records_of
 
     if options.source is None:
         home = at_home(session.history, "%envreplay --all-images", every=options.all_images)

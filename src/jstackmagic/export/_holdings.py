@@ -151,7 +151,7 @@ def _indexes(chosen: Chosen) -> Iterator[str]:
 def _default(prefix: str) -> str:
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    from ..managers.pip.config import configured
+    from ..managers.pip.pipconf import configured
 
     try:
         setting = configured(detect(prefix)).get("index-url")

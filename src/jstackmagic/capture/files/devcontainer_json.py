@@ -10,7 +10,7 @@ from typing import Any
 from ...io.reading import files_below, text_or_none
 from ...model.documents import parse_json
 from .. import Found
-from ..lines import recognise, recognise_argv
+from ..commandlines import recognise, recognise_argv
 from ..shell import Word
 from ..state import State, word_of
 from . import Reading

@@ -20,14 +20,14 @@ from ...model.spec import read as read_spec
 from ...model.words import listed
 from .. import Found, Target
 from ..argv import repository
-from ..lines import installs_later, recognise, recognise_argv
+from ..commandlines import installs_later, recognise, recognise_argv
+from ..downloads import taken
 from ..lists import at_url, listed_in, local_path
 from ..machine import changes_apt, is_setting, origin_of, unknown_value
 from ..others import RUN_LATER
 from ..python_tools import UV_SYSTEM
 from ..shell import ShellCommand, Word, parse
 from ..state import State, word_of
-from ..wheels import taken
 from . import Reading
 from ._copied import Copy, carried
 from ._finds import has, text_of

@@ -15,10 +15,10 @@ from ...model.listed import listed_requirement
 from ...model.parsing import Asked, Problem
 from ...model.sources import Sources
 from .. import Found
-from ..source import code_cells
+from ..cellsource import code_cells
 from . import Reading
 from ._finds import finds, folder_of
-from ._sources import poetrys, table
+from ._toolsources import poetrys, table
 from .inline_script import block, of_table
 
 _SIGNS = (b"# /// script", b'"dependencies"', b'"requirements"')

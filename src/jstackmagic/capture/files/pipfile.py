@@ -8,7 +8,7 @@ from ...model.documents import parse_toml
 from ...model.parsing import Asked
 from . import Reading
 from ._finds import finds, folder_of, line_of, text_of
-from ._sources import indexes, is_pypi, poetrys, table
+from ._toolsources import indexes, is_pypi, poetrys, table
 
 
 def recognises(path: Path) -> bool:

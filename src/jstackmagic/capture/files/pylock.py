@@ -13,7 +13,7 @@ from ...model.sources import Sources
 from .. import Found
 from . import Reading
 from ._finds import folder_of, of_lock, text_of
-from ._sources import is_pypi, left_of
+from ._toolsources import is_pypi, left_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

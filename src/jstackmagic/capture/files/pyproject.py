@@ -13,7 +13,7 @@ from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
 from . import Reading
 from ._finds import finds, folder_of, line_of, text_of
-from ._sources import of_files, of_tools, poetrys, requirements, table
+from ._toolsources import of_files, of_tools, poetrys, requirements, table
 
 
 def recognises(path: Path) -> bool:

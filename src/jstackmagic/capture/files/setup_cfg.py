@@ -10,7 +10,7 @@ from ...model.packages import normalise
 from ...model.parsing import logical_lines
 from . import Reading
 from ._finds import finds, folder_of, has, line_of, text_of
-from ._sources import of_files, requirements
+from ._toolsources import of_files, requirements
 
 
 def recognises(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..calls import parse
 from . import Reading
 from ._finds import finds, folder_of, has, text_of
-from ._sources import requirements
+from ._toolsources import requirements
 
 
 def recognises(path: Path) -> bool:

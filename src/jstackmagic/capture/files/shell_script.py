@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ...io.reading import files_below, text_or_none
 from .. import Found
+from ..commandlines import SHELLS, recognise
 from ..effects import shell_of
-from ..lines import SHELLS, recognise
 from ..shell import Word
 from ..state import State
 from . import Reading

@@ -16,7 +16,7 @@ from ...model.sources import Sources
 from ..argv import repository
 from . import Reading, other_tools
 from ._finds import archive_of, finds, folder_of, of_lock, platform_here, text_of
-from ._sources import both, is_pypi, left_of
+from ._toolsources import both, is_pypi, left_of
 
 
 @dataclass(frozen=True, slots=True)

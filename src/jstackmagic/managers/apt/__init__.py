@@ -12,7 +12,7 @@ from ...io import process
 from ...model.errors import CommandFailed
 from ...model.plan import Command
 from .. import Choice, Engine, EngineOptions, Manager, Marks, View
-from . import cutoff, dockerfile, engine, restore
+from . import aptget, cutoff, dockerfile, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ class Apt(Manager):
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what apt-get could not read, or would read as something else."""
-        engine.check_specs(request)
+        aptget.check_specs(request)
 
     def wanted(self, request: Request, environment: Environment) -> Wanted:
         from .wanted import wanted
@@ -69,10 +69,10 @@ class Apt(Manager):
         """Refuse nothing: the rights are a matter of the plan."""
 
     def engine(self, choice: Choice, options: EngineOptions) -> Engine:
-        return engine.AptGet()
+        return aptget.AptGet()
 
     def command(self, request: Request, environment: Environment) -> Command:
-        return engine.install_command(request)
+        return aptget.install_command(request)
 
     def package_url(self, package: Package, distribution: str) -> str:
         from ..packageurl import package_url
@@ -89,7 +89,7 @@ class Apt(Manager):
 
     def finish(self, environment: Environment, marks: Marks, since: int, console: Console) -> None:
         """Have dpkg configure what is unpacked, or remove it again."""
-        engine.finish(marks, console)
+        aptget.finish(marks, console)
 
     def repair(
         self, environment: Environment, console: Console, *, drop: bool = False
@@ -97,7 +97,7 @@ class Apt(Manager):
         """Finish what any apt-get or dpkg was cut off in."""
         if not cutoff.sentences({}):
             return False
-        engine.finish({}, console)
+        aptget.finish({}, console)
         return True
 
     def archives(self, kept: Path) -> Archives | None:
@@ -108,7 +108,7 @@ class Apt(Manager):
     def mark(
         self, there: Iterable[Package], wanted: Mapping[str, Wish], environment: Environment
     ) -> None:
-        engine.mark(there, wanted)
+        aptget.mark(there, wanted)
 
 
 MANAGER = Apt()

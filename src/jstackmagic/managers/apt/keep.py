@@ -16,7 +16,7 @@ from ...model.request import Request
 from ...model.spec import read_all
 from ..goal import Goal
 from ..keep import Archives
-from .engine import archive_name, fetch
+from .aptget import archive_name, fetch
 from .restore import apt_spec
 
 _HASH = ".sha256"

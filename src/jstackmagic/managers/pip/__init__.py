@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ...model.errors import Stopped
 from ...model.extras import line
 from .. import Choice, Engine, EngineOptions, Manager, Marks
-from . import cutoff, dockerfile, harm, links, plan, present, restore
-from .config import configured
+from . import common, cutoff, dockerfile, harm, links, present, restore
 from .effective import effective
 from .marks import mark, unmark
+from .pipconf import configured
 from .spec import own_name
 from .view import view
 
@@ -42,8 +42,8 @@ class Pip(Manager):
     harms = staticmethod(harm.harms)
     slips = staticmethod(harm.slips)
     own_name = staticmethod(own_name)
-    check = staticmethod(plan.check)
-    command = staticmethod(plan.install_command)
+    check = staticmethod(common.check)
+    command = staticmethod(common.install_command)
     effective = staticmethod(effective)
     view = staticmethod(view)
     note = staticmethod(cutoff.note)
@@ -60,7 +60,7 @@ class Pip(Manager):
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment without Python, and one that the system manages (PEP 668)."""
         if environment.executable is None:
-            raise plan.no_python(environment)
+            raise common.no_python(environment)
         managed = environment.externally_managed is not None and environment.frozen is None
         if managed and not _breaks_system_packages(request, environment):
             raise Stopped(

@@ -16,7 +16,7 @@ from ...model.buildvariables import set_here
 from ...model.environment import Environment
 from ...model.request import Request
 from ...model.spec import read
-from .config import Setting, configured
+from .pipconf import Setting, configured
 
 _VALUED = ("no-binary", "only-binary", "trusted-host")
 _FLAGS = ("no-index", "pre", "no-deps", "no-build-isolation", "require-hashes")

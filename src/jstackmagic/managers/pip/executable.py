@@ -21,9 +21,7 @@ from ...model.extras import line
 from ...model.packages import Change, Package, normalise
 from ...model.plan import Plan
 from ...model.request import Request
-from .config import configured
-from .landing import landed
-from .plan import (
+from .common import (
     OfPip,
     at_least,
     foreseen,
@@ -34,6 +32,8 @@ from .plan import (
     plan_removal,
     secrets_in_files,
 )
+from .landing import landed
+from .pipconf import configured
 from .present import version_on_disk
 
 if TYPE_CHECKING:

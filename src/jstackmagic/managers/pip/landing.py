@@ -13,7 +13,7 @@ from ...model.environment import Environment
 from ...model.errors import Stopped
 from ...model.options import PIP
 from ...model.request import Request
-from .config import configured
+from .pipconf import configured
 from .present import user_site
 
 PLACES = ("target", "prefix", "root")

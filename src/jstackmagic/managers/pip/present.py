@@ -23,7 +23,7 @@ from ...where.packages import (
     python_markers,
     read_conda,
 )
-from .config import UNREADABLE, configured
+from .pipconf import UNREADABLE, configured
 from .spec import installed_from, plain_requirements
 
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ from ...model.spec import (
 )
 from ...model.wanted import Wanted, plain_place
 from ...where.distributions import header, headers
-from .config import configured
 from .effective import is_ours
+from .pipconf import configured
 
 _SPECS = {"": "", "--requirement": "-r ", "--editable": "-e ", "--constraint": "-c "}
 _PLACES = {

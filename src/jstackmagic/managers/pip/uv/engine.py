@@ -36,9 +36,9 @@ from ....model.plan import Command, Plan
 from ....model.request import Request
 from ....where.packages import distributions_of_package
 from ... import Engine
+from ..common import OfPip, foreseen, install_command, nothing_to_do, plan_removal, secrets_in_files
 from ..executable import leaves_out
 from ..marks import asked_names, unmark
-from ..plan import OfPip, foreseen, install_command, nothing_to_do, plan_removal, secrets_in_files
 from ..present import version_on_disk
 from ..spec import arguments, url_of
 from . import terms as _uvterms

@@ -24,7 +24,7 @@ from ....model.plan import Command
 from ....model.request import Request
 from ....where.distributions import headers
 from ....where.packages import distributions_of_package
-from ..plan import index_of
+from ..common import index_of
 
 _WORDS = ("--format", "pylock.toml", "--no-deps", "--no-header", "--quiet")
 

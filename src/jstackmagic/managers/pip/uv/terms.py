@@ -22,8 +22,8 @@ from ....model.sources import Sources
 from ....model.spec import Constraint, Listing, Spec
 from ....model.words import listed
 from ....where.packages import find_distribution
-from ..config import UNREADABLE, Setting, configured
 from ..landing import LANDING
+from ..pipconf import UNREADABLE, Setting, configured
 from ..present import serving, user_site
 from ..spec import plain_requirements
 

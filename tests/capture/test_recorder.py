@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.capture import taps
-from jstackmagic.capture.lines import recognise
+from jstackmagic.capture.commandlines import recognise
 from jstackmagic.capture.observe import is_served, requests_behind, share, without
 from jstackmagic.capture.places import Places, is_said
 from jstackmagic.capture.watcher import QUIET

@@ -23,9 +23,9 @@ from ...model.request import Request
 from ...model.spec import Listing, RequirementsFile, read
 from ...where.packages import distributions_of_package
 from .. import Engine
-from .config import configured
 from .harm import python_kept
 from .landing import VARIABLES, check_landing, landed, set_off
+from .pipconf import configured
 from .present import check_metadata, not_meant, satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
 from .wanted import check_archives

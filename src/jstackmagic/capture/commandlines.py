@@ -15,13 +15,13 @@ from ..model.environment import TOOLS
 from . import Found, Target, calls, effects, others
 from .argv import Call, program_name
 from .blocks import Course, Path, Pipe, alternatives
+from .cellsource import SourceLine
 from .conda_tools import conda, configure, keeps
 from .debian_tools import apt, dpkg
 from .handed import file_of
 from .machine import BASH_FILES
 from .python_tools import builds, pip, pipx, uv
 from .shell import MAX_DEPTH, Operator, Redirection, ShellCommand, Word, parse
-from .source import SourceLine
 from .state import State, joined
 from .wrappers import unwrapped
 
