@@ -335,6 +335,6 @@ def settled(prefix: Path) -> None:
     from jstackmagic.managers.conda.rattler import bytecode, journal
 
     deadline = time.monotonic() + 120
-    while not bytecode.is_made(str(prefix)) or not journal.is_free(str(prefix)):
+    while Path(prefix, bytecode.LIST).exists() or not journal.is_free(str(prefix)):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -86,9 +86,6 @@ class _Shelf(Engine):
 
 
 class _Box(Archives):
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
     def of(self, package: Package) -> Path | None:
         path = self.folder / f"{package.name}-{package.version}"
         return path if path.is_file() else None

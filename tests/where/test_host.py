@@ -445,12 +445,9 @@ class TestAround:
         monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
         assert look({}, tmp_path).user == "4000000000"
 
-    def test_codespaces_and_hub(self, tmp_path: Path) -> None:
-        assert look({"CODESPACES": "true"}, tmp_path).codespaces
+    def test_hub(self, tmp_path: Path) -> None:
         assert look({"JUPYTERHUB_SERVICE_PREFIX": "/user/ann/"}, tmp_path).hub
-        found = look({}, tmp_path)
-        assert not found.codespaces
-        assert not found.hub
+        assert not look({}, tmp_path).hub
 
     def test_engine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert look({}, tmp_path).engine is None

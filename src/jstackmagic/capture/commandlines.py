@@ -481,7 +481,9 @@ class _Walker:
     ) -> Iterator[Found]:
         """Apply the files that a command writes; one that changes apt's sources is listed."""
         text = pipe.text if pipe else None
-        for reason in effects.written(call, state, text, redirections, installs_later):
+        for reason in filter(
+            None, effects.written(call, state, text, redirections, installs_later)
+        ):
             yield (self._piped(call, pipe) if pipe else call).unread(reason)
 
     def _function(self, name: str, call: Call, state: State) -> Iterator[Found]:

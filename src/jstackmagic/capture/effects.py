@@ -379,10 +379,10 @@ def written(
             known = state.machine.text(source)
             seen = known is not None or state.machine.text(path) is not None
             if named and (seen or is_setting(path)):
-                yield from filter(None, [state.machine.wrote(path, known, by=by)])
-            yield from filter(None, [later(path, known, state)])
+                yield state.machine.wrote(path, known, by=by)
+            yield later(path, known, state)
         for word in _changed(call, state):
-            yield from filter(None, [state.machine.wrote(state.path_of(word), None, by=by)])
+            yield state.machine.wrote(state.path_of(word), None, by=by)
         *sources, target = [w for w in call.arguments if w.text[:1] != "-"] or [Word("")]
         for word in sources if call.program in ("cp", "mv") and not target.holes else ():
             state.machine.copied(state.path_of(word), state.path_of(target).rstrip("/"))
@@ -393,12 +393,12 @@ def written(
         path = state.path_of(state.value(word))
         if not path.startswith("/dev/"):
             reason = state.machine.wrote(path, text, append=appends, by=by)
-            yield from filter(None, [reason or (later(path, text, state) if text else "")])
+            yield reason or (later(path, text, state) if text else "")
     for path, url in _downloaded(call, state, [word for word, _ in files]):
         if not is_setting(path):
             state.machine.files.pop(path, None)
             state.machine.fetched[path] = Origin(url, is_file=True)
-        yield from filter(None, [later(path, None, state)])
+        yield later(path, None, state)
     placed = [word.text for word in (*call.arguments[-1:], *(word for word, _ in files))]
     if call.program == "git":
         placed = placed if call.arguments[:1] and call.arguments[0].text == "clone" else []

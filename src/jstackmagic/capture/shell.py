@@ -326,7 +326,7 @@ class _Reader:
             if self.text.startswith("\\\n", self.at):
                 self.at += 2
             elif self.text.startswith(("<(", ">("), self.at):
-                self._substitution(word, 2)
+                self._substitution(word)
             elif char == "(" and re.fullmatch(r"\w+\+?=", word.text):
                 self._array(word)
             elif char in _ENDS_WORD:
@@ -435,7 +435,7 @@ class _Reader:
         if self._is_arithmetic(start):
             self._hole_up_to(word, self._closing(start + 1, "()"))
         elif self.text.startswith("$(", start):
-            self._substitution(word, 2)
+            self._substitution(word)
         elif self.text.startswith("${", start):
             self._hole_up_to(word, self._closing(start + 1, "{}"))
         else:
@@ -452,14 +452,14 @@ class _Reader:
             return False
         return self.text.startswith(")", self._closing(start + 2, "()"))
 
-    def _substitution(self, word: _Growing, opening: int) -> None:
+    def _substitution(self, word: _Growing) -> None:
         if self.depth == MAX_DEPTH:
             self._hole_up_to(word, len(self.text))
             return
-        inner = _Reader(self.text, braces=self.braces, at=self.at + opening, depth=self.depth + 1)
+        inner = _Reader(self.text, braces=self.braces, at=self.at + 2, depth=self.depth + 1)
         for _ in inner.items(nested=True):
             pass
-        word.scripts.append(self.text[self.at + opening : inner.at])
+        word.scripts.append(self.text[self.at + 2 : inner.at])
         self._hole_up_to(word, min(inner.at + 1, len(self.text)))
 
     def _backquoted(self, word: _Growing) -> None:

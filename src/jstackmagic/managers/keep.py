@@ -16,6 +16,11 @@ from .goal import Goal
 class Archives(Protocol):
     """The kept archives of one manager, in a folder of their own."""
 
+    folder: Path
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
     def of(self, package: Package) -> Path | None:
         """Return the kept archive of a package, with its version and, if known, its hash."""
 

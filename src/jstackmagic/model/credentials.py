@@ -278,6 +278,15 @@ def secrets_of(text: str) -> tuple[str, ...]:
     )
 
 
+def without_login(text: str) -> str:
+    """Return a URL without its user and password.
+
+    >>> without_login("git+https://me:word@h.example/r.git@main")
+    'git+https://h.example/r.git@main'
+    """
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
+
+
 def _as_one_word(text: str) -> str:
     """Return what a shell makes of quotes glued into a word; empty where it is none."""
     with contextlib.suppress(ValueError):

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import cast
 from urllib.parse import unquote
 
+from .credentials import without_login
 from .managers import spec_reader_of
 from .packages import ManagerName, Package, normalise
 
@@ -289,7 +290,7 @@ def same_place(place: str) -> str:
     'git+https://h.example/r.git'
     """
     place = place.partition("#")[0]
-    place = re.sub(r"(?<=://)[^/@]*@", "", place).removeprefix("file://")
+    place = without_login(place).removeprefix("file://")
     if is_vcs(place):
         scheme, slashes, path = place.partition("://")
         place = scheme + slashes + re.sub(r"@[^@]*$", "", path)

@@ -29,7 +29,6 @@ class Host:
     image: str | None = None  #: the reference of the container's image; None if unknown
     image_source: str = ""  #: the source of that; empty if unknown
     stacks: bool = False  #: whether the image is one of the Docker Stacks
-    codespaces: bool = False  #: whether this is a GitHub codespace
     hub: bool = False  #: whether a JupyterHub started the server
     remote: str = ""  #: the machine's name, where another server than the notebook's has the kernel
     #: the address of a container engine (``DOCKER_HOST``'s form); None if no socket is available.
@@ -57,7 +56,6 @@ def look(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Hos
         image=image,
         image_source=image_source,
         stacks=stacks,
-        codespaces=environ.get("CODESPACES") == "true",
         hub="JUPYTERHUB_API_URL" in environ or "JUPYTERHUB_SERVICE_PREFIX" in environ,
         remote=socket.gethostname() if _is_remote(environ) else "",
         engine=_engine(files, environ),

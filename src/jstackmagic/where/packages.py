@@ -99,12 +99,10 @@ def read_debian(root: Path = Path("/")) -> tuple[Package, ...]:
     return _read_debian(folder, marks, *_stamp(folder / "status"), *_stamp(marks))
 
 
-def debian_owners(
-    names: Iterable[str], environment: Environment, root: Path = Path("/")
-) -> dict[str, tuple[str, str]]:
+def debian_owners(names: Iterable[str], environment: Environment) -> dict[str, tuple[str, str]]:
     """Return the version and the Debian package of each distribution that dpkg owns.
 
-    The source is dpkg's lists of files (``/var/lib/dpkg/info/*.list``): Debian's own have no mark.
+    The source is dpkg's lists of files (``info/*.list``): Debian's own have no mark.
     """
     wanted = set(names)
     paths = {
@@ -113,7 +111,7 @@ def debian_owners(
         if item.name in wanted and item.path.startswith("/usr/lib/python3")
     }
     found: dict[str, tuple[str, str]] = {}
-    folder = root / "var/lib/dpkg/info"
+    folder = dpkg_folder() / "info"
     listings = (path for kind in ("python3*.list", "*.list") for path in folder.glob(kind))
     for listing in listings if paths else ():
         if len(found) == len(paths):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
 
-from ...model.credentials import mask
+from ...model.credentials import mask, without_login
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system
 from ...model.packages import Package, PackageKey, PackageSet
@@ -259,7 +259,7 @@ def _same_origin(one: Package, other: Package) -> bool:
 
 
 def _origin(package: Package) -> str:
-    source = unquote(re.sub(r"(?<=://)[^/@]*@", "", package.source)).rstrip("/")
+    source = unquote(without_login(package.source)).rstrip("/")
     return posixpath.basename(source) if source.startswith("file:") else source
 
 

@@ -26,9 +26,6 @@ _HASH = ".sha256"
 class DebianArchives(Archives):
     """A folder of archives, each with its hash beside it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
     def of(self, package: Package) -> Path | None:
         archive = self.folder / archive_name(package)
         try:

@@ -27,9 +27,6 @@ from .spec import configuration, read_archive
 class CondaArchives(Archives):
     """A folder that conda, with any engine, uses as an extra cache."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
     def of(self, package: Package) -> Path | None:
         path = self.folder / package.url.rpartition("/")[2]
         whole = package.url and path.is_file() and package.sha256 in ("", sha256_of(path))

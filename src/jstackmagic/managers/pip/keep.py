@@ -31,9 +31,6 @@ in the history, and the wheel's own.
 class Wheels(Archives):
     """A folder of wheels."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
     def of(self, package: Package) -> Path | None:
         for wheel in _wheels_of(package, self.folder):
             if package.sha256 in ("", _built_from(wheel)) or package.sha256 == sha256_of(wheel):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ... import names
 from ...io.reading import path_of, text_or_none
-from ...model.credentials import mask
+from ...model.credentials import mask, without_login
 from ...model.errors import InvalidSpec, Stopped
 from ...model.request import Request
 from ...model.spec import (
@@ -142,7 +142,7 @@ def installed_from(spec: Spec) -> str:
         return ""
     if not spec.is_url:
         return _as_url(spec)
-    url = re.sub(r"//[^/@\s]+@", "//", spec.place.partition("#")[0])
+    url = without_login(spec.place.partition("#")[0])
     return re.sub(r"@[^@/]+$", "", url) if isinstance(spec, VcsReference) else url
 
 

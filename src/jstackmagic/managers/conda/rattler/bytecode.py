@@ -18,7 +18,7 @@ from pathlib import Path
 from ....io.files import umask
 from .records import PythonLayout
 
-_LIST = "conda-meta/jstackmagic.bytecode"
+LIST = "conda-meta/jstackmagic.bytecode"
 """The modules that are still to be compiled, a line each, relative to the prefix."""
 
 # The list goes when the work is done; "$0" is the list and "$@" the command.
@@ -28,7 +28,7 @@ _THEN_FORGET = ("/bin/sh", "-c", '"$@"; rm -f "$0"')
 def left(prefix: str, python: PythonLayout | None) -> list[str]:
     """Return the files that a dead process had still to compile."""
     try:
-        listed = Path(prefix, _LIST).read_text().splitlines()
+        listed = Path(prefix, LIST).read_text().splitlines()
     except FileNotFoundError:
         return []
     return [
@@ -42,12 +42,7 @@ def left(prefix: str, python: PythonLayout | None) -> list[str]:
 
 def forget(prefix: str) -> None:
     """Remove the list of what is left to compile."""
-    Path(prefix, _LIST).unlink(missing_ok=True)
-
-
-def is_made(prefix: str) -> bool:
-    """Return whether nothing is left to compile."""
-    return not os.path.exists(os.path.join(prefix, _LIST))
+    Path(prefix, LIST).unlink(missing_ok=True)
 
 
 def link_kept(prefix: str, python: PythonLayout, folder: str, sources: Sequence[str]) -> list[str]:
@@ -112,7 +107,7 @@ def compile_behind(
         done: Called in a thread when it is done, with any outcome.
     """
     every = (*sources, *(source for several in packages.values() for source in several))
-    Path(prefix, _LIST).write_text("".join(f"{source}\n" for source in every))
+    Path(prefix, LIST).write_text("".join(f"{source}\n" for source in every))
     process = _start(prefix, python)
 
     def wait() -> None:
@@ -130,13 +125,13 @@ def _start(prefix: str, python: PythonLayout) -> subprocess.Popen[bytes] | None:
     if not os.path.exists(program):
         program = os.path.join(prefix, "bin", "python")
     # conda runs it in the prefix on relative paths, which end up in the bytecode
-    command = [program, "-Wi", "-m", "compileall", "-q", "-l", "-i", _LIST]
+    command = [program, "-Wi", "-m", "compileall", "-q", "-l", "-i", LIST]
     if tuple(map(int, python.minor.split("."))) > (3, 5):
         command += ["-j", "0"]
     with contextlib.suppress(OSError):
         shared = os.stat(prefix).st_mode & 0o055  # who may read the environment may read this
         return subprocess.Popen(
-            [*_THEN_FORGET, _LIST, *command],
+            [*_THEN_FORGET, LIST, *command],
             cwd=prefix,
             env={name: value for name, value in os.environ.items() if name[:6] != "PYTHON"},
             stdin=subprocess.DEVNULL,

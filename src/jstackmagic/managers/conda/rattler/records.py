@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....io.files import write_file
 from ....io.reading import own_bytes
+from ....model.credentials import without_login
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package
 from ....where.condarc import CondaConfig, channel_name
@@ -60,8 +61,7 @@ def package_of(record: RepoDataRecord) -> Package:
 
 
 def _bare(url: str) -> str:
-    url = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/@]*@", r"\1", url)
-    return re.sub(r"/t/[^/]+(?=/)", "", url, count=1)
+    return re.sub(r"/t/[^/]+(?=/)", "", without_login(url), count=1)
 
 
 @dataclass
