@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -651,10 +652,23 @@ def test_any_text_gives_finds(text: str, braces: bool) -> None:
         assert find.command
 
 
-@pytest.mark.parametrize("nest", ["$(", "`", "{", "(", "bash -c '", "sudo ", "<("])
+@pytest.mark.parametrize("nest", ["$(", "`", "{", "(", "bash -c '", "<("])
 def test_deep_nesting_is_no_trouble(nest: str) -> None:
     found(f"pip install {nest * 3000} six", braces=True)
     found(f"{nest * 3000} pip install six", braces=True)
+
+
+@pytest.mark.parametrize(
+    "nest", ["sudo ", "xargs ", "nice -n 5 ", "conda run -n x ", "command ", "taskset 1 ", "eval "]
+)
+def test_a_program_that_runs_another_is_followed_a_few_deep_and_then_said(nest: str) -> None:
+    """Which takes a moment: each level looks at all words behind it."""
+    (find,) = found(f"{nest * 3} pip install six")
+    assert "nested" not in find.reason
+    began = time.process_time()
+    (find,) = found(f"{nest * 3000} pip install six")
+    assert time.process_time() - began < 2
+    assert find.reason == "It is nested more than 10 deep, which is not read here."
 
 
 # The options, against the programs

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 from ..model.environment import TOOLS
 from . import Found, Target, calls, effects, others
@@ -246,9 +247,11 @@ class _Walker:
         yield from Course(self, parse(self.text, braces=self.braces)).finds(state)
 
     def _nested(self, text: str, call: Call, state: State) -> Iterator[Found]:
-        if self.depth < MAX_DEPTH:
-            walker = _Walker(text, self.braces, call.line, call.command, self.depth + 1)
-            yield from walker.walk(state)
+        if self.depth >= MAX_DEPTH:
+            yield from _too_deep(call, text)
+            return
+        walker = _Walker(text, self.braces, call.line, call.command, self.depth + 1)
+        yield from walker.walk(state)
 
     def _process(
         self,
@@ -262,6 +265,7 @@ class _Walker:
     ) -> Iterator[Found]:
         """Yield the finds of a script that its own shell runs."""
         if self.depth >= MAX_DEPTH:
+            yield from _too_deep(call, text)
             return
         inner = state.process()
         inner.variables, inner.exported = dict(call.variables), set(call.variables)
@@ -363,10 +367,12 @@ class _Walker:
         aimed = False
         if pipe is not None and call.words and call.program == "xargs":
             call = self._piped(call, pipe)
-        inner: Call | None = call
-        while inner is not None:
+        for deep, inner in enumerate(unwrapped(call, state, pipe, redirections)):
+            if deep == MAX_DEPTH:
+                yield from _too_deep(call, call.command)
+                return
             aimed = aimed or inner.target != call.target
-            call, inner = inner, unwrapped(inner, state, pipe, redirections)
+            call = inner
         if not call.words:
             return
         name = call.program
@@ -425,6 +431,9 @@ class _Walker:
         """Yield the finds in an unread program's arguments: another call, or a script's text."""
         if call.program in READERS or others.prints(call):
             return
+        if self.depth >= MAX_DEPTH:
+            yield from _too_deep(call, call.command)
+            return
         if call.program in others.RUNNERS:
             yield from self._runs_file(call, state)
         for at, word in enumerate(call.words[1:], start=1):
@@ -436,7 +445,8 @@ class _Walker:
             inner = replace(call, words=call.words[at:])
             if others.prints(inner):
                 break
-            finds = list(self.run(inner, state.snapshot(), pipe))
+            deeper = replace(self, depth=self.depth + 1)
+            finds = list(deeper.run(inner, state.snapshot(), pipe))
             if finds and call.program in others.PASSING_ON:
                 yield from finds
             elif finds:
@@ -650,13 +660,12 @@ class _Walker:
         file = file_of(self.text[command.start : command.end]) if words else ""
         if words:
             words = tuple(each for word in words for each in state.words(word))
-            inner: Call | None = self.call(words, "", 0, state, {})
-            call = inner
-            while inner is not None and inner.words:
-                call, inner = inner, unwrapped(inner, state, None, ())
-            named = [program_name(word) for word in call.words] if call else []
+            call = self.call(words, "", 0, state, {})
+            for inner in islice(unwrapped(call, state, None, ()), MAX_DEPTH):
+                call = inner
+            named = [program_name(word) for word in call.words]
             fetched = fetched or (named[:1] != ["echo"] and not set(named).isdisjoint(DOWNLOADERS))
-            if call is not None and call.words:
+            if call.words:
                 given = pipe.text if pipe else None
                 text = state.printed(call.words, command.redirections, given)
         return Pipe(start, command.end, fetched, text, file or (pipe.file if pipe else ""))
@@ -731,6 +740,11 @@ def _redirected_words(command: ShellCommand) -> Iterator[Word]:
             yield from (
                 w for c in parse(f': "{quoted}"') if isinstance(c, ShellCommand) for w in c.words
             )
+
+
+def _too_deep(call: Call, text: str) -> Iterator[Found]:
+    if "install" in text:
+        yield call.unread(f"It is nested more than {MAX_DEPTH} deep, which is not read here.")
 
 
 def _refused(found: Found, refusal: str) -> Found:

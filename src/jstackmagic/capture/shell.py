@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 MAX_DEPTH = 10
-"""The depth to which nested substitutions are followed: people nest two or three."""
+"""The depth to which nested commands are followed: people nest two or three."""
 
 _BLANK = " \t\r\f\v"
 _ENDS_WORD = frozenset(_BLANK + "\n;&|()<>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..model.environment import TOOLS
@@ -71,8 +71,20 @@ _LOGIN = (Word("bash"), Word("--login"))
 
 def unwrapped(
     call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]
+) -> Iterator[Call]:
+    """Yield the call that a wrapper runs, the one that this runs if it is a wrapper, and so on.
+
+    The last one has no words if the wrapper runs nothing. The time grows with the number of
+    wrappers times that of the words: stop at `MAX_DEPTH`.
+    """
+    while (inner := _inner(call, state, pipe, redirections)) is not None:
+        yield (call := inner)
+
+
+def _inner(
+    call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]
 ) -> Call | None:
-    """Return the call that a wrapper runs, without words if it runs none; None for others."""
+    """Return the call that a wrapper runs; None for others."""
     name, arguments = call.program if call.words else "", call.arguments
     if name in _WRAPPERS:
         return _wrapped(call, name, state)
