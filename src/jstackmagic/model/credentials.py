@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 MASK = "****"
+_MASKED = re.compile(rf"{re.escape(MASK)}(?![\w*])")
 
 _WORDS = frozenset(
     re.findall(
@@ -97,9 +98,20 @@ _ASSIGNED = re.compile(
 _ASSIGNED_VALUE = re.compile(r"[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\"")
 _LITERAL = r"\$'(?:[^'\\\n]|\\.)*'|'(?P<single>[^'\n]*)'|\"(?P<double>(?:[^\"\\\n]|\\.)*)\""
 _PIECE = rf"[^\s'\"\\;&|<>()$]+|{_LITERAL}|\\.|\$(?:\([^()\n]*\))?"
-_SHELL_WORD = re.compile(rf"(?:{re.sub('[?]P<[a-z]+>', '?:', _PIECE)})+")
-_PIECES = re.compile(rf"{_PIECE}|(?P<call>(?<=[\w\]])\((?!\)))")
-"""A shell's word, from an unquoted place on; its pieces, and what only a call of Python's has."""
+_IN_BRACES = _PIECE.replace("[^", "[^,{}", 1)
+_SHELL_WORD, _BRACED_WORD, _PYTHON_WORD = (
+    re.compile(re.sub("[?]P<[a-z]+>", "?:", word))
+    for word in (f"(?:{_PIECE})+", f"(?:{_IN_BRACES})+", f"(?i:[bfru]{{0,2}})(?:{_LITERAL})+")
+)
+_PIECES = re.compile(
+    rf"{_IN_BRACES}|(?P<call>(?<=[\w\]])\((?!\)))"
+    r"|(?P<open>(?:(?<=[=\[,])|(?<=[=\[,] )){|(?<!\$){(?=\S))|(?P<close>})"
+)
+"""A shell's word, from an unquoted place on; one within braces, where a comma ends it, in a shell
+as in TOML's tables; texts of Python; and the pieces, with what only a call of Python's has."""
+
+_NOT_PYTHON = re.compile(r"\\(?!\n)|(?<=\\) |(?<=['\"])\w|(?<=\w)(?<!\b[bfru])(?<!\b[bfr]{2})['\"]")
+"""Where a text of Python ends, and what no line of Python has there."""
 
 _QUOTED = re.compile(
     r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*(?P<sign>[=:,])[ \t]*"
@@ -351,13 +363,16 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         end = 0  # of the value that further ones may be in
         for match in pattern.finditer(text):
             start = match.end()
+            if _MASKED.match(text, start):
+                continue
             if start >= end:
                 value = values.match(text, start)
                 if value is None:
                     continue
                 lines = lines or _ShellLines(text)
                 stop = lines.end_of_word(start, value.end())
-                end = start if stop == value.end() and text[start] in "'\"" else stop
+                whole = stop == value.end() and text[start] in "'\""
+                end = start if whole or text[start] == "{" else stop
             if _is_named(pattern, match, text[start : min(stop, start + _LONGEST)]):
                 yield start, stop
     for pattern in (_QUOTED, _SETTING_OF):
@@ -371,31 +386,42 @@ class _ShellLines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._ends: list[tuple[int, int]] = []  # (from where, the end of that line; 0 for Python)
+        self._places: list[tuple[int, int, bool, bool]] = []  # from, the line's end, Python, braces
         at = 0
         for line in text.splitlines(keepends=True) if re.search(r"['\"\\]", text) else ():
             self._read(at, at + len(line), 0)
             at += len(line)
 
     def _read(self, start: int, end: int, depth: int) -> None:
-        """Note where a line goes on, and after each quoted piece of it again."""
+        """Note what a line is, and after each brace and each quoted piece of it again."""
         pieces = [*_PIECES.finditer(self._text, start, end)]
-        ends = 0 if any(piece["call"] for piece in pieces) else end
-        self._ends.append((start, ends))
+        python = any(piece["call"] for piece in pieces)
+        self._places.append((start, end, python, False))
+        braces = 0
         for piece in pieces:
-            inner = piece.lastgroup
-            if inner and inner != "call" and depth < _DEPTH:
-                self._read(*piece.span(inner), depth + 1)
-                self._ends.append((piece.end(inner), ends))
+            kind = piece.lastgroup
+            if kind in ("single", "double") and depth < _DEPTH:
+                self._read(*piece.span(kind), depth + 1)
+            elif kind in ("open", "close"):
+                braces = max(0, braces + (1 if kind == "open" else -1))
+            else:
+                continue
+            self._places.append((piece.end(kind), end, python, braces > 0))
 
     def end_of_word(self, start: int, stop: int) -> int:
         """Return where the word ends that a value begins, which ends at `stop` at the earliest."""
-        found = bisect.bisect_right(self._ends, (start, len(self._text))) - 1
-        if found < 0 or not self._ends[found][1]:
+        found = bisect.bisect_right(self._places, (start, len(self._text), True, True)) - 1
+        if found < 0:
             return stop
-        word = _SHELL_WORD.match(self._text, start, self._ends[found][1])
-        end = word.end() if word else stop
-        return end if self._text[stop:end].strip(",:]}\\'\"") else stop
+        _, end, python, braced = self._places[found]
+        if python:
+            text = _PYTHON_WORD.match(self._text, start, end)
+            stop = text.end() if text else stop
+            if not _NOT_PYTHON.match(self._text, stop, end):
+                return stop
+        word = (_BRACED_WORD if braced else _SHELL_WORD).match(self._text, start, end)
+        last = word.end() if word else stop
+        return last if self._text[stop:last].strip(",:]}\\'\"") else stop
 
 
 _DEPTH = 2
