@@ -72,6 +72,10 @@ LINES = {
     "git's user": ["git+https://oauth2:{}@g.example/r.git@v1#egg=six"],
     "git's token as the user": ["git+https://{}:x-oauth-basic@g.example/r.git#egg=six"],
     "git by ssh": ["git+ssh://git:{}@g.example/r.git#egg=six"],
+    "an nginx link": [f"{WHEEL}?e=1700000000&h={'9f8a7b6c' * 4}&token={{}}"],
+    "a swift link": [f"{WHEEL}?temp_url_sig={{}}&temp_url_expires=1"],
+    "a key pair's policy": [f"{WHEEL}?Policy=eyJ&Signature={{}}&Key-Pair-Id=APK"],
+    "S3's user": ["six @ s3://AKID:{}@bucket/six-1.17.0-py3-none-any.whl"],
     # options
     "a proxy": ["--pip", "six", "--", "--proxy", "me:{}@proxy.example:3128"],
     "a proxy's equals sign": ["--pip", "six", "--", "--proxy=me:{}@proxy.example:3128"],
@@ -128,6 +132,22 @@ CELLS = {
     ),
     "git's helper": "!GIT_ASKPASS='echo {}' pip install git+https://g.example/r.git",
     "%env and a blank": "%env GH_PAT {}\n!pip install git+https://$GH_PAT@g.example/r.git",
+    "a build argument": "!docker build --build-arg=NPM_TOKEN={} . && pip install six",
+    "conda's token": "!conda token set {}\n!conda install six",
+    "a here-document": (
+        "%%bash\ncat > ~/.netrc <<EOF\nmachine h\nlogin me\npassword {}\nEOF\npip install six"
+    ),
+    "Python's call, and a comment": "login(token='{}')  # token=a'{}'\n!pip install six",
+    "an annotation": "token: str = '{}'\n!pip install git+https://$token@g.example/r.git",
+    "a fallback": "import os\nt = os.getenv('A_TOKEN') or '{}'\n!pip install six -i https://$t@h.example",
+    "a substitution": "!A_TOKEN=$(echo {}) pip install six",
+    "a file of a token": "!printf '%s' {} > ~/.pypi-token\n!pip install six",
+    "several cookies": "!curl -H 'Cookie: a={}; b={}' https://h.example/i.sh | sh",
+    "a configuration": (
+        "%%writefile pip.conf\n[global]\nextra-index-url =\n"
+        "    https://a.example\n    https://me:{}@h.example/simple"
+    ),
+    "what a proxy wants": "!curl --proxy-user me:{} https://h.example/i.sh | sh",
 }
 FILES = {
     ("requirements.txt", "an index"): f"--index-url {INDEX}\nsix\n",
@@ -159,6 +179,17 @@ FILES = {
     ),
     ("Dockerfile", "a variable"): f"FROM debian\nENV PIP_INDEX_URL={INDEX}\nRUN pip install six\n",
     ("Dockerfile", "a line"): f"FROM debian\nRUN PIP_INDEX_URL={INDEX} pip install six\n",
+    ("Dockerfile", "an argument"): "FROM debian\nARG PIP_TOKEN={}\nRUN pip install six\n",
+    ("Dockerfile", "a label"): 'FROM debian\nLABEL "api.key"="{}"\nRUN pip install six\n',
+    ("Dockerfile", "a login"): "FROM debian\nRUN echo {} | docker login --password-stdin\n",
+    ("Dockerfile", "a file"): "FROM debian\nRUN echo '{}' > ~/.token && pip install six\n",
+    ("environment.yml", "a list"): (
+        "dependencies:\n- pip:\n  - six\n  - --config-settings=token={}\n"
+    ),
+    ("environment.yml", "an anchor"): "x:\n  token: &a {}\ndependencies:\n- six\n",
+    ("pyproject.toml", "a table"): (
+        "[project]\nname='x'\nversion='1'\ndependencies=['six']\n[tool.x]\na = {token='{}',b='c'}\n"
+    ),
     ("script.py", "a URL"): f"# /// script\n# dependencies = ['{WHEEL}?token={{}}']\n# ///\n",
 }
 
@@ -367,6 +398,18 @@ def test_nothing_of_a_real_install_comes_out(engine: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "text",
     [
+        f"six==1.17.0 \\\n    --hash=sha256:{'0a1b' * 16} \\\n    --hash=sha256:{'9c8d' * 16}",
+        "token-bucket==0.3.0 secret-storage>=3.3 tokenize-rt[key] keyrings.alt==5.0",
+        "https://c.example/conda-forge/noarch/token-bucket-0.3.0-pyhd8ed1ab_0.conda",
+        "Successfully installed token-bucket-0.3.0 secretstorage-3.3.3",
+        "git+https://g.example/r.git@v1.2.3#egg=x&subdirectory=a",
+        "x==1.0+g8abb2f1d.d20260101 torch==2.5.1+cu124",
+        f"https://g.example/o/r/archive/{'8abb2f1d' * 5}.zip",
+        "apt-get install -y libpam-pwquality=1.4.5-1 libsecret-tools gnupg-agent",
+        "RUN --mount=type=secret,id=pip_token,target=/run/secrets/t pip install x",
+        "uv pip install --keyring-provider subprocess six",
+        '{token-bucket,secret-storage} requires = ["token-bucket>=1", "keyring"]',
+        "key = lambda x: x\nfor key, token in pairs: tokens = tokenizer('hello world')",
         "https://f.example/packages/d9/5a/" + "e7c31adb" * 7 + "/six-1.16.0-py2.py3-none-any.whl",
         "https://f.example/six-1.16.0.tar.gz#sha256=" + "8abb2f1d" * 8,
         "https://c.example/conda-forge/linux-64/pytorch-2.5.1-cuda126_py313hf7cdfc2_306.conda#"

@@ -76,6 +76,10 @@ _CONDA_TOKEN = re.compile(r"(?:(?<=/)|^)t/(?P<token>(?!\$|<)[^/\s:]+)(?=/|::|$)"
 _CHANNEL = re.compile(r"(?<![\w./~\\-])t/(?P<token>(?!\$|<)[^/\s:]+)(?=/[\w.-])")
 _PAIR = re.compile(r"(?<=[?&#;])(?:(?P<key>[\w.\[\]-]+)=)?(?P<value>[^&#;\s'\"]+)")
 _QUERY = re.compile(r"(?<=[?&])(?P<key>[\w.\[\]-]+)=(?P<value>[^&#;\s'\"]+)")
+_EXPIRES = re.compile(r"(?i:[?&](?:[\w-]*expir\w*|e(?:xp)?|st|deadline|until)=\d)")
+_SIGNATURE = re.compile(r"(?=\D*\d)[\w-]{22,}={0,2}")
+"""What says that a URL is signed, whatever the key of its signature, and how that looks."""
+
 _ENCODED = re.compile(
     r"(?i:%3a%2f%2f(?P<userinfo>(?:(?!%2f|%3f|%23)[^\s&#/?'\"])+?)%40"
     r"|(?:%3f|%26|%23)(?P<key>[\w.-]+)%3d(?P<value>(?:(?!%26|%23)[^\s&#'\"])+))"
@@ -92,10 +96,12 @@ _SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_-]{16,}(?=/|$|[?#\s'\"])")
 _OPTION = re.compile(r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]{0,200})(?:=|[ \t]+)")
 _OPTIONS_VALUE = re.compile(r"[^\s'\"]+|'[^']*'|\"[^\"]*\"")
 _ASSIGNED = re.compile(
-    r"(?:(?<![\w?&#<>!~=/-])|(?<=[\s'\"]-[CDo])|(?<=^-[CDo])|(?<=-[a-z]{5}=)|(?<=-setting=)|(?<=-settings=))"
+    r"(?:(?<![\w?&#<>!~=/-])|(?<=[\s'\"]-[CDo])|(?<=^-[CDo])|(?<=\w=))"
     r"(?P<key>[A-Za-z_][\w.-]{0,200})=(?![=])"
 )
-_ASSIGNED_VALUE = re.compile(r"[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\"")
+_ASSIGNED_VALUE = re.compile(
+    r"`[^`\n]*`|\$\([^()\n]*\)|[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\""
+)
 _LITERAL = r"\$'(?:[^'\\\n]|\\.)*'|'(?P<single>[^'\n]*)'|\"(?P<double>(?:[^\"\\\n]|\\.)*)\""
 _PIECE = rf"[^\s'\"\\;&|<>()$]+|{_LITERAL}|\\.|\$(?:\([^()\n]*\))?"
 _IN_BRACES = _PIECE.replace("[^", "[^,{}", 1)
@@ -114,8 +120,10 @@ _NOT_PYTHON = re.compile(r"\\(?!\n)|(?<=\\) |(?<=['\"])\w|(?<=\w)(?<!\b[bfru])(?
 """Where a text of Python ends, and what no line of Python has there."""
 
 _QUOTED = re.compile(
-    r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*(?P<sign>[=:,])[ \t]*"
-    r"[\\$frb]{0,2}(?P<quote>['\"])(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)(?=\\?(?P=quote))"
+    r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*"
+    r"(?P<sign>(?::[ \t]+[\w.\[\]]{1,40}[ \t]*|:)?=|<-|[=:,]|[\])]?[ \t]or(?=[ \t]))"
+    r"[ \t]*(?:\([ \t]*\n\s*)?[\\$frbu]{0,2}(?P<quote>\"\"\"|'''|['\"])"
+    r"(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)(?=\\?(?P=quote))"
 )
 """A name and a text, of Python, TOML or JSON."""
 
@@ -124,44 +132,65 @@ _SETTING_OF = re.compile(
     r"(?:[ ]+(?:set|-\w+|--\w+))*[ ]+(?P<key>[A-Za-z_][\w.-]*)[ ]+"
     r"|(?m:^[ \t]*(?P<name>[A-Za-z_][\w.-]*)[ \t]+=[ \t]+"
     r"(?=[^\s'\"]\S*$)(?!\w+(?:\.[A-Za-z_]\w*)+$))"
+    r"|\b(?:rclone\s+config|dvc\s+\w+|papermill)\s[^\n|;&]{0,200}?"
+    r"\s(?P<kept>(?=[\w.-]{0,60}(?:pass|token|secret|key))[A-Za-z_][\w.-]*)[ ]+"
+    r"|\bread\s[^\n|;&]{0,80}?\b(?P<read>\w+)\s*<<<\s*"
     r"|<(?P<element>[A-Za-z][\w.-]*)>(?=[^<>\n]+</))"
     r"(?P<value>(?!=)[^\s'\"(\[{<>]+(?=\s|</|$)|'[^']*'|\"[^\"]*\")"
 )
 """A command that keeps a value under a name, a line of an INI file, an element of XML."""
 
+_LISTED = re.compile(
+    r"(?:(?<=[\[,])[ ]?--?(?P<key>[A-Za-z][\w.-]*),[ ]*(?=[^\s'\",\[\]]+[ ]*[,\]])"
+    r"|\bname['\"]?:\s*['\"]?(?P<name>[\w.-]+)['\"]?\s*,?\s*['\"]?value['\"]?:\s*['\"]?)"
+    r"(?P<value>[^\s'\",\[\]{}]+)"
+)
+"""An option in a list of YAML, and the name and value of a variable."""
+
 _PLACED = re.compile(
     r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+)?"
     r"(?:[a-z]+=[^\n]{0,400}(?:response|signature)=['\"]?)?"
-    r"|(?:set-)?cookie['\"]?\s*:\s*"
     r"|(?:(?:[\w-]+[-_])?(?:token|secret|password|passwd|passphrase)|[\w-]+[-_]key)['\"]?\s*:"
-    r"(?:\s*[>|][-+]?[ ]*\n)?\s*['\"]?"
+    r"(?:\s*[>|][-+]?[ ]*\n|\s*[!&][\w!]+[ ])?\s*['\"]?(?![!&][\w!]+ \*{4})"
     r"(?=[^\s'\"]*[^a-z\s'\",;.]|[^\s'\"]+\s*(?:['\"]|$))"  # not a word of a sentence
     r"|(?:(?-i:-H)|[\w.-]{0,60}header)[ =]?['\"]?"
     r"(?!accept|cache|content|host|if-|origin|range|referer|user-agent)[\w-]+:\s*(?:[a-z]+\s+)?"
-    r"|(?:login|user|account)\s+\S+\s+password\s+|\bmachine\s+\S+\s+password\s+"
-    r"|\bhttp-basic\.\S+\s+\S+\s+|\bwandb\s+login\s+(?!-)"
+    r"|(?:login|user|account|machine)\s+\S+\s+password\s+['\"]?|\bconda\s+token\s+set\s+"
+    r"|\bhttp-basic\.\S+\s+\S+\s+|\b(?:wandb|vault)\s+login\s+(?!-)"
     r"|\b\w*auth\s*(?:=\s*)?\(\s*['\"][^'\"\n]*['\"]\s*,\s*['\"]"
+    r"|\bset_password\((?:\s*['\"][^'\"\n]*['\"]\s*,){2}\s*['\"]"
+    r"|\blogin\(\s*['\"](?![^'\"\n]*['\"]\s*,\s*['\"]\*{4})(?:[^'\"\n]*['\"]\s*,\s*['\"])?"
+    r"|\b(?:token|pass(?:word|phrase)|secret|key)\s+is:?\s+['\"]?(?=\S{8})(?=[^\s'\"]*\d)"
     r"|\b(?:login|upload|publish|sshpass)\b[^\n|;&]{0,200}?\s(?-i:-p)\s*['\"]?"
     r"|-pass(?:in|out)?[ =]\s*['\"]?pass:"
+    r"|\b7z\w*\s[^\n|;&]{0,200}?\s(?-i:-p)|\blftp\s[^\n|;&]{0,200}?-u\s*[^\s,]{1,200},"
+    r"|\bsmbclient\s[^\n|;&]{0,200}?(?-i:-U)\s*[^\s%]{1,200}%|\bmc\s+alias\s+set(?:\s+\S+){3}\s+"
+    r"|\bhttps?\s[^\n|;&]{0,200}?-a\s*[\w.]{1,200}:"
     r"|\b(?:openssl\s+(?:enc|aes\w*|aria\w*|bf|camellia\w*|des\w*|rc[245]|sm4)\b[^\n|;&]{0,200}?\s-k"
-    r"|(?:un)?zip\s+(?:\S{1,200}\.zip\s+|-\w+\s+){0,6}(?-i:-P)|redis-cli\b[^\n|;&]{0,200}?\s-a"
+    r"|(?:un)?zip\s+(?:\S{1,200}\.zip\s+|-\w+\s+){0,6}(?-i:-P)|ssh-keygen\b[^\n|;&]{0,200}?\s(?-i:-[NP])"
+    r"|redis-cli\b[^\n|;&]{0,200}?\s-a"
     r"|ldap(?:add|compare|delete|modify|passwd|search|whoami)\b[^\n|;&]{0,200}?\s-w"
     r"|(?:mongo|sqlcmd)\w*\s[^\n|;&]{0,200}?-u\s+\S{1,200}\s[^\n|;&]{0,100}?-p)\s+['\"]?"
     r"|\bmysql\w*\b[^\n|;&]{0,80}\s(?-i:-p)['\"]?|\bhatch\s+publish\b[^\n|;&]{0,200}?\s-a\s+|\banaconda\s+-t\s+"
     r"|\bprivate-lines:\s*\d+\s+|\b\w*askpass=['\"]?echo\s+"
     r"|\bsudo['\"\s,]+[^\n|;&]{0,80}?-\w*(?-i:S)\b[^\n|;&]{0,200}?\binput\s*=\s*b?['\"]"
-    r"|\b(?:sudo\b[^\n|;&]{0,80}\s-\w*(?-i:S)\b|keyring\s+set\b|\w[^\n|;&]{0,80}(?:--with-token|-stdin)\b)"
+    r"|\b(?:sudo\b[^\n|;&]{0,80}\s-\w*(?-i:S)\b|keyring\s+set\b|\w[^\n|;&]{0,80}(?:--with-token|-stdin|-fd)\b)"
     r"[^\n|;&]{0,200}<<<\s*['\"]?"
     r"|\bcurl\b[^\n|;]{0,500}?\s(?:-b|--cookie)[ =]?['\"]?[\w-]+="
-    r"|\b(?:curl|wget)\b[^\n|;]{0,500}?\s(?:-u|--user)[ =]?['\"]?[a-z]\w*:))"
+    r"|\b(?:curl|wget)\b[^\n|;]{0,500}?\s(?:-u|--(?:proxy-)?user)[ =]?['\"]?[a-z]\w*:))"
     r"(?P<value>(?=[^\s'\",;]*\w)[^\s'\",;]+)"
 )
 """A header of HTTP, a line of YAML, ``.netrc``, options of one letter, and what sudo reads."""
 
+_COOKIES = re.compile(
+    r"(?i:(?<!\w)(?:set-)?cookie['\"]?\s*:\s*(?:['\"](?=\S))?)"
+    r"(?P<value>[^\s'\",;=]+=[^'\"\n]*\w|(?=[^\s'\",;]*\w)[^\s'\",;]+)"
+)
 _PIPED = re.compile(
-    r"\b(?:echo|printf)(?:[ ]+-\w+)*[ ]+"
-    r"(?P<value>[^\s'\"|;&<>-][^\s'\"|;&<>]*|'[^'\n]*'|\"[^\"\n]*\")[ ]*\|"
-    r"(?=[^\n|;&]{0,200}(?:-stdin\b|--with-token\b|\b(?:keyring|chpasswd|kinit)\b"
+    r"\b(?:echo|printf)(?:[ ]+-\w+)*[ ]+(?:['\"]?%s(?:\\n)?['\"]?[ ]+)?"
+    r"(?P<value>[^\s'\"|;&<>-][^\s'\"|;&<>]*|'[^'\n]*'|\"[^\"\n]*\")[ ]*"
+    r"(?=>>?[ ]*[^\s|;&]{0,200}(?:token|secret|passw|credential|\.key)[^\s/|;&]*(?:[\s|;&]|$)"
+    r"|\|[^\n|;&]{0,200}(?:-stdin\b|--with-token\b|\b(?:keyring|chpasswd|kinit)\b"
     r"|\bsudo\b[^\n|;&]{0,80}?[ ]-\w*S\b))"
 )
 
@@ -180,7 +209,9 @@ _SORTED = re.compile(
 _WORD = re.compile(r"[A-Za-z_]\w{0,30}|[\d.,]{1,12}[a-z]{0,8}")
 """What comes before a ``key`` to sort by, and that key."""
 
-_REFERENCE = re.compile(r"\$\{?\w+\}?|\$\{\w+:?[-=?+][^}]*\}|\$\(.*\)|<[\w -]+>|\*+")
+_REFERENCE = re.compile(
+    r"\$\{?\w+\}?|\$\{\w+:?[-=?+][^}]*\}|(?:\$\(|`)(?!\s*(?:echo|printf)\s).*[)`]|<[\w -]+>|\*+"
+)
 _HARMLESS = re.compile(
     rf"(?i:(?:{_REFERENCE.pattern}|true|false|none|null|yes|no)$|(?:id|type)=)"
 )  # docker build --secret id=NAME
@@ -189,7 +220,7 @@ _DIGEST = re.compile(r"(?:\w+:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56,128})")
 _MARKS = re.compile(
     r":/|@|t/|\?\w|pass|ps?w|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
     r"|-h ?['\"]|<<<|-stdin|sudo|mysql|%3a|login|upload|publish|anaconda|header|basic|hmac|dapi"
-    r"|send|zip|redis|ldap|mongo|sqlcmd|kinit|openssl"
+    r"|send|zip|redis|ldap|mongo|sqlcmd|kinit|openssl|7z|lftp|smbclient|alias set|vault|http"
     r"|[._-][a-z0-9]{16}|sk[0-9a-f]{32}|private-lines|gh|gl|pypi-|xox|hf_|dckr_|npm_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
     r"|k_live_|hvs\.|_v1_|shp[acs]|lin_api|atatt3"
 )
@@ -350,7 +381,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
     for match in _MARKED.finditer(text):
         if _is_generated(match["value"]):
             yield match.span()
-    for pattern in (_PLACED, _PIPED):
+    for pattern in (_PLACED, _COOKIES, _PIPED):
         for match in pattern.finditer(text):
             value = match["value"]
             if not _is_harmless(value) and not ("." in value and _VERSION.fullmatch(value)):
@@ -375,7 +406,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
                 end = start if whole or text[start] == "{" else stop
             if _is_named(pattern, match, text[start : min(stop, start + _LONGEST)]):
                 yield start, stop
-    for pattern in (_QUOTED, _SETTING_OF):
+    for pattern in (_QUOTED, _SETTING_OF, _LISTED):
         for match in pattern.finditer(text):
             if _is_named(pattern, match, match["value"]):
                 yield match.span("value")
@@ -434,7 +465,8 @@ _LONGEST = 2_000
 def _is_named(pattern: re.Pattern[str], match: re.Match[str], value: str) -> bool:
     """Return whether a value is a secret by its name."""
     names = match.groupdict()
-    key = names["key"] or names.get("name") or names.get("element") or ""
+    sign = names.get("sign") or ""
+    key = next(filter(None, map(names.get, ("key", "name", "element", "kept", "read"))), "")
     value = value.strip("'\"")
     if not names_a_secret(key.lstrip("-")) or _is_harmless(value):
         return False
@@ -443,14 +475,16 @@ def _is_named(pattern: re.Pattern[str], match: re.Match[str], value: str) -> boo
         return _looks_secret(value)
     if value.rstrip(")") == key or value.strip("([{") == "":
         return False
-    if names.get("sign") == ",":  # in a list of words only an option or a variable has a value
+    if sign == ",":  # in a list of words only an option or a variable has a value
         return (
             key.startswith("-")
             or "_" in key
             or key.isupper()
             or match.string[match.start() - 2 : match.start() - 1] == "("
         )
-    if names.get("sign") == ":" and key in ("key", "keys", "tokens"):
+    if sign.endswith("or") and ("." in key or key in ("key", "token")):
+        return False
+    if sign == ":" and key in ("key", "keys", "tokens"):
         return False
     # conda writes a version so: secret-storage=3.3; a variable is in capitals
     return pattern is _OPTION or key.isupper() or not _VERSION.fullmatch(value)
@@ -463,8 +497,10 @@ def _in_url(match: re.Match[str]) -> Iterator[tuple[int, int]]:
     for each, after in itertools.zip_longest(inner, inner[1:]):
         part = rest[each.end() : after.start() if after else None]
         yield from _in_place(each["scheme"], part, offset + each.end())
+    expires = _EXPIRES.search(rest)
     for pair in _PAIR.finditer(rest):
-        if _is_secret_pair(pair["key"] or "", pair["value"]):
+        signs = expires and rest[pair.start() - 1] != "#" and _SIGNATURE.fullmatch(pair["value"])
+        if signs or _is_secret_pair(pair["key"] or "", pair["value"]):
             yield offset + pair.start("value"), offset + pair.end("value")
 
 
@@ -522,7 +558,8 @@ def names_a_secret(key: str) -> bool:
 def _is_harmless(value: str) -> bool:
     """Say whether a value named for a secret holds none: a URL is masked by its parts."""
     bare = value.strip("'\"")
-    return not bare or "://" in bare or _HARMLESS.match(bare) is not None
+    harmless = _HARMLESS.match(bare) or _HARMLESS.match(bare.rstrip("),"))
+    return not bare or "://" in bare or harmless is not None
 
 
 def _looks_secret(value: str) -> bool:
