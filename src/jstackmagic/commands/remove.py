@@ -48,7 +48,7 @@ def run(options: Options, session: Session) -> ChangeResult:
     steps: list[Step] = []
     for environment in options.environments():
         by_manager: dict[ManagerName, list[str]] = {}
-        here = read_packages(environment)
+        here = PackageSet() if all(said for said, _ in asked.specs) else read_packages(environment)
         for said, spec in asked.specs:
             by_manager.setdefault(said or _owner(spec, here, environment), []).append(spec)
         steps += [
@@ -74,7 +74,7 @@ def _left_behind(steps: Sequence[Step], session: Session) -> Iterator[str]:
     for step in steps:
         if step.request.manager != "pip" or step.environment is None:
             continue
-        here = read_packages(step.environment)
+        here = read_packages(step.environment, managers.of_environment())
         gone = {("pip", normalise(spec.name)) for spec in step.request.specs}
         found = left_behind(step.environment, here, gone, recipe)
         if found:
