@@ -402,8 +402,8 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
                     continue
                 lines = lines or _ShellLines(text)
                 stop = lines.end_of_word(start, value.end())
-                whole = stop == value.end() and text[start] in "'\""
-                end = start if whole or text[start] == "{" else stop
+                alone = stop == value.end() and text[start] in "'\""
+                end = start if alone or text[start] == "{" else stop
             if _is_named(pattern, match, text[start : min(stop, start + _LONGEST)]):
                 yield start, stop
     for pattern in (_QUOTED, _SETTING_OF, _LISTED):
