@@ -358,7 +358,7 @@ AS_NOBODY = """
     from jstackmagic.where import host
     from jstackmagic.model.environment import Environment
     from jstackmagic.model.errors import JStackMagicError
-    from jstackmagic.managers.apt import engine as apt
+    from jstackmagic.managers.apt import aptget as apt
     from jstackmagic.model.request import Request
 
     action, *specs = sys.argv[2:]
