@@ -19,8 +19,8 @@ from jstackmagic.capture.argv import ProgramOptions
 from jstackmagic.capture.commandlines import recognise, recognise_argv
 from jstackmagic.capture.conda_tools import CONDA
 from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
-from jstackmagic.capture.shell import Operator, ShellCommand, Word, parse
 from jstackmagic.model.request import Request
+from jstackmagic.model.shell import Operator, ShellCommand, Word, parse
 from jstackmagic.model.sources import Sources
 
 if TYPE_CHECKING:

@@ -174,6 +174,200 @@ class TestProjectTools:
         assert environment_of("by-path").name == "conda-test"
 
 
+HOOK = """
+__conda_setup="$('{other}/bin/conda' 'shell.bash' 'hook' 2> /dev/null)"
+if [ $? -eq 0 ]; then
+    eval "$__conda_setup"
+else
+    if [ -f "{other}/etc/profile.d/conda.sh" ]; then
+        . "{other}/etc/profile.d/conda.sh"
+    else
+        export PATH="{other}/bin:$PATH"
+    fi
+fi
+unset __conda_setup
+"""
+"""The lines of ``conda init``, without its comments."""
+
+
+class TestLinesOfAShell:
+    """What the lines before a kernel set decides, and what only the run knows is not guessed."""
+
+    @pytest.fixture
+    def places(self, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        """Two condas with environments of one name, and two virtual environments."""
+        root, other = tmp_path / "root", tmp_path / "other"
+        prefixes = (root, root / "envs/conda-test", other, other / "envs/conda-test")
+        names = ["conda-meta/history", "bin/python"]
+        made = [*(prefix / name for prefix in prefixes for name in names)]
+        names = ["conda", "activate", "micromamba", "../etc/profile.d/conda.sh", "../condabin/x"]
+        made += [prefix / "bin" / name for prefix in (root, other) for name in names]
+        virtual = (home / "lab", tmp_path / "project/.venv")
+        made += [prefix / name for prefix in virtual for name in ("bin/python", "pyvenv.cfg")]
+        for path in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o755)
+        monkeypatch.setattr(sys, "prefix", str(root))
+        monkeypatch.setattr(kernels, "_system_folders", list)
+        return {
+            "{root}": str(root),
+            "{other}": str(other),
+            "{mine}": str(root / "envs/conda-test"),
+            "{its}": str(other / "envs/conda-test"),
+            "{venv}": str(virtual[0]),
+            "{project}": str(tmp_path / "project"),
+        }
+
+    def prefix(self, argv: list[str], home: Path, places: dict[str, str], **fields: Any) -> str:
+        for name, value in places.items():
+            argv = [word.replace(name, value) for word in argv]
+        kernel(home, "mine", *argv, **fields)
+        return environment_of("mine").prefix
+
+    @pytest.mark.parametrize(
+        ("script", "expected"),
+        [
+            ("source {other}/etc/profile.d/conda.sh && conda activate conda-test && {run}", "its"),
+            ('R={other}\n. "$R/etc/profile.d/conda.sh"\nconda activate conda-test\n{run}', "its"),
+            (
+                'eval "$({other}/bin/conda shell.bash hook)"; conda activate conda-test; {run}',
+                "its",
+            ),
+            ("PATH={other}/bin:$PATH; source activate conda-test; {run}", "its"),
+            (HOOK + "conda activate conda-test\n{run}", "its"),
+            ("{other}/bin/conda run -n conda-test python -m ipykernel", "its"),
+            ("export MAMBA_ROOT_PREFIX={other}\nmicromamba activate conda-test\n{run}", "its"),
+            (". {root}/etc/profile.d/conda.sh; conda activate conda-test; {run}", "mine"),
+            ("conda activate conda-test # base\n# don't\n{run}", "mine"),
+            ("conda activate conda-test > /dev/null 2>&1\n{run} 2>> log", "mine"),
+            ("conda activate conda-test || exit 1; {run}", "mine"),
+            ("exec > log 2>&1; conda activate conda-test\npython \\\n -m ipykernel", "mine"),
+            ("conda activate conda-test; python -m ipykernel 2>&1 | tee log", "mine"),
+            (
+                "conda activate conda-test; /srv/prepare --all; exec -a k python -m ipykernel",
+                "mine",
+            ),
+            ("PATH={mine}/bin:$PATH python -m ipykernel", "mine"),
+            ("conda activate conda-test; PATH=/cuda/bin:$PATH {run}", "mine"),
+            ("usage() { echo none; exit 1; }\nconda activate conda-test; {run}", "mine"),
+            ("conda activate gone; exec {mine}/bin/python -m ipykernel", "mine"),
+            ("source ~/lab/bin/activate && {run}", "venv"),
+            ('exec "$HOME/lab/bin/python" -m ipykernel', "venv"),
+            ("cd {project} && source .venv/bin/activate && {run}", "project"),
+            ("cd {project}; exec .venv/bin/python -m ipykernel", "project"),
+            ("python -m ipykernel", "root"),
+        ],
+    )
+    def test_they_are_followed(
+        self, script: str, expected: str, home: Path, places: dict[str, str]
+    ) -> None:
+        line = script.replace("{run}", "exec python -m ipykernel_launcher -f {connection_file}")
+        found = self.prefix(["bash", "-c", line], home, places)
+        assert found.removesuffix("/.venv") == places[f"{{{expected}}}"]
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "module load anaconda3; source activate conda-test; {run}",  # of another conda
+            '. "$MINICONDA/etc/profile.d/conda.sh"; conda activate conda-test; {run}',
+            ". {other}/etc/profile.d/conda.sh; conda activate gone; {run}",
+            "conda activate conda-test; module load python/3.12; {run}",
+            "conda activate conda-test; conda deactivate; {run}",
+            "conda activate conda-test; use_project; {run}",
+            "conda activate conda-test || source activate base; {run}",
+            "[ -f x ] && conda activate conda-test; {run}",
+            "act() { conda activate conda-test; }; act; {run}",
+            "(conda activate conda-test); {run}; exit",
+            '[ "$X" = 1 ] && exec {mine}/bin/python -m ipykernel; exec {its}/bin/python -m x',
+            "if [ $X ]; then exec {mine}/bin/python -m ipykernel; fi; {run}",
+            "case $X in a) exec {mine}/bin/python;; *) exec {its}/bin/python;; esac",
+            "source .venv/bin/activate && {run}",
+            "cd $PROJECT && exec .venv/bin/python -m ipykernel",
+            "for file in /etc/x/*; do . $file; done; {run}",
+        ],
+    )
+    def test_what_only_the_run_knows_is_not_guessed(
+        self,
+        script: str,
+        home: Path,
+        places: dict[str, str],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(places["{project}"])  # its .venv is not the kernel's
+        line = script.replace("{run}", "exec python -m ipykernel_launcher -f {connection_file}")
+        if "(" in script and "act()" not in script:
+            line = line.replace("exec python", "python")
+        with pytest.raises(UnknownEnvironment, match="leads to no environment"):
+            self.prefix(["bash", "-c", line], home, places)
+
+    @pytest.mark.parametrize(
+        ("argv", "expected"),
+        [
+            (["nice", "-n", "10", "{mine}/bin/python", *IPYKERNEL], "mine"),
+            (["xvfb-run", "-a", "{mine}/bin/python", *IPYKERNEL], "mine"),
+            (["numactl", "--cpunodebind=0", "bash", "-c", "exec {mine}/bin/python"], "mine"),
+            (["env", "-S", "{mine}/bin/python -X utf8 -m ipykernel_launcher"], "mine"),
+            (["{root}/bin/conda", "run", "-nconda-test", "env", "A=1", "python"], "mine"),
+            (["{root}/bin/conda", "run", "-n", "conda-test", "sh", "-c", "python"], "mine"),
+            (["micromamba", "-r", "{other}", "run", "-n", "conda-test", "python"], "its"),
+            (["micromamba", "run", "--root-prefix={other}", "-n", "conda-test", "python"], "its"),
+        ],
+    )
+    def test_programs_that_start_another_are_followed(
+        self, argv: list[str], expected: str, home: Path, places: dict[str, str]
+    ) -> None:
+        assert self.prefix(argv, home, places) == places[f"{{{expected}}}"]
+
+    @pytest.mark.parametrize(
+        "argv",
+        [
+            [".venv/bin/python", *IPYKERNEL],
+            ["bash", "-lc", "python -m ipykernel"],  # a profile sets PATH
+            ["{root}/bin/conda", "run", "-n", "conda-test", "bash", "-lc", "python -m ipykernel"],
+            ["sudo", "-u", "x", "python", *IPYKERNEL],
+            ["apptainer", "exec", "image.sif", "{mine}/bin/python", *IPYKERNEL],
+        ],
+    )
+    def test_others_are_not(
+        self, argv: list[str], home: Path, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(places["{project}"])
+        with pytest.raises(UnknownEnvironment, match="leads to no environment"):
+            self.prefix(argv, home, places)
+
+    def test_a_variable_of_the_kernelspec_counts(self, home: Path, places: dict[str, str]) -> None:
+        line = "conda activate $LAB; exec python -m ipykernel"
+        found = self.prefix(["bash", "-c", line], home, places, env={"LAB": "conda-test"})
+        assert found == places["{mine}"]
+
+    def test_a_shim_is_a_link_to_another_program(self, home: Path, tmp_path: Path) -> None:
+        """mise's ``python`` leads to mise, which lies beside a Python that it does not start."""
+        system = tmp_path / "usr/bin"
+        system.mkdir(parents=True)
+        (tmp_path / f"usr/lib/python{sys.version_info[0]}.{sys.version_info[1]}").mkdir(
+            parents=True
+        )
+        for name in ("mise", "python3"):
+            (system / name).touch(mode=0o755)
+        (tmp_path / "python").symlink_to(system / "mise")
+        kernel(home, "shim", tmp_path / "python", *IPYKERNEL)
+        with pytest.raises(UnknownEnvironment, match="does not say which"):
+            environment_of("shim")
+
+    def test_an_entry_point_with_a_long_prefix_is_read(
+        self, home: Path, places: dict[str, str]
+    ) -> None:
+        """Where a first line would be too long, pip writes a shell's line that Python skips."""
+        path = home / "ipython"
+        path.write_text(
+            f"#!/bin/sh\n'''exec' \"{places['{mine}']}/bin/python\" \"$0\" \"$@\"\n' '''\n"
+            "import sys\nfrom IPython import start_ipython\nsys.exit(start_ipython())\n"
+        )
+        path.chmod(0o755)
+        assert self.prefix([str(path), "kernel"], home, places) == places["{mine}"]
+
+
 class TestStartedElsewhere:
     """D2: something else decides where the kernel runs."""
 
@@ -210,6 +404,34 @@ class TestStartedElsewhere:
     def test_the_local_ones_run_here(self, metadata: Any, home: Path, root: Root) -> None:
         kernel(home, "near", "python", *IPYKERNEL, metadata=metadata)
         assert environment_of("near").name == "base"
+
+    def test_the_first_enterprise_gateway_says_it_beside_the_metadata(
+        self, home: Path, root: Root
+    ) -> None:
+        proxy = {"class_name": "processproxies.yarn.YarnClusterProcessProxy"}
+        kernel(home, "far", "python", *IPYKERNEL, process_proxy=proxy)
+        with pytest.raises(UnknownEnvironment, match=r"started by .*YarnClusterProcessProxy"):
+            environment_of("far")
+
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            ("JUPYTER_GATEWAY_URL", "https://gateway.example.com"),
+            ("JUPYTER_DEFAULT_PROVISIONER_NAME", "pod-provisioner"),
+        ],
+    )
+    def test_the_server_s_variables_count(
+        self, variable: str, value: str, home: Path, root: Root, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        local = {"kernel_provisioner": {"provisioner_name": "local-provisioner"}}
+        kernel(home, "near", "python", *IPYKERNEL, metadata=local)
+        kernel(home, "unsaid", "python", *IPYKERNEL)
+        assert environment_of("unsaid").name == "base"
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(UnknownEnvironment, match="decides where it runs"):
+            environment_of("unsaid")
+        if variable != "JUPYTER_GATEWAY_URL":
+            assert environment_of("near").name == "base"
 
     def test_a_notebook_of_such_a_kernel_says_so(
         self, home: Path, root: Root, tmp_path: Path

@@ -6,8 +6,8 @@ import pytest
 
 from jstackmagic.capture import conda_tools, debian_tools, python_tools
 from jstackmagic.capture.argv import ProgramOptions
-from jstackmagic.capture.shell import Word
 from jstackmagic.model.options import INSTALL, OptionTable
+from jstackmagic.model.shell import Word
 
 TABLE = OptionTable.of(valued="-f/--find-links --proxy", flags="-U/--upgrade -q/--quiet")
 

@@ -222,30 +222,38 @@ class TestEnvironmentOf:
         assert (found.name, found.prefix) == ("one", str(prefix))
         assert environment_of("MINE") == found
 
-    @pytest.mark.parametrize("command", ["python", "python3"])
-    def test_a_bare_python_is_where_its_kernelspec_lies(
-        self, command: str, prefix: Path, user_kernels: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("command", ["python", "python3", "python{}.{}"])
+    def test_a_bare_python_is_the_server_s_wherever_its_kernelspec_lies(
+        self,
+        command: str,
+        prefix: Path,
+        conda_root: Root,
+        user_kernels: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        write_spec(prefix / "share/jupyter/kernels", "native", command, *IPYKERNEL)
+        """As jupyter_client has it: ``KernelManager.format_kernel_cmd``."""
+        version = environment_of("python3").ref.minor.split(".")
+        argv = [command.format(*version), *IPYKERNEL]
+        write_spec(prefix / "share/jupyter/kernels", "native", *argv, env={"PATH": f"{prefix}/bin"})
         monkeypatch.setenv("JUPYTER_PATH", str(prefix / "share/jupyter"))
-        assert environment_of("native").prefix == str(prefix)
+        assert environment_of("native").prefix == str(conda_root.prefix)
 
-    def test_elsewhere_it_is_the_server_s(self, prefix: Path, user_kernels: Path) -> None:
-        write_spec(user_kernels, "mine", "python", "-m", "bash_kernel", "-f", "{connection_file}")
-        assert environment_of("mine").prefix == sys.prefix
-
-    def test_other_bare_names_are_beside_it_or_on_the_path(
-        self, prefix: Path, user_kernels: Path, monkeypatch: pytest.MonkeyPatch
+    def test_other_bare_names_are_the_server_s_or_on_the_path(
+        self,
+        prefix: Path,
+        conda_root: Root,
+        user_kernels: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         (prefix / "bin" / "R").touch(mode=0o755)
         write_spec(prefix / "share/jupyter/kernels", "ir", "R", "--slave")
-        write_spec(user_kernels, "other", "R", "--slave")
         monkeypatch.setenv("JUPYTER_PATH", str(prefix / "share/jupyter"))
-        assert environment_of("ir").prefix == str(prefix)
         with pytest.raises(UnknownEnvironment, match="there is no R"):
-            environment_of("other")
+            environment_of("ir")
         monkeypatch.setenv("PATH", str(prefix / "bin"))
-        assert environment_of("other").prefix == str(prefix)
+        assert environment_of("ir").prefix == str(prefix)
+        (conda_root.prefix / "bin" / "R").touch(mode=0o755)
+        assert environment_of("ir").prefix == str(conda_root.prefix)
 
     def test_nb_conda_kernels_writes_it_down(self, prefix: Path, user_kernels: Path) -> None:
         metadata = {"conda_env_name": "one", "conda_env_path": str(prefix)}

@@ -17,12 +17,12 @@ from ..model.options import OptionTable
 from ..model.packages import ManagerName
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
+from ..model.shell import Word
 from ..model.slips import repeated_verb
 from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all
 from . import Found, Target
 from .machine import Machine
 from .programs import program_name as program_name
-from .shell import Word
 from .state import expanded
 
 _MEANT = {

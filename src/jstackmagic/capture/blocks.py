@@ -9,13 +9,13 @@ from itertools import dropwhile
 from textwrap import shorten
 from typing import NamedTuple, Protocol
 
+from ..model.shell import Operator, ShellCommand, Word
 from ..model.words import listed
 from . import Found
 from .argv import program_name
 from .debian_tools import is_repair
 from .effects import ASSIGNMENT
 from .handed import file_of
-from .shell import Operator, ShellCommand, Word
 from .state import State
 
 _OPENS = {"if": "if", "while": "loop", "until": "loop", "for": "loop", "select": "loop"}

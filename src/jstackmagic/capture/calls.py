@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from ..model.shell import Word
 from ..model.words import listed
 from .argv import MANAGER_OF
 from .blocks import NEVER, Branch, Path
@@ -19,7 +20,6 @@ from .cellsource import SourceLine
 from .effects import unseen
 from .handed import number_of
 from .others import INSTALLERS, python_reason
-from .shell import Word
 from .state import State, joined, joined_by_blanks, split
 
 SHELLED = listed(

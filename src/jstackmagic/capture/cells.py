@@ -15,6 +15,7 @@ from itertools import pairwise
 from ..model.environment import TOOLS
 from ..model.packages import ManagerName
 from ..model.request import Action
+from ..model.shell import ShellCommand, Word, parse
 from ..model.words import listed
 from . import Found, Target, calls, own
 from .argv import ProgramOptions
@@ -22,7 +23,6 @@ from .blocks import Path, alternatives
 from .cellsource import SourceLine, code_cells, logical_lines
 from .commandlines import DOWNLOADERS, READERS, installs_later, recognise, recognise_event
 from .others import IN_CODE, OTHERS, julia_reason, r_reason
-from .shell import ShellCommand, Word, parse
 from .state import State
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)

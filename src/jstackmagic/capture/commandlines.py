@@ -13,6 +13,16 @@ from functools import lru_cache
 from itertools import islice
 
 from ..model.environment import TOOLS
+from ..model.shell import (
+    MAX_DEPTH,
+    PASSING_ON,
+    SHELLS,
+    Operator,
+    Redirection,
+    ShellCommand,
+    Word,
+    parse,
+)
 from . import Found, Target, calls, effects, others
 from .argv import Call, program_name
 from .blocks import Course, Path, Pipe, alternatives
@@ -22,7 +32,6 @@ from .debian_tools import apt, dpkg
 from .handed import file_of
 from .machine import BASH_FILES
 from .python_tools import builds, pip, pipx, uv
-from .shell import MAX_DEPTH, Operator, Redirection, ShellCommand, Word, parse
 from .state import State, joined
 from .wrappers import unwrapped
 
@@ -43,12 +52,11 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
 """The programs whose requests can be read."""
 
 DOWNLOADERS = ("curl", "wget", "aria2c")
-SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
 
 _PROGRAMS = frozenset(
     name.lower()
     for name in (
-        *(*READERS, *others.INSTALLERS, *others.PASSING_ON, *others.REMOTE),
+        *(*READERS, *others.INSTALLERS, *PASSING_ON, *others.REMOTE),
         *(*SHELLS, *DOWNLOADERS, "python", "py", "sudo", "env", "su", "source"),
     )
 )
@@ -439,7 +447,7 @@ class _Walker:
         for at, word in enumerate(call.words[1:], start=1):
             name = program_name(word)
             known = name in _PROGRAMS or name in others.PRINTERS or word.holes
-            script = state.program(word) if call.program in others.PASSING_ON else None
+            script = state.program(word) if call.program in PASSING_ON else None
             if not (known or (script and state.machine.text(state.path_of(script)))):
                 continue
             inner = replace(call, words=call.words[at:])
@@ -447,7 +455,7 @@ class _Walker:
                 break
             deeper = replace(self, depth=self.depth + 1)
             finds = list(deeper.run(inner, state.snapshot(), pipe))
-            if finds and call.program in others.PASSING_ON:
+            if finds and call.program in PASSING_ON:
                 yield from finds
             elif finds:
                 yield self._not_read(call, pipe)

@@ -11,13 +11,13 @@ from ..model.documents import parse_yaml
 from ..model.environment import BASES, prefix_of_name
 from ..model.errors import InvalidSpec
 from ..model.options import INSTALL
+from ..model.shell import Word
 from ..model.sources import Sources
 from ..model.words import listed
 from . import Found
 from .argv import Call, Given, ProgramOptions
 from .machine import home_as_tilde
 from .settings import conda_config, conda_settings
-from .shell import Word
 
 CONDA = ProgramOptions.of(
     INSTALL["conda"],

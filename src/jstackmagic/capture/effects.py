@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
+from ..model.shell import Redirection, Word
 from ..model.words import listed
 from . import Origin, Target
 from .argv import Call, ProgramOptions, name_of_repository
@@ -16,7 +17,6 @@ from .machine import is_setting
 from .others import RUN_LATER
 from .python_tools import builds
 from .settings import pip_config, set_by
-from .shell import Redirection, Word
 from .state import State, has_no_python, is_array, joined, joined_by_blanks, word_of
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=")

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
+from ..model.shell import ShellCommand, parse
 from ..model.words import listed
 from .programs import program_name
-from .shell import ShellCommand, parse
 
 _PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee dos2unix xargs")
 """Programs that pass a file's lines on."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from ..model.shell import PASSING_ON
 from ..model.words import listed
 from . import Found
 from .argv import MANAGER_OF, Call
@@ -47,14 +48,6 @@ RUNNERS = listed(
     " jupyter papermill runipy run-parts"
 )
 """Programs that run a file among their words."""
-
-PASSING_ON = listed(
-    "command builtin coproc numactl systemd-run chronic retry eatmydata catchsegv proxychains"
-    " proxychains4 torify torsocks unshare tsp xvfb-run fakechroot taskset chrt cpulimit runuser"
-    " gosu pkexec su-exec s6-setuidgid chpst tini dumb-init catatonit strace ltrace arch setarch"
-    " caffeinate nocache firejail setpriv watch"
-)
-"""Programs that run the command among their words in the same place."""
 
 _NOT_OURS = "A request is for conda, pip or apt; {} is not one of them."
 

@@ -12,12 +12,12 @@ from ..model.errors import UsageError
 from ..model.packages import ManagerName
 from ..model.parsing import Asked, read_specs, split_words
 from ..model.request import Action, Request
+from ..model.shell import Word
 from ..model.slips import check_words
 from ..model.sources import Sources
 from ..model.spec import read_all
 from . import Found, Target
 from .argv import Given, ProgramOptions, unknown
-from .shell import Word
 
 _OPTIONS = ProgramOptions.of(
     valued="""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 
-from .shell import Word
+from ..model.shell import Word
 
 
 def program_name(word: Word) -> str:
     """Return a program's name without folder, version or suffix.
 
-    >>> from jstackmagic.capture.shell import Word
+    >>> from jstackmagic.model.shell import Word
     >>> program_name(Word("/opt/c/bin/pip3.11")), program_name(Word("$PIP", holes=("$PIP",)))
     ('pip', 'pip')
     """

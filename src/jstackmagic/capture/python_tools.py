@@ -11,13 +11,13 @@ from types import MappingProxyType
 from ..model.buildvariables import FOR_A_BUILD
 from ..model.options import INSTALL
 from ..model.request import Action
+from ..model.shell import Word
 from ..model.sources import Sources
 from ..model.words import listed
 from . import Found
 from .argv import Call, Given, ProgramOptions, line_for
 from .others import line_of_list
 from .settings import pip_settings, uv_doubts
-from .shell import Word
 
 PIP = ProgramOptions.of(
     INSTALL["pip"],

@@ -21,9 +21,9 @@ from ..managers.pip import pipconf
 from ..model.buildvariables import FOR_CONDA
 from ..model.documents import parse_toml, parse_yaml
 from ..model.errors import InvalidSpec, JStackMagicError
+from ..model.shell import Word
 from ..where import condarc
 from .argv import Call, ProgramOptions
-from .shell import Word
 from .state import expanded, is_environment, upwards, word_of
 
 _CONDA_MATTERS = (

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..model.environment import TOOLS
+from ..model.shell import Operator, Redirection, ShellCommand, Word, parse
 from . import Target
 from .handed import CHANGED, FILTERS, formatted, number_of, shortened, unescaped
 from .machine import Machine, home_as_tilde, same, unknown_value
 from .programs import program_name
-from .shell import Operator, Redirection, ShellCommand, Word, parse
 
 _SIMPLE = re.compile(r"\$(?:(\w+|[@*#])|\{(\w+|[@*#])\})")
 _ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]\}")

@@ -22,6 +22,7 @@ from ..model.packages import Change, PackageSet
 from ..model.plan import Outcome, OutcomeStatus
 from ..model.record import Context, Record
 from ..model.request import Request
+from ..model.shell import Word
 from ..where.host import look
 from . import Found
 from .argv import MANAGER_OF, program_name
@@ -40,7 +41,6 @@ from .observe import (
 from .places import Place, Places, is_said, stamp_of
 from .python_tools import is_elsewhere
 from .settings import uv_settings
-from .shell import Word
 from .state import State
 from .taps import Handle, Start
 

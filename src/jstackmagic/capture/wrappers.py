@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..model.environment import TOOLS
+from ..model.shell import Redirection, ShellCommand, Word, parse
 from . import Target
 from .argv import MANAGER_OF, Call, ProgramOptions, line_for, program_name
 from .blocks import Pipe
@@ -17,7 +18,6 @@ from .conda_tools import options as conda_options
 from .effects import ASSIGNMENT
 from .handed import unescaped
 from .python_tools import UV
-from .shell import Redirection, ShellCommand, Word, parse
 from .state import State
 
 _PLAIN = ProgramOptions.of(valued="", flags="")

@@ -9,9 +9,9 @@ from typing import Any
 
 from ...io.reading import files_below, text_or_none
 from ...model.documents import parse_json
+from ...model.shell import Word
 from .. import Found
 from ..commandlines import recognise, recognise_argv
-from ..shell import Word
 from ..state import State, word_of
 from . import Reading
 from ._finds import line_of, text_of

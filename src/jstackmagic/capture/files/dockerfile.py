@@ -14,6 +14,7 @@ from pathlib import Path
 from ...io.reading import text_or_none
 from ...model.managers import is_system
 from ...model.request import Request
+from ...model.shell import ShellCommand, Word, parse
 from ...model.sources import Sources
 from ...model.spec import Constraint, RequirementsFile, Spec
 from ...model.spec import read as read_spec
@@ -26,7 +27,6 @@ from ..lists import at_url, listed_in, local_path
 from ..machine import changes_apt, is_setting, origin_of, unknown_value
 from ..others import RUN_LATER
 from ..python_tools import UV_SYSTEM
-from ..shell import ShellCommand, Word, parse
 from ..state import State, word_of
 from . import Reading
 from ._copied import Copy, carried

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...io.reading import files_below, text_or_none
+from ...model.shell import SHELLS, Word
 from .. import Found
-from ..commandlines import SHELLS, recognise
+from ..commandlines import recognise
 from ..effects import shell_of
-from ..shell import Word
 from ..state import State
 from . import Reading
 from ._finds import beginning, text_of

@@ -11,8 +11,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from .words import listed
+
 MAX_DEPTH = 10
 """The depth to which nested commands are followed: people nest two or three."""
+
+SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "ash")
+
+PASSING_ON = listed(
+    "command builtin coproc numactl systemd-run chronic retry eatmydata catchsegv proxychains"
+    " proxychains4 torify torsocks unshare tsp xvfb-run fakechroot taskset chrt cpulimit runuser"
+    " gosu pkexec su-exec s6-setuidgid chpst tini dumb-init catatonit strace ltrace arch setarch"
+    " caffeinate nocache firejail setpriv watch flock ionice nice nohup setsid stdbuf time timeout"
+    " unbuffer"
+)
+"""Programs that run the command among their words in the same place."""
 
 _BLANK = " \t\r\f\v"
 _ENDS_WORD = frozenset(_BLANK + "\n;&|()<>")
