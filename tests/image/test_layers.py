@@ -21,17 +21,12 @@ from jstackmagic.image.layers.contents import (
     ownership,
 )
 from jstackmagic.image.layers.making import too_many
-from jstackmagic.image.layers.normal import (
-    accounts,
-    conda_record,
-    locked,
-    merged,
-    paragraphs,
-    pip_record,
-)
+from jstackmagic.image.layers.normal import accounts, locked, merged, paragraphs
 from jstackmagic.image.layers.pack import Changed, Packing
 from jstackmagic.image.registry.client import Descriptor, RegistryImage
 from jstackmagic.image.root import Entry, Root
+from jstackmagic.managers.conda.layered import conda_record
+from jstackmagic.managers.pip.layered import pip_record
 from jstackmagic.model.reference import Reference
 
 if TYPE_CHECKING:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.image.installed import packages_of
-from jstackmagic.image.prove.proof import Side, differences
+from jstackmagic.image.layers.gather import Gathered, gather
+from jstackmagic.image.prove.proof import Side, Ways, differences
 from jstackmagic.image.root import Root, apply, archive
 from jstackmagic.model import managers
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
-from jstackmagic.model.packages import PackageSet
+from jstackmagic.model.ledger import Ledger
+from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.model.spec import read
 from jstackmagic.restore.keep import Store
 from jstackmagic.session import Session
@@ -62,7 +64,7 @@ def test_install_record_and_undo(venv: Environment) -> None:
 
 
 def test_what_it_refuses_changes_nothing(venv: Environment) -> None:
-    with pytest.raises(CommandFailed, match="There is no toy doll"):
+    with pytest.raises(CommandFailed, match="There is no toy doll: 404"):
         verb("install", "--prefix", venv.prefix, "toy:doll")
     with pytest.raises(InvalidSpec, match="is no toy"):
         verb("install", "--prefix", venv.prefix, "--record-only", "toy:a-b")
@@ -147,15 +149,8 @@ def test_prove_reads_it_in_an_image(venv: Environment) -> None:
     """The image's archive, as the engine streams it."""
     verb("install", "--prefix", venv.prefix, "toy:robot")
     here = PackageSet(toymanager.installed(venv, Path("/")))
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as made:
-        for name in ("pyvenv.cfg", "toys/robot", "share/toys.txt"):
-            member = tarfile.TarInfo(f"{venv.prefix[1:]}/{name}")
-            member.size = 3
-            made.addfile(member, io.BytesIO(b"1.0"))
-    held.seek(0)
-    root = Root()
-    apply(root, archive(held))
+    root, files = Root(), ("pyvenv.cfg", "toys/robot", "share/toys.txt")
+    apply(root, archive(_tar({f"{venv.prefix}/{name}": b"1.0" for name in files})))
     assert f"{venv.prefix}/share/toys.txt" not in root.contents
     image = packages_of(root, venv.prefix)
     side = Side(venv.ref, venv.prefix, here, image)
@@ -164,6 +159,82 @@ def test_prove_reads_it_in_an_image(venv: Environment) -> None:
     assert found.image is not None
     assert (found.here.version, found.image.version) == ("2.0", "1.0")
     assert found.entry == Session().history.records()[0].id
+
+
+def test_its_files_go_into_a_layer_as_it_says(venv: Environment) -> None:
+    where, folder = ("--prefix", venv.prefix), f"{venv.prefix}/toys"
+    base, brought = Root(), [f"{folder}/{name}" for name in ("robot", "doll", "duck")]
+    apply(base, archive(_tar(dict.fromkeys((f"{venv.prefix}/pyvenv.cfg", *brought), b"0.9"))))
+    Path(folder).mkdir()
+    for path in brought:
+        Path(path).write_text("0.9")
+    history = Session().history
+
+    def gathered() -> Gathered:
+        return gather(Ledger.of(history.records()), history.content(), base, (0, 0))
+
+    verb("install", *where, "toy:robot==2.0", "toy:train==1.0")
+    verb("remove", *where, "toy:doll")
+    (layer,) = (each for each in gathered().layers if each.manager == "toy")
+    assert {item.path: item.content for item in layer.items if item.kind == "file"} == {
+        f"{folder}/robot": b"2.0, asked as robot==2.0",
+        f"{folder}/train": b"1.0, asked as train==1.0",
+    }
+    assert tuple(layer.gone) == (f"{folder}/doll",), "no record moved the duck"
+    verb("install", *where, "toy:robot==0")
+    assert gathered().faults == ["robot is a draft: it is in no image."]
+
+
+def test_a_manager_that_lists_no_files_has_no_layer(
+    venv: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(type(toymanager.MANAGER), "layered")
+    verb("install", "--prefix", venv.prefix, "toy:robot")
+    history = Session().history
+    found = gather(Ledger.of(history.records()), history.content(), Root(), (0, 0))
+    assert found.faults == ["toy keeps no list of the files of robot."]
+
+
+def test_it_says_what_holds_a_package(venv: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(venv.prefix, "toys").mkdir()
+    Path(venv.prefix, "toys", "robot").write_text("2.0")
+    here, empty = PackageSet(toymanager.installed(venv, Path("/"))), PackageSet()
+    monkeypatch.setattr(
+        type(toymanager.MANAGER), "pinned", lambda _, package: f"{package.name}@{package.version}"
+    )
+    (found,) = differences(Side(venv.ref, venv.prefix, here, empty), ())
+    assert found.fix.endswith("toy:robot@2.0")
+
+
+@pytest.mark.parametrize(("version", "known"), [("2.0", True), ("1.0", False)])
+def test_a_base_image_brings_it(venv: Environment, version: str, known: bool) -> None:
+    base = Root()
+    apply(base, archive(_tar({f"{venv.prefix}/toys/robot": version.encode()})))
+    robot = Package("toy", "robot", "2.0")
+    side = Side(venv.ref, venv.prefix, PackageSet((robot,)), PackageSet())
+    assert Ways(base=base).brought(side, robot) is known
+
+
+def test_it_says_its_name_of_what_an_import_needs(
+    venv: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        type(toymanager.MANAGER), "name_of", lambda _, package: f"toy-{package}", raising=False
+    )
+    with pytest.raises(CommandFailed) as caught:
+        verb("install", "--prefix", venv.prefix, "toy:cv2")
+    assert any("imported as: %envinstall toy-opencv-python" in line for line in caught.value.advice)
+
+
+def _tar(files: dict[str, bytes]) -> io.BytesIO:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as made:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path[1:])
+            member.size = len(content)
+            made.addfile(member, io.BytesIO(content))
+    held.seek(0)
+    return held
 
 
 def test_keep_and_replay_from_what_is_kept(venv: Environment) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from jstackmagic.managers import Choice, Engine, EngineOptions, Manager
 from jstackmagic.managers.keep import Archives
-from jstackmagic.model.errors import CommandFailed, InvalidSpec
+from jstackmagic.managers.layered import LayerFile
+from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
 from jstackmagic.model.managers import Listed
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Command, Plan
@@ -61,7 +62,7 @@ class _Shelf(Engine):
             if request.action == "remove":
                 after.pop(("toy", name), None)
             elif not version:
-                raise CommandFailed(f"There is no toy {name}.")
+                raise CommandFailed(f"There is no toy {name}: 404.")
             else:
                 after["toy", name] = Package("toy", name, version, requested=True)
         change = PackageSet(tuple(after.values())) - here
@@ -134,6 +135,14 @@ class _Toy(Manager):
         else:
             specs = [f"{p.name}=={p.version}" for p in goal.missing("toy", here)]
         return [Request("install", "toy", read_all("toy", specs))] if specs else []
+
+    def layered(
+        self, package: Package, environment: Environment, spec: str | None
+    ) -> Iterable[LayerFile]:
+        if package.version == "0":
+            raise Stopped(f"{package.name} is a draft: it is in no image.")
+        form = (b"%b, asked as " + spec.encode()) if spec else b"%b"
+        yield LayerFile(f"{environment.prefix}/toys/{package.name}", lambda text: form % text)
 
     def archives(self, kept: Path) -> Archives:
         return _Box(kept / "toy")

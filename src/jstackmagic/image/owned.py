@@ -8,9 +8,10 @@ import posixpath
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from ..model.managers import is_system
+from ..model.managers import is_system, metadata_path
 from ..model.packages import PackageKey, normalise
 from ..where.distributions import record_rows
+from .installed import packages_of
 from .root import Root
 
 Content = Callable[[str], bytes]
@@ -148,12 +149,11 @@ def files_of(root: Root, manager: str, prefix: str, names: Collection[str]) -> l
         and owned.key[1] in plain
         and path.startswith(f"{prefix}/")
     ]
-    folder = f"{prefix}/conda-meta" if manager == "conda" else "/var/lib/dpkg/info"
-    records = root.children(folder) if manager in ("conda", "apt") else ()
-    return [*found, *(path for path in records if _package_of(path) in plain)]
-
-
-def _package_of(record: str) -> str:
-    """Return the package that a file of conda-meta or of dpkg's folder is about."""
-    stem, _, _ = posixpath.basename(record).rpartition(".")
-    return stem.rsplit("-", 2)[0] if "/conda-meta/" in record else stem.partition(":")[0]
+    if is_system(manager):
+        about = {each: posixpath.basename(each) for each in root.children("/var/lib/dpkg/info")}
+        stems = {path: name.rpartition(".")[0].partition(":")[0] for path, name in about.items()}
+        return [*found, *(path for path, stem in stems.items() if stem in plain)]
+    below = metadata_path(manager)
+    packages = packages_of(root, prefix, (manager,)).packages if below else ()
+    metadata = [below.format(name=p.name, stem=p.stem) for p in packages if p.name in plain]
+    return [*found, *(f"{prefix}/{path}" for path in metadata)]

@@ -630,7 +630,7 @@ def _state(environment: Environment, change: Change, half: Sequence[str]) -> str
 
 def _meant(request: Request, message: str) -> Iterator[str]:
     """Yield the line for a package that was asked for by its import name."""
-    from ..names import conda_name, names
+    from ..names import names
 
     if cause_of(message) != "not found":
         return
@@ -638,7 +638,7 @@ def _meant(request: Request, message: str) -> Iterator[str]:
         name = re.split(r"[^\w.]", text, maxsplit=1)[0]
         package = names().imports.get(name, name)
         if normalise(package) != normalise(name):
-            known = package if request.manager == "pip" else conda_name(package)
+            known = managers.get(request.manager).name_of(package)
             yield f"{name} is what {known} is imported as: %envinstall {known}"
 
 

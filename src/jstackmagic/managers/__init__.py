@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..model.sources import Sources
     from .goal import Exactness, Goal, Wish
     from .keep import Archives
+    from .layered import LayerFile
     from .page import Making, Page
 
 
@@ -168,6 +169,10 @@ class Manager(Protocol):
         """Return a spec with this manager's name of the package, if other managers have another."""
         return spec
 
+    def name_of(self, package: str) -> str:
+        """Return what this manager calls a package of PyPI's."""
+        return package
+
     def check_target(self, request: Request, environment: Environment) -> None:
         """Refuse an environment that this manager cannot or should not change.
 
@@ -240,6 +245,13 @@ class Manager(Protocol):
         from .packageurl import package_url
 
         return package_url("generic", package, {})
+
+    constrains: ClassVar[bool] = True
+    """True if an install can hold packages that it does not ask for."""
+
+    def pinned(self, package: Package) -> str:
+        """Return the spec that asks for a package as it is installed, as far as one can."""
+        return f"{package.name}=={package.version}"
 
     def reinstall(self, package: Package, prefix: str, file: str) -> str:
         """Return the line that puts the files of an installed package back; empty without one.
@@ -332,6 +344,24 @@ class Manager(Protocol):
             kept: The folder for all managers.
         """
         return None
+
+    # In a layer of an image
+
+    leaves_more: ClassVar[bool] = False
+    """True if its packages' scripts make files that no package owns."""
+
+    def layered(
+        self, package: Package, environment: Environment, spec: str | None
+    ) -> Iterable[LayerFile]:
+        """Yield a package's files for a layer: equal for equal installs, without secrets.
+
+        Args:
+            spec: The recorded spec for it; None if it is a dependency.
+
+        Raises:
+            Stopped: No image can have them, or they are not known.
+        """
+        raise Stopped(f"{self.name} keeps no list of the files of {package.name}.")
 
     # In a Dockerfile and in a script
 

@@ -25,6 +25,14 @@ def is_taken(head: bytes, changed: float, size: int) -> bool:
     )
 
 
+_COMPILED = re.compile(r"(?:.*/)?__pycache__/[^/]+\.pyc")
+
+
+def is_compiled(path: str) -> bool:
+    """Return whether a file is bytecode beside its source, which names the source's time."""
+    return _COMPILED.fullmatch(path) is not None
+
+
 def hides(name: str, data: bytes, source: bytes) -> bool:
     """Return whether a compiled file has other code than its source.
 

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 from ...io.files import sha256_of
 from ...model.credentials import secrets_of
+from ...where.compiled import is_compiled
 from ..root import capability_of, walk
 from .contents import LayerItem, Ownership
-from .normal import is_compiled
 
 Fault = Callable[[str], None]
 """Takes a sentence: what cannot be in an image."""

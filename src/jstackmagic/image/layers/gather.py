@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ...history.select import moment_of
+from ...managers import get
+from ...managers.layered import masked
 from ...model.environment import Environment
-from ...model.errors import JStackMagicError
+from ...model.errors import JStackMagicError, Stopped
 from ...model.ledger import Ledger, Move
-from ...model.managers import place, position
-from ...model.packages import Package, same
+from ...model.managers import is_system, place, position
+from ...model.packages import ManagerName, Package, same
 from ...where.baseline import time_of
+from ...where.compiled import is_compiled
 from ...where.environment import detect
-from ...where.packages import files_of, metadata_of, read_packages
+from ...where.packages import files_of, read_packages
 from ..owned import files_of as files_in
 from ..root import Root
-from . import disk, normal, system
+from . import disk, system
 from .contents import Contents, LayerItem, Ownership, contents, ownership
 
 HISTORY = "/etc/jstackmagic/history.jsonl"
@@ -30,8 +32,6 @@ _KERNELS = "/usr/local/share/jupyter/kernels"
 _RAN = 0.05  # seconds, which no manager's run is shorter than
 _SCRIPTS = 60.0  # seconds that packages' scripts may go on after the last package was unpacked
 _SLACK = 2.0  # seconds between a record's times and those of the files
-_RECORD = re.compile(r".*/(?P<name>[^/]+?)-[^/]+\.dist-info/RECORD")
-_UVS_OWN = ("uv_cache.json", "uv_build.json")
 _VENV = re.compile(r"bin/(?:python[\d.]*|activate[^/]*|Activate\.ps1)|pyvenv\.cfg|lib64")
 """Files that ``python -m venv`` makes and no package owns."""
 
@@ -111,20 +111,21 @@ class _Gathering:
         ]
         if prefix:
             wanted += self._skeleton(environment, owner)
-        if manager == "conda":
-            wanted += self._scripts_of_conda(environment, owner, {one.path for one in wanted})
-        if manager == "apt":
+        if prefix and get(manager).leaves_more:
+            known = {one.path for one in wanted}
+            wanted += self._made_by_scripts(manager, environment, owner, known)
+        if is_system(manager):
             known = {os.path.realpath(place) for place in self._ledger.places() if place}
             known |= {one.path for one in wanted if one.kind != "folder"}
             wanted += system.made_by_scripts(self._base, self._spans(manager), known, self._fault)
         self._keep(shell, wanted, had, owner)
-        if manager == "apt":
+        if is_system(manager):
             self._keep(Contents("dpkg", ""), system.state(self._base, kept), (), None)
 
     def _keep(self, shell: Contents, wanted: object, had: object, owner: Ownership | None) -> None:
         def is_here(path: str) -> bool:
             # bytecode of the base's version is not to hide ours: it need not name its source's time
-            return not normal.is_compiled(path) and os.path.lexists(path)
+            return not is_compiled(path) and os.path.lexists(path)
 
         def folder(path: str) -> LayerItem:
             # a folder above the environment stays as it is
@@ -158,7 +159,7 @@ class _Gathering:
     def _items(
         self, package: Package, environment: Environment, owner: Ownership | None
     ) -> Iterator[LayerItem]:
-        if package.manager == "apt":
+        if is_system(package.manager):
             hidden = system.Shipped(package.name, package.build)
             for path in system.owned(package.name, package.build):
                 made = disk.item(path, self._fault, hidden=hidden)
@@ -167,77 +168,27 @@ class _Gathering:
             return
         assert owner is not None
         spec = self._asked.get((os.path.normpath(environment.prefix), *package.key))
-        if package.manager == "conda":
-            yield from self._of_conda(package, environment, owner, spec)
-        elif package.editable:
-            self._fault(f"{package.name} is an editable project: its files are not the image's.")
-        elif package.manager == "pip":
-            yield from self._of_pip(package, environment, owner, asked=spec is not None)
-        else:
-            self._fault(f"{package.manager} keeps no list of the files of {package.name}.")
-
-    def _of_conda(
-        self, package: Package, environment: Environment, owner: Ownership, spec: str | None
-    ) -> Iterator[LayerItem]:
-        for path in files_of(package, environment):
-            if (made := self._inside(path, package, environment, owner)) is not None:
-                yield made
-        for path in metadata_of(package, environment):
-            made = disk.item(path, self._fault, owner)
-            root = environment.root or environment.prefix
-            try:
-                content = normal.conda_record(disk.read(path), spec, root)
-            except ValueError:
-                self._fault(f"{path} cannot be read.")
-                continue
-            if made:
-                yield disk.text(path, content, made)
-
-    def _of_pip(
-        self, package: Package, environment: Environment, owner: Ownership, *, asked: bool
-    ) -> Iterator[LayerItem]:
-        paths = files_of(package, environment)
-        record = next((path for path in paths if _RECORD.fullmatch(path)), None)
-        if record is None:
-            self._fault(f"{package.name} has no RECORD of its files.")
-            return
-        folder = posixpath.dirname(record)
-        mark = f"{folder}/REQUESTED"
-
-        def left_out(path: str) -> bool:
-            own = os.path.dirname(path) == folder and os.path.basename(path) in _UVS_OWN
-            return own or (path == mark and not asked) or normal.is_compiled(path)
-
-        for path in paths:
-            if left_out(path) or path in (record, mark):
-                continue
-            made = self._inside(path, package, environment, owner)
-            if made is None:
-                continue
-            if path == f"{folder}/direct_url.json":
-                made = disk.text(path, normal.masked(disk.read(path)), made)
-            yield made
-        like = disk.item(record, self._fault, owner)
-        if like is None:
-            return
-        library = posixpath.dirname(folder)
-        rows = normal.pip_record(
-            disk.read(record),
-            lambda name: left_out(os.path.normpath(os.path.join(library, name))),
-            [f"{posixpath.basename(folder)}/REQUESTED"] if asked else (),
-        )
-        yield disk.text(record, rows, like)
-        if asked:
-            yield replace(
-                disk.text(mark, b"", like), path=f"{posixpath.dirname(like.path)}/REQUESTED"
-            )
+        try:
+            for file in get(package.manager).layered(package, environment, spec):
+                made = self._inside(file.like or file.path, package, environment, owner)
+                if made is not None and file.change is not None:
+                    content = file.change(disk.read(file.like or file.path))
+                    made = replace(
+                        disk.text(made.path, content, made), path=disk.canonical(file.path)
+                    )
+                if made is not None:
+                    yield made
+        except ValueError:
+            self._fault(f"{file.path} cannot be read.")
+        except Stopped as error:
+            self._fault(error.problem)
 
     def _inside(
         self, path: str, package: Package, environment: Environment, owner: Ownership
     ) -> LayerItem | None:
         """Return a package's file inside its environment, except bytecode."""
         path = os.path.normpath(path)
-        if normal.is_compiled(path) or not os.path.lexists(path):
+        if is_compiled(path) or not os.path.lexists(path):
             return None
         if not disk.canonical(path).startswith(f"{os.path.realpath(environment.prefix)}/"):
             self._fault(f"{path} of {package.name} lies outside its environment.")
@@ -268,13 +219,17 @@ class _Gathering:
             if package.name in ("pip", "setuptools", "wheel"):
                 yield from self._items(package, environment, owner)
 
-    def _scripts_of_conda(
-        self, environment: Environment, owner: Ownership | None, known: set[str]
+    def _made_by_scripts(
+        self,
+        manager: ManagerName,
+        environment: Environment,
+        owner: Ownership | None,
+        known: set[str],
     ) -> Iterator[LayerItem]:
-        """Yield what post-link scripts made: what belongs to no package, and came with one."""
+        """Yield what packages' scripts made: what belongs to no package, and came with one."""
         prefix = os.path.realpath(environment.prefix)
         skipped = {f"{prefix}/{name}" for name in ("pkgs", "envs", "conda-meta", ".condarc")}
-        spans = self._spans("conda", environment.prefix)
+        spans = self._spans(manager, environment.prefix)
         paths = [
             path
             for path in disk.changed(
@@ -326,7 +281,7 @@ class _Gathering:
             if environment.is_conda:
                 made = disk.item(f"{prefix}/conda-meta/history", self._fault, owner)
             if made is not None:
-                items.append(disk.text(made.path, normal.masked(disk.read(made.path)), made))
+                items.append(disk.text(made.path, masked(disk.read(made.path)), made))
             if self._is_new(prefix):
                 items += self._kernelspecs(prefix)
         self._keep(Contents("", ""), items, (), None)

@@ -1,80 +1,9 @@
-"""Metadata as it goes into a layer: equal for equal installs, without secrets. Pure."""
+"""Debian's lists and accounts in a layer: nothing of one machine, and no password. Pure."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable
-from typing import Any
-
-from ...model.credentials import mask
-from ...where.distributions import RecordRow, record_rows
-
-_COMPILED = re.compile(r"(?:.*/)?__pycache__/[^/]+\.pyc")
-_PLACES = ("extracted_package_dir", "package_tarball_full_path")
-"""The fields of a conda record that name a path in a user's package cache."""
-
-
-def is_compiled(path: str) -> bool:
-    """Return whether a file is bytecode beside its source, which names the source's time."""
-    return _COMPILED.fullmatch(path) is not None
-
-
-def conda_record(content: bytes, spec: str | None, root: str) -> bytes:
-    """Return conda's record of a package without what depends on the user and the time.
-
-    Args:
-        spec: The recorded spec for it; None if it is a dependency.
-        root: The prefix of the conda root, whose package cache it names.
-
-    Raises:
-        ValueError: It is not a record.
-    """
-    record: dict[str, Any] = json.loads(content)
-    for key in ("requested_spec", "requested_specs"):
-        record.pop(key, None)
-    if spec is not None:
-        record["requested_spec"] = mask(spec)
-        record["requested_specs"] = [mask(spec)]
-    for key in _PLACES:
-        record.pop(key, None)
-    if isinstance(record.get("link"), dict):
-        source = str(record["link"].get("source", ""))
-        record["link"]["source"] = f"{root}/pkgs/{posixpath.basename(source)}" if source else ""
-        record["link"]["type"] = 1
-    for key in ("url", "channel"):
-        if isinstance(record.get(key), str):
-            record[key] = mask(record[key])
-    record["files"] = sorted(f for f in record.get("files") or () if not is_compiled(f))
-    paths = record.get("paths_data")
-    if isinstance(paths, dict) and isinstance(paths.get("paths"), list):
-        kept = (each for each in paths["paths"] if not is_compiled(str(each.get("_path", ""))))
-        paths["paths"] = sorted(kept, key=lambda each: str(each.get("_path", "")))
-    return json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
-
-
-def pip_record(content: bytes, left_out: Callable[[str], bool], added: Iterable[str]) -> bytes:
-    """Return a sorted RECORD, without rows of files that the layer does not have.
-
-    Args:
-        left_out: Returns whether the layer does not have a file, by its name in a row.
-        added: The names of files to list in addition.
-    """
-    text = content.decode("utf-8", "surrogateescape")
-    rows = {row.path: row for row in record_rows(text) if not left_out(row.path)}
-    rows |= {name: RecordRow(name) for name in added if name not in rows}
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows[name] for name in sorted(rows))
-    return out.getvalue().encode("utf-8", "surrogateescape")
-
-
-def masked(content: bytes) -> bytes:
-    """Return PEP 610's ``direct_url.json``, or conda's own history, without credentials."""
-    return mask(content.decode("utf-8", "replace")).encode()
-
+from collections.abc import Collection, Iterable
 
 # Debian's lists: the base's paragraphs, and those of the packages that are recorded
 

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from ...display.console import Console
+from ...managers.layered import masked
 from ...model.errors import JStackMagicError, Stopped
 from ...model.managers import neighbours
 from ...model.reference import Reference, parse
@@ -162,8 +163,8 @@ def _carried(path: str, ours: bytes, old: Root, new: Root, faults: list[str]) ->
     if path in (row[1] for row in system.ACCOUNTS):
         return ours
     if _OWN_HISTORY.fullmatch(path):
-        start = normal.masked(was)
-        return normal.masked(now) + ours.removeprefix(start) if now else ours
+        start = masked(was)
+        return masked(now) + ours.removeprefix(start) if now else ours
     if not _same(path, old, new):
         faults.append(f"{path} is another in the new base, and has to be made again there.")
     return ours

@@ -65,18 +65,22 @@ class Brought:
             speaking("The image of this container cannot be read"),
             container_of(self.engine, self.container.image_id) as created,
         ):
-            if manager == "pip":
-                return self._pip(created, environment, here)
-            prefix = os.path.realpath(environment.prefix)
             folder = os.path.dirname(metadata_path(manager).partition("{")[0])
-            wanted = DEBIAN if manager == "apt" else (f"{prefix}/{folder}",) if folder else ()
+            if not (folder or is_system(manager)):
+                return self._distributions(created, environment, manager, here)
+            prefix = os.path.realpath(environment.prefix)
+            wanted = (f"{prefix}/{folder}",) if folder else DEBIAN
             root = self._files(created, wanted)
             if not root.contents:
                 return None
             return list(packages_of(root, prefix, (manager,)).packages)
 
-    def _pip(
-        self, created: str, environment: Environment, here: Sequence[Package]
+    def _distributions(
+        self,
+        created: str,
+        environment: Environment,
+        manager: ManagerName,
+        here: Sequence[Package],
     ) -> list[Package] | None:
         libraries = [os.path.realpath(folder) for folder in environment.site_packages]
         if not any(is_there(self.engine, created, folder) for folder in libraries):
@@ -88,7 +92,7 @@ class Brought:
             if kind != _ADDED and path.endswith(METADATA) and os.path.dirname(path) in libraries
         ]
         prefix = os.path.realpath(environment.prefix)
-        was = packages_of(self._files(created, lost), prefix, ("pip",))
+        was = packages_of(self._files(created, lost), prefix, (manager,))
         return [*kept, *was.packages]
 
     def _files(self, created: str, paths: Iterable[str]) -> Root:

@@ -1,22 +1,23 @@
-"""The proof: the package sets of here and of an image, compared. Pure."""
+"""The proof: the package sets of here and of an image, compared."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote
 
+from ...managers import get
 from ...model.credentials import mask, without_login
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system
 from ...model.packages import Package, PackageKey, PackageSet
 from ...model.record import Record
 from ...model.variants import cuda_of, other_variant
+from ..installed import packages_of
 from ..root import Entry, Root
 
 HERE = "what is here"
@@ -155,21 +156,8 @@ class Ways:
         """Return whether the base image is known to bring a package."""
         if self.base is None:
             return False
-        if side.environment is None:
-            status = self.base.contents.get("/var/lib/dpkg/status", b"").decode(errors="replace")
-            found = re.search(
-                rf"^Package: {re.escape(package.name)}\n(?:.+\n)*?Version: (.+)$", status, re.M
-            )
-            return found is not None and found[1] == package.version
-        if package.manager == "conda":
-            return f"{side.in_image}/conda-meta/{package.stem}.json" in self.base.entries
-        spelt = re.compile(
-            rf"{re.escape(side.in_image)}/.*-packages/"
-            rf"{re.sub('[-_.]+', '[-_.]+', package.name)}-{re.escape(package.version)}"
-            r"\.(?:dist|egg)-info(?:/.*)?",
-            re.IGNORECASE,
-        )
-        return any(map(spelt.fullmatch, self.base.below(side.in_image)))
+        found = packages_of(self.base, side.in_image, (package.manager,)).by_key.get(package.key)
+        return found is not None and found.stem == package.stem
 
     @property
     def build(self) -> str:
@@ -323,10 +311,10 @@ def _fix(
         more = f" with CONDA_OVERRIDE_CUDA={cuda}" if cuda[:1].isdigit() else ""
         more = more if here.manager == "conda" else " with its index"
         return f"{entry.id} has {variant}; build again{more}: {ways.build}"
-    held = _named(entry, here) or here.manager == "pip" or is_system(here.manager)
+    held = _named(entry, here) or get(here.manager).constrains
     if held and (_last_seen(entry, here) == here.version or is_system(here.manager)):
         return f"{entry.id} has {here.version}; build again: {ways.build}"
-    if not held:  # conda takes no constraints beside what it is asked for
+    if not held:
         return f"It came with {entry.id}; hold it as it is here: {_verb(side, 'install', here)}"
     return f"{entry.id} has another version; record this one: {_verb(side, 'install', here)}"
 
@@ -365,7 +353,8 @@ def _unrecorded(side: Side, here: Package | None, image: Package | None, ways: W
     if side.is_bare:
         return f"No record can hold it there; take it away here: {ways.restore(*side.libraries)}"
     parents = [each for each in side.needed_by.get(here.key, ()) if each not in (side.image or ())]
-    if here.requested or here.manager == "conda" or parents or side.environment is None:
+    held = get(here.manager).constrains and side.environment is not None
+    if here.requested or parents or not held:
         chosen = here if here.requested or not parents else side.here.by_key[parents[0]]
         return f"No record has it: {_verb(side, 'install', chosen)}"
     if not side.knows_needs:
@@ -374,12 +363,8 @@ def _unrecorded(side: Side, here: Package | None, image: Package | None, ways: W
 
 
 def _verb(side: Side, action: str, package: Package, option: str = "--record-only ") -> str:
-    equals = {"conda": "=", "apt": ""}.get(package.manager, "==")
-    version = f"{equals}{package.version}" if equals and action == "install" else ""
-    spec = f"{package.manager}:{package.name}{version}"
-    if package.manager == "pip" and action == "install" and package.source:
-        spec = f"pip:{mask(package.source)}"
-    return f"%env{action} {option}{_target(side)}{shlex.quote(spec)}"
+    spec = get(package.manager).pinned(package) if action == "install" else package.name
+    return f"%env{action} {option}{_target(side)}{shlex.quote(f'{package.manager}:{spec}')}"
 
 
 def _target(side: Side) -> str:

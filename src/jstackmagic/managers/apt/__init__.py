@@ -80,6 +80,9 @@ class Apt(Manager):
         named = replace(package, name=package.name.partition(":")[0])
         return package_url(f"deb/{quote(distribution)}", named, {"arch": package.build})
 
+    def pinned(self, package: Package) -> str:
+        return package.name  # Debian's archive holds one version
+
     def reinstall(self, package: Package, prefix: str, file: str) -> str:
         return f"!sudo apt-get install --yes --reinstall {shlex.quote(package.name)}"
 

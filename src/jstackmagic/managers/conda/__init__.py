@@ -15,6 +15,7 @@ from ...model.extras import is_here, line
 from ...model.sources import Sources
 from .. import Choice, Engine, EngineOptions, Manager, Marks
 from . import dockerfile, restore
+from .layered import layered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +42,9 @@ class Conda(Manager):
     alone = staticmethod(restore.alone)
     write = staticmethod(dockerfile.write)
     make = staticmethod(dockerfile.make)
+    leaves_more = True
+    constrains = False
+    layered = staticmethod(layered)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what is neither a match spec nor an archive."""
@@ -249,6 +253,14 @@ class Conda(Manager):
         from .packageurl import of_package
 
         return of_package(package)
+
+    def name_of(self, package: str) -> str:
+        from ...names import conda_name
+
+        return conda_name(package)
+
+    def pinned(self, package: Package) -> str:
+        return f"{package.name}={package.version}"
 
     def reinstall(self, package: Package, prefix: str, file: str) -> str:
         spec = shlex.quote(f"{package.name}={package.version}")

@@ -8,11 +8,13 @@ import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ...model.credentials import mask
 from ...model.errors import Stopped
 from ...model.extras import line
 from .. import Choice, Engine, EngineOptions, Manager, Marks
 from . import common, cutoff, dockerfile, harm, links, present, restore
 from .effective import effective
+from .layered import layered
 from .marks import mark, unmark
 from .pipconf import configured
 from .spec import own_name
@@ -48,6 +50,7 @@ class Pip(Manager):
     view = staticmethod(view)
     note = staticmethod(cutoff.note)
     mark = staticmethod(mark)
+    layered = staticmethod(layered)
 
     def works_in(self, environment: Environment) -> bool:
         return environment.executable is not None
@@ -142,6 +145,9 @@ class Pip(Manager):
         from .packageurl import of_package
 
         return of_package(package)
+
+    def pinned(self, package: Package) -> str:
+        return mask(package.source) or f"{package.name}=={package.version}"
 
     def reinstall(self, package: Package, prefix: str, file: str) -> str:
         """Return pip's line; without its RECORD pip cannot remove what it replaces."""
