@@ -25,7 +25,7 @@ from jstackmagic.display.console import quiet
 from jstackmagic.export.dockerfile import render
 from jstackmagic.image.engine import BUILDERS
 from jstackmagic.image.engine.build import BuildOptions, build, builder_of
-from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.dockersdk import connect
 from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.ledger import fold
 from jstackmagic.model.packages import Change, Package
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from jstackmagic.image.engine import Builder
     from jstackmagic.image.engine.build import Built
-    from jstackmagic.image.engine.client import ContainerEngine
+    from jstackmagic.image.engine.dockersdk import ContainerEngine
     from jstackmagic.model.packages import ManagerName
 
 BASE = EnvironmentRef(kind="conda-base", name="base", prefix="/opt/conda", python=None)

@@ -32,16 +32,16 @@ from jstackmagic.image.context import BuildContext
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import StepLines, blame
 from jstackmagic.image.engine.buildlog import BuildLog, fields
-from jstackmagic.image.engine.client import EngineError, NoEngine, connect, speaking
 from jstackmagic.image.engine.container import Container, Mount
+from jstackmagic.image.engine.dockersdk import EngineError, NoEngine, connect, speaking
 from jstackmagic.image.engine.mounts import mount, port
 from jstackmagic.image.engine.restore import restore
 from jstackmagic.image.engine.serve import Server
 from jstackmagic.image.owned import Owned
 from jstackmagic.image.prove.coverage import COVERAGE
 from jstackmagic.image.prove.deep import is_explained
-from jstackmagic.image.prove.facts import SideView, facts, place_of
 from jstackmagic.image.prove.proof import Proof, Side, Ways, absent, differences, same, unreadable
+from jstackmagic.image.prove.shallow import SideView, facts, place_of
 from jstackmagic.image.root import Root
 from jstackmagic.image.secrets import completed, pairs
 from jstackmagic.model.errors import UsageError
@@ -643,7 +643,7 @@ def test_a_socket_that_may_not_be_used_is_told_with_the_way_out(
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
-        monkeypatch.setattr("jstackmagic.image.engine.client.DOCKER_SOCKET", str(path))
+        monkeypatch.setattr("jstackmagic.image.engine.dockersdk.DOCKER_SOCKET", str(path))
         monkeypatch.setattr(os, "access", lambda *_: False)
         with pytest.raises(NoEngine) as raised:
             connect({})

@@ -18,7 +18,7 @@ import pytest
 
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.engine import labels
-from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.dockersdk import connect
 from jstackmagic.image.engine.serve import wait
 from support import stacks
 from support.engine import host

@@ -26,7 +26,6 @@ from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.context import _first_base
 from jstackmagic.image.engine import commit, labels
 from jstackmagic.image.engine.build import BuildFailed, BuildOptions, build, fetch, push
-from jstackmagic.image.engine.client import EngineError, connect
 from jstackmagic.image.engine.container import (
     ContainerBase,
     _inspected,
@@ -34,6 +33,7 @@ from jstackmagic.image.engine.container import (
     named_base,
     this_container,
 )
+from jstackmagic.image.engine.dockersdk import EngineError, connect
 from jstackmagic.image.engine.roots import container_of, content_of, is_there
 from jstackmagic.image.engine.serve import images
 from jstackmagic.model.errors import Interrupted, UsageError
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from jstackmagic.image.engine import Builder
     from jstackmagic.image.engine.build import Built
-    from jstackmagic.image.engine.client import ContainerEngine
+    from jstackmagic.image.engine.dockersdk import ContainerEngine
 
 pytestmark = pytest.mark.docker
 
@@ -104,7 +104,7 @@ def contents(engine: ContainerEngine, image: str, path: str) -> bytes:
 WHO = """
 from jstackmagic.where.host import look
 from jstackmagic.image.engine.container import base_of, this_container
-from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.dockersdk import connect
 engine = connect()
 found = this_container(engine, look())
 print(found.id if found else None, base_of(engine, found).reference if found else None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.dockersdk import connect
 from jstackmagic.image.engine.serve import _server, wait
 from support import stacks
 from support.engine import host

@@ -17,7 +17,7 @@ import pytest
 import requests
 from docker.types import Mount
 
-from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.dockersdk import connect
 from jstackmagic.image.engine.serve import _server, wait
 from support.channel import ChannelBuilder, File
 from support.engine import host

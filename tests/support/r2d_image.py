@@ -17,7 +17,7 @@ from repo2docker.buildpacks.conda import CondaBuildPack
 
 from jstackmagic.display.console import quiet
 from jstackmagic.image.engine import build as builder
-from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.dockersdk import connect
 from jstackmagic.model.reference import parse_tag
 
 from . import engine, stacks

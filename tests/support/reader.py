@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 
-from jstackmagic.image.engine.client import connect
+from jstackmagic.image.engine.dockersdk import connect
 from jstackmagic.image.engine.serve import _server, wait
 
 from .channel import ChannelBuilder

@@ -26,7 +26,7 @@ def against(image: str, found: Sequence[Found]) -> Against:
     Raises:
         EngineError: There is no such image, or the engine cannot be asked.
     """
-    from ..image.engine.client import connect
+    from ..image.engine.dockersdk import connect
     from ..image.prove.sides import target_of
 
     engine = connect()

@@ -59,7 +59,7 @@ def _is_history(path: Path) -> bool:
 
 def _of_image(source: str) -> list[Record]:
     from ..history.file import IMAGE_HISTORY
-    from ..image.engine.client import connect
+    from ..image.engine.dockersdk import connect
     from ..image.engine.roots import content_of
 
     missing = f"There is no history {source}"

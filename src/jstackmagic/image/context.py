@@ -21,8 +21,8 @@ from ..where.host import look
 from ..where.image import ImageLooks, look_at_image
 from .engine import Builder
 from .engine.build import builder_of
-from .engine.client import ContainerEngine
 from .engine.container import ContainerBase, base_of, named_base, this_container
+from .engine.dockersdk import ContainerEngine
 from .engine.labels import BASE, HISTORY, labels, recipe_hash
 from .engine.roots import container_of, is_there
 from .stacks import likely_image

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...image.context import BuildContext, Rendering
     from ...image.engine.build import Built
-    from ...image.engine.client import ContainerEngine
+    from ...image.engine.dockersdk import ContainerEngine
     from ...model.reference import Reference
     from ...session import Session
     from ._how import How
@@ -85,7 +85,7 @@ def build_context(
 @contextlib.contextmanager
 def build_engine(session: Session, how: How, tag: str | None) -> Iterator[ContainerEngine]:
     """Yield the engine; if none is available, write the folder to build elsewhere instead."""
-    from ...image.engine.client import NoEngine, connect
+    from ...image.engine.dockersdk import NoEngine, connect
 
     if how.way == "layers":
         raise UsageError("Only %envimage build and push make layers.", kept="Nothing was built.")
@@ -101,7 +101,7 @@ def _without_engine(
     session: Session, how: How, tag: str, error: JStackMagicError
 ) -> JStackMagicError:
     from ...image.context import write
-    from ...image.engine.client import NoEngine
+    from ...image.engine.dockersdk import NoEngine
 
     if how.file:
         folder = os.path.dirname(how.file) or "."

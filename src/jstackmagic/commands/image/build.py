@@ -87,7 +87,7 @@ def _is_layered(how: Options) -> bool:
 
 
 def _has_engine() -> bool:
-    from ...image.engine.client import NoEngine, connect
+    from ...image.engine.dockersdk import NoEngine, connect
 
     try:
         connect().close()

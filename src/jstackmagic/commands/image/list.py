@@ -26,7 +26,7 @@ class Options:
 
 def run(options: Options, session: Session) -> Images:
     from ...history.built import history_id
-    from ...image.engine.client import connect
+    from ...image.engine.dockersdk import connect
     from ...image.engine.serve import bases, images, servers
 
     own = history_id(session.history.records())

@@ -21,7 +21,7 @@ from ._building import build_context, build_engine, context_of
 from ._how import How
 
 if TYPE_CHECKING:
-    from ...image.engine.client import ContainerEngine
+    from ...image.engine.dockersdk import ContainerEngine
     from ...image.prove.sides import ThisSide
     from ...session import Session
     from ._proved import Explained, Proved

@@ -29,8 +29,8 @@ class Options:
 
 
 def run(options: Options, session: Session) -> Restored:  # noqa: ARG001
-    from ...image.engine.client import connect
     from ...image.engine.container import this_container
+    from ...image.engine.dockersdk import connect
     from ...image.engine.restore import restore
     from ...where.host import look
 

@@ -15,7 +15,7 @@ from ._building import build_engine
 from ._how import How
 
 if TYPE_CHECKING:
-    from ...image.engine.client import ContainerEngine
+    from ...image.engine.dockersdk import ContainerEngine
     from ...session import Session
     from ._running import Running
 

@@ -28,7 +28,7 @@ class Options:
 
 def run(options: Options, session: Session) -> StoppedServers:
     from ...history.built import history_id
-    from ...image.engine.client import connect
+    from ...image.engine.dockersdk import connect
     from ...image.engine.serve import stop
 
     with contextlib.closing(connect()) as engine:

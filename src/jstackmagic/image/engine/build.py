@@ -16,7 +16,7 @@ from ...model.errors import Interrupted, JStackMagicError, UsageError
 from ...model.reference import Reference
 from . import Builder
 from .buildlog import BuildLog, BuildStep
-from .client import EngineError, speaking
+from .dockersdk import EngineError, speaking
 from .labels import RECIPE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...display.console import Console
     from ...model.recipe import Recipe
-    from .client import ContainerEngine
+    from .dockersdk import ContainerEngine
 
     Events = Generator[Mapping[str, Any], None, None]
 

@@ -16,8 +16,8 @@ from ...history.file import IMAGE_HISTORY
 from ...model.reference import Reference
 from .. import asroot
 from ..root import is_below
-from .client import ContainerEngine, speaking
 from .container import Container
+from .dockersdk import ContainerEngine, speaking
 
 Kind = Literal["secrets", "caches", "home", "temporary", "packages", "other"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...model.errors import UsageError
 from ...where.host import Host
-from .client import ContainerEngine, speaking
+from .dockersdk import ContainerEngine, speaking
 from .roots import is_there
 
 

@@ -7,8 +7,8 @@ import re
 
 from ...model.errors import UsageError
 from ...where.host import look
-from .client import ContainerEngine
 from .container import this_container
+from .dockersdk import ContainerEngine
 
 _KEPT = "No server was started."
 _PUBLISHED = re.compile(

@@ -13,8 +13,8 @@ from typing import Any
 
 from ...model.errors import UsageError
 from ..registry.source import Blocks
-from .client import ContainerEngine, EngineError, speaking
 from .container import Container
+from .dockersdk import ContainerEngine, EngineError, speaking
 from .roots import container_of, is_there
 
 _NEEDED = tuple(

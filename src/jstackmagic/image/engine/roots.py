@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from ..root import Changes, Root, apply, archive, keep_root, kept
-from .client import ContainerEngine, speaking
+from .dockersdk import ContainerEngine, speaking
 
 _PLACE = "/.jstackmagic-layers"
 """The folder with the mounted layers above the base, in a container that is never started."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .buildlog import fields
-from .client import ContainerEngine
+from .dockersdk import ContainerEngine
 
 _GET_SECRET = "/moby.buildkit.secrets.v1.Secrets/GetSecret"  # noqa: S105
 _HEALTH = "/grpc.health.v1.Health/Check"

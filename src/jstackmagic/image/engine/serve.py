@@ -12,7 +12,7 @@ from typing import Any
 from ...display.console import Console
 from ...model.credentials import Key
 from ...model.errors import JStackMagicError, UsageError
-from .client import ContainerEngine, speaking
+from .dockersdk import ContainerEngine, speaking
 from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
 
 PORT = "8888/tcp"

@@ -14,8 +14,8 @@ from ...model.packages import ManagerName, Package
 from ...where.distributions import METADATA
 from ...where.host import look
 from ...where.packages import metadata_of
-from ..engine.client import ContainerEngine, connect, speaking
 from ..engine.container import Container, this_container
+from ..engine.dockersdk import ContainerEngine, connect, speaking
 from ..engine.roots import container_of, files_below, is_there
 from ..installed import DEBIAN, packages_of
 from ..root import Root

@@ -26,9 +26,9 @@ from ..engine.roots import fetch
 from ..installed import ImageWitness, packages_of, survey
 from ..root import Root
 from . import deep as deeply
-from .facts import SideView, dangling, facts, kind_of, nameless, variables
 from .here import disk_root
 from .proof import Proof, Side, Ways, absent, differences, unreadable
+from .shallow import SideView, dangling, facts, kind_of, nameless, variables
 from .sides import ImageTarget, ThisSide
 
 

@@ -16,11 +16,11 @@ from ...model.packages import Package
 from ...model.record import Record
 from ...where.compiled import is_taken
 from ...where.packages import files_of
-from ..engine.client import ContainerEngine, speaking
+from ..engine.dockersdk import ContainerEngine, speaking
 from ..owned import Owned, owners
 from ..root import BUFFER, LIBRARY, Entry, is_below, is_cached
-from .facts import SideView, kind_of, place_of, prefix_of
 from .proof import FileDifference, FileState, Side, Ways, same
+from .shallow import SideView, kind_of, place_of, prefix_of
 
 _OUT_OF_SIGHT = re.compile(
     r"/(?:dev|home|proc|root|run|sys|tmp)(?:/.*)?|/var(?!/lib/)(?:/.*)?|/\.dockerenv"

@@ -24,7 +24,6 @@ from ..root import is_below
 from . import deep as deeply
 from .compare import names_of, only_there, paths_of, place_in
 from .deep import IN_LIBRARY, Explained
-from .facts import SideView, dangling, facts, nameless, prefix_of
 from .proof import (
     FileDifference,
     FileState,
@@ -36,6 +35,7 @@ from .proof import (
     differences,
     unreadable,
 )
+from .shallow import SideView, dangling, facts, nameless, prefix_of
 from .sides import ImageTarget
 
 _LIMITS = (

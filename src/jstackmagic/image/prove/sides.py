@@ -14,12 +14,12 @@ from ...where import kernels
 from ...where.environment import detect, find, known_names
 from ...where.host import look
 from ..engine.build import exists, named_image
-from ..engine.client import ContainerEngine, NoEngine, connect, speaking
 from ..engine.container import Container, this_container
+from ..engine.dockersdk import ContainerEngine, NoEngine, connect, speaking
 from ..engine.labels import BASE, BASE_DIGEST
 from ..engine.roots import container_root, image_root
 from ..root import Root
-from .facts import SideView
+from .shallow import SideView
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from ...model.credentials import mask
 from ...model.errors import JStackMagicError
-from ..engine.client import reason_of
+from ..engine.dockersdk import reason_of
 
 _TRIES = 6
 _LONGEST_PAUSE = 8.0  # seconds between two tries
