@@ -155,21 +155,22 @@ WAYS = {
     "percent pip": "%pip install -q {name}",
     "percent uv": "%uv pip install -q {name}",
     "system": "get_ipython().system('uv pip install -q {name}')",
-    "bash cell": "%%bash\nset -e\npip install -q {name}",
+    "bash cell": "%%bash\nset -e\nuv pip install -q {name}",
     "sh cell": "%%sh\nuv pip install -q {name}",
     "script cell": "%%script bash\nuv pip install -q {name}",
     "run": "subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', {name!r}])",
     "run in a shell": "done = subprocess.run('uv pip install -q {name}', shell=True)",
-    "check_call": "subprocess.check_call(['pip', 'install', '-q', {name!r}])",
+    "check_call": "subprocess.check_call(['uv', 'pip', 'install', '-q', {name!r}])",
     "os.system": "os.system('uv pip install -q {name}')",
     "computed": "wanted = '{name}'[::-1]\nos.system('uv pip ' + 'install -q ' + wanted[::-1])",
     "in a function": (
-        "def ensure(name):\n    subprocess.check_output(['pip', 'install', name])\nensure({name!r})"
+        "def ensure(name):\n    subprocess.check_output(['uv', 'pip', 'install', name])\n"
+        "ensure({name!r})"
     ),
     "pty": "import pty\nstatus = pty.spawn(['uv', 'pip', 'install', '-q', {name!r}])",
     "posix_spawn": (
-        "pip = os.path.join(sys.prefix, 'bin', 'pip')\n"
-        "pid = os.posix_spawn(pip, ['pip', 'install', '-q', {name!r}], os.environ)\n"
+        "uv = os.path.join(sys.prefix, 'bin', 'uv')\n"
+        "pid = os.posix_spawn(uv, ['uv', 'pip', 'install', '-q', {name!r}], os.environ)\n"
         "status = os.waitpid(pid, 0)"
     ),
 }
@@ -261,8 +262,8 @@ def test_uv_add_is_recorded_for_the_project_it_is_of(
     [
         ("!{sys.executable} -m pip install -q typed", "{sys.executable} -m pip install -q typed"),
         ("%pip install -q typed", "%pip install -q typed"),
-        ("%%bash\n# a comment\npip install  -q  typed", "pip install  -q  typed"),
-        ("name = '-q ' + 'typed'\n!pip install $name", "pip install -q typed"),
+        ("%%bash\n# a comment\nuv pip install  -q  typed", "uv pip install  -q  typed"),
+        ("name = '-q ' + 'typed'\n!uv pip install $name", "uv pip install -q typed"),
     ],
 )
 def test_the_command_is_recorded_as_typed_or_where_it_was_computed_as_run(
@@ -274,7 +275,7 @@ def test_the_command_is_recorded_as_typed_or_where_it_was_computed_as_run(
 ) -> None:
     index.add("typed", "1.0")
     kernel.run(cell).check()
-    kernel.run("!pip uninstall -y -q typed").check()
+    kernel.run("!uv pip uninstall -q typed").check()
     install, removal = records()
     assert install.commands == (typed,)
     assert removal.request == Request("remove", "pip", ("typed",))
@@ -286,7 +287,7 @@ def test_an_upgrade_is_recorded_with_both_versions(
     kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
 ) -> None:
     index.add("moved", "1.0")
-    kernel.run("!pip install -q moved").check()
+    kernel.run("!uv pip install -q moved").check()
     index.add("moved", "2.0")
     kernel.run("!pip install -q --upgrade moved").check()
     _, upgrade = records()
@@ -300,11 +301,11 @@ def test_an_upgrade_is_recorded_with_both_versions(
     "cell",
     [
         "!pip install -q no-such-thing",
-        "!pip install -q no-such-thing 2>&1 | tail -1",
-        "!pip install -q no-such-thing || true",
+        "!uv pip install -q no-such-thing 2>&1 | tail -1",
+        "!uv pip install -q no-such-thing || true",
         "subprocess.run(['pip', 'install', '-q', 'no-such-thing'])",
-        "os.system('pip install -q no-such-thing')",
-        "%%bash --no-raise-error\npip install -q no-such-thing\necho done",
+        "os.system('uv pip install -q no-such-thing')",
+        "%%bash --no-raise-error\nuv pip install -q no-such-thing\necho done",
     ],
 )
 def test_a_failed_command_is_recorded_as_failed(
@@ -328,8 +329,9 @@ def test_several_commands_of_one_script_are_told_apart(
     index.add("part-one", "1.0", requires=["part-dependency"])
     index.add("part-dependency", "1.0")
     kernel.run(
-        "%%bash\npip install -q part-one\npip install -q part-two\npip install -q no-such-thing\n"
-        "pip install -q part-two\npip uninstall -q -y part-two\ntrue"
+        "%%bash\nuv pip install -q part-one\nuv pip install -q part-two\n"
+        "uv pip install -q no-such-thing\nuv pip install -q part-two\n"
+        "uv pip uninstall -q part-two\ntrue"
     ).check()
     found = records()
     assert len({record.transaction for record in found}) == 1
@@ -522,7 +524,7 @@ def test_what_is_there_already_is_recorded_once(
     kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
 ) -> None:
     first = kernel.run("%pip install -q traitlets").check()
-    second = kernel.run("%pip install -q traitlets").check()
+    second = kernel.run("!uv pip install -q traitlets").check()
     (record,) = records()
     assert record.outcome is not None
     assert not record.outcome.change
@@ -536,7 +538,8 @@ def test_our_own_magics_are_not_captured_twice(
     for name in ("mixed-before", "mixed-ours", "mixed-after"):
         index.add(name, "1.0")
     kernel.run(
-        "!pip install -q mixed-before\n%envinstall --pip mixed-ours\n!pip install -q mixed-after"
+        "!uv pip install -q mixed-before\n%envinstall --pip mixed-ours\n"
+        "!uv pip install -q mixed-after"
     ).check()
     kernel.run("1").check()
     found = records()
@@ -554,7 +557,7 @@ def test_a_program_that_is_not_waited_for_is_recorded_when_it_has_ended(
     kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]]
 ) -> None:
     index.add("behind", "1.0")
-    kernel.run("process = subprocess.Popen(['pip', 'install', '-q', 'behind'])").check()
+    kernel.run("process = subprocess.Popen(['uv', 'pip', 'install', '-q', 'behind'])").check()
     assert [record.status for record in records()] == ["running"]
     kernel.run("status = process.wait()").check()
     (record,) = records()
@@ -568,7 +571,7 @@ def test_a_script_that_cannot_be_read_is_found_with_its_command(
 ) -> None:
     index.add("by-script", "1.0")
     script = tmp_path / "prepare"
-    script.write_text("#!/bin/sh\nexec python -m pip install -q by-script\n")
+    script.write_text("#!/bin/sh\nexec uv pip install -q by-script\n")
     script.chmod(0o755)
     result = kernel.run(f"!{script}").check()
     (record,) = records()
@@ -609,7 +612,7 @@ def test_what_no_request_can_say_is_noted_once(
 @pytest.mark.parametrize(
     ("sets", "cell"),
     [
-        ("", "!pip install -q --target {folder} by-folder"),
+        ("", "!uv pip install -q --target {folder} by-folder"),
         ("os.environ['PIP_TARGET'] = '{folder}'", "!pip install -q by-folder"),
         ("os.environ['PIP_PREFIX'] = '{folder}'", "%pip install -q by-folder"),
     ],
@@ -640,7 +643,7 @@ def test_one_that_changes_the_environment_is_found_and_not_noted(
     kernel: Kernel, index: WheelIndex, records: Callable[[], list[Record]], tmp_path: Path
 ) -> None:
     index.add("by-mim", "1.0")
-    (tmp_path / "mim").write_text("#!/bin/sh\nexec python -m pip install -q by-mim\n")
+    (tmp_path / "mim").write_text("#!/bin/sh\nexec uv pip install -q by-mim\n")
     (tmp_path / "mim").chmod(0o755)
     kernel.run(f"!{tmp_path}/mim install by-mim").check()
     (record,) = records()
@@ -786,12 +789,12 @@ def test_capture_can_be_switched_off_and_on(
         index.add(name, "1.0")
     assert "JStackMagic" in kernel.run("%config").check().stdout
     kernel.run("%config JStackMagic.capture = False").check()
-    assert not told(kernel.run("!pip install -q unseen").check())
+    assert not told(kernel.run("!uv pip install -q unseen").check())
     kernel.run("%config JStackMagic.capture = True").check()
     time.sleep(QUIET)
     kernel.run("1").check()
     assert records() == []
-    kernel.run("!pip install -q seen").check()
+    kernel.run("!uv pip install -q seen").check()
     assert [record.request.texts for record in records()] == [("seen",)]
 
 
