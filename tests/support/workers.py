@@ -25,11 +25,12 @@ _OF_THE_ENGINE = (
 """Tests of the docs that see all images of the engine, and give some the names that others do."""
 
 LONGEST = (
-    *("engine", "panel", "story", "faults", "tamperings", "push", "capture_live", "docs"),
+    *("engine", "panel", "story", "faults", "tamperings", "push", "recorder", "docs"),
     *("push_container", "notebook", "histories", "acceptance", "undo", "replay", "nextimage"),
     *("manager_rattler", "manager_pip", "dask", "frontends", "transaction", "settled", "secrets"),
     *("manager_apt", "newcomer", "hub", "image_secrets", "keep", "service", "surfaces"),
-    *("quickstart", "locks", "hostile_packages", "watcher", "hook_in_trouble"),
+    *("base_install", "worker", "quickstart", "locks", "hostile_packages", "watcher"),
+    *("hook_in_trouble", "support", "history", "verify", "export_to_standard_output"),
 )
 """What takes longest: nobody is to begin it when the others are done."""
 
