@@ -19,6 +19,7 @@ import pytest
 from jstackmagic.where.packages import dpkg_folder
 from support import machine
 from support.channel import PLACEHOLDER, PYTHON_MINOR, ChannelBuilder, File, platform_subdir
+from support.debs import without
 from support.environments import add_packages, create_environment, make_uv_venv, make_venv, uv
 from support.forked_kernels import OURS
 from support.kernels import Kernel
@@ -453,6 +454,16 @@ class TestWhatSparesTime:
 def test_what_others_do_with_apt_is_out_of_sight() -> None:
     assert dpkg_folder() != Path("/var/lib/dpkg")
     assert not (dpkg_folder() / "updates").is_symlink(), "it would be taken for an interrupted one"
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="there is no apt-get")
+def test_apt_on_a_copy_waits_for_no_lock_of_the_machine_s(tmp_path: Path) -> None:
+    """Not for its archives' either, for which apt has no time limit: it would just fail."""
+    environ = {**os.environ, **without(tmp_path, "no-such")}
+    words = ("apt-config", "shell", "archives", "Dir::Cache::archives/d")
+    said = subprocess.run(words, check=True, capture_output=True, text=True, env=environ).stdout
+    assert Path(said.partition("=")[2].strip("'\n")) == tmp_path / "archives"
+    assert (tmp_path / "archives/partial").is_dir()
 
 
 @pytest.mark.dpkg

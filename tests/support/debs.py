@@ -139,7 +139,10 @@ def without(folder: Path, *names: str) -> dict[str, str]:
     status.write_text("\n\n".join(kept))
     config = folder / "apt.conf"
     inherited = Path(os.environ["APT_CONFIG"]).read_text()
-    config.write_text(f'{inherited}Dir::State::status "{status}";\n')
+    # a copied status has a lock of its own, and what apt fetches beside others needs one as well
+    (folder / "archives/partial").mkdir(parents=True)
+    settings = f'Dir::State::status "{status}";\nDir::Cache::archives "{folder}/archives";\n'
+    config.write_text(f"{inherited}{settings}")
     return {"DPKG_ADMINDIR": str(status.parent), "APT_CONFIG": str(config)}
 
 
