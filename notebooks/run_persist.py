@@ -96,7 +96,8 @@ def _execute(client: DockerClient, work: Path, name: str) -> None:
 
 def _take_away(client: DockerClient) -> None:
     """Remove what the notebook made, and the name that it gave to the image it ran in."""
-    for container in client.containers.list(all=True, filters={"label": labels.SERVER}):
+    servers = {"all": True, "filters": {"label": labels.SERVER}, "ignore_removed": True}
+    for container in client.containers.list(**servers):
         if container.labels[labels.SERVER].startswith(f"{MADE}:"):
             container.remove(force=True, v=True)
     made = client.images.list(name=MADE)

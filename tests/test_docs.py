@@ -232,10 +232,11 @@ def there(docker_engine: DockerClient, image: str, tmp_path: Path) -> Iterator[T
     with There(docker_engine, image, tmp_path / "work") as there:
         yield there
     # what a page made: if it were only tagged anew by the next page, it would stay
-    for found in docker_engine.images.list():
-        names = {tag.rpartition(":")[0] for tag in found.tags}
-        if found.labels.get(labels.BASE) == image or names & {"analysis", "snapshot", "with-hook"}:
-            docker_engine.images.remove(found.id, force=True)
+    for found in docker_engine.api.images():  # summaries: others may remove theirs meanwhile
+        names = {tag.rpartition(":")[0] for tag in found["RepoTags"] or ()}
+        base = (found["Labels"] or {}).get(labels.BASE)
+        if base == image or names & {"analysis", "snapshot", "with-hook"}:
+            docker_engine.images.remove(found["Id"], force=True)
 
 
 def run_page(page: str, reader: Reader, places: tuple[str, ...]) -> None:

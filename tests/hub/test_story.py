@@ -18,6 +18,7 @@ import requests
 from support import stacks
 from support.browser import chromium
 from support.hub import ADMIN, Hub, sign_in, until
+from support.kernels import PATIENCE
 from support.machine import Unavailable, program
 from support.ports import free_ports
 from support.postgres import postgres
@@ -67,9 +68,9 @@ def hub(docker_host: DockerClient, base: str, tmp_path: Path) -> Iterator[Hub]:
     except Unavailable as reason:
         pytest.skip(str(reason))
     finally:
-        for container in docker_host.containers.list(all=True) if mark else ():
-            if container.name.startswith(mark):
-                container.remove(force=True)
+        ours = {"all": True, "filters": {"name": mark}}
+        for container in docker_host.containers.list(**ours) if mark else ():
+            container.remove(force=True)
 
 
 @contextlib.contextmanager
@@ -91,7 +92,7 @@ def prometheus(hub: Hub, folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/api/v1/query"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def counts(query: str, metric: str, number: int) -> bool:

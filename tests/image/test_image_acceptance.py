@@ -18,8 +18,6 @@ import pytest
 
 from jstackmagic.history.file import IMAGE_HISTORY
 from jstackmagic.image.engine import labels
-from jstackmagic.image.engine.dockersdk import connect
-from jstackmagic.image.engine.serve import wait
 from support import stacks
 from support.engine import host
 from support.machine import Unavailable, program
@@ -66,14 +64,10 @@ def live(
     work = tmp_path_factory.mktemp("live") / "my work"
     work.mkdir()
     work.chmod(0o777)
-    engine = connect({"DOCKER_HOST": host()})
     own = TAG
     container = stacks.serving(docker_engine, jstackmagic_image, work)
     try:
-        from jstackmagic.image.engine.serve import _server
-
-        server = wait(engine, _server(engine, container), seconds=60)
-        with ServedKernel(server.url) as kernel:
+        with ServedKernel(stacks.address(container)) as kernel:
             live = Live(docker_engine, container.id, work, kernel)
             live.say("%cd -q /home/jovyan/work")
             live.say("%load_ext jstackmagic")
@@ -91,7 +85,6 @@ def live(
         made = {each for name in (TAG, own) for each in docker_engine.images.list(name=name)}
         for image in made:
             docker_engine.images.remove(image.id, force=True)
-        engine.client.close()
 
 
 def entry(live: Live, name: str) -> str:

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import pytest
 import requests
+from docker.models.containers import ContainerCollection
 
 from jstackmagic.cli import main
 from jstackmagic.display.console import PlainConsole, quiet
@@ -35,11 +36,12 @@ from jstackmagic.image.engine.container import (
 )
 from jstackmagic.image.engine.dockersdk import EngineError, connect
 from jstackmagic.image.engine.roots import container_of, content_of, is_there
-from jstackmagic.image.engine.serve import images
+from jstackmagic.image.engine.serve import images, servers
 from jstackmagic.model.errors import Interrupted, UsageError
 from jstackmagic.model.reference import parse_tag
 from jstackmagic.session import Session
 from support.engine import host
+from support.kernels import PATIENCE
 from support.machine import Unavailable, program
 from support.ports import free_ports
 from support.records import remember
@@ -69,7 +71,8 @@ def engine(docker_host: DockerClient) -> Iterator[ContainerEngine]:
     """The engine, reached as the product reaches it; what a test made is removed after it."""
     found = connect()
     yield found
-    for container in docker_host.containers.list(all=True, filters={"label": labels.SERVER}):
+    servers = {"all": True, "filters": {"label": labels.SERVER}, "ignore_removed": True}
+    for container in docker_host.containers.list(**servers):
         if container.labels[labels.SERVER].startswith(REPOSITORY):
             container.remove(force=True, v=True)
     for image in docker_host.images.list(name=REPOSITORY):
@@ -129,7 +132,7 @@ def run_here(
             **options,
         )
         made.append(container)
-        container.wait(timeout=60)
+        container.wait(timeout=PATIENCE)
         return container
 
     yield run
@@ -562,6 +565,29 @@ def test_build_list_run_and_stop(
     assert f"Stopped: {server['name']}" in capsys.readouterr().out
     assert main(["image", "stop", server["name"]]) == 2
     assert "No server is called" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", ["it goes", "it is looked at"])
+def test_a_server_that_goes_while_the_list_is_made_is_in_none(
+    first: str,
+    engine: ContainerEngine,
+    docker_host: DockerClient,
+    stacks_image: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look, label = ContainerCollection.get, {labels.SERVER: f"{REPOSITORY}:going"}
+    going = docker_host.containers.create(stacks_image, ["true"], labels=label)
+
+    def get(containers: ContainerCollection, key: str) -> Container:
+        if key == going.id and first == "it goes":
+            going.remove()
+        found = look(containers, key)
+        if key == going.id:
+            going.remove()
+        return found
+
+    monkeypatch.setattr(ContainerCollection, "get", get)
+    assert going.id not in {server.id for server in servers(engine)}
 
 
 SLOW_TO_TELL = """

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.image.engine.dockersdk import connect
-from jstackmagic.image.engine.serve import _server, wait
 from support import stacks
-from support.engine import host
 from support.served import ServedKernel
 
 if TYPE_CHECKING:
@@ -34,11 +31,9 @@ def test_the_first_proof_holds_with_and_without_us(
     work.chmod(0o777)
     base = f"--from {stacks_image}"
     wheel = shutil.copy(jstackmagic_wheel, work)
-    engine = connect({"DOCKER_HOST": host()})
     container = stacks.serving(docker_engine, stacks_image, work)
     try:
-        server = wait(engine, _server(engine, container), seconds=60)
-        with ServedKernel(server.url) as kernel:
+        with ServedKernel(stacks.address(container)) as kernel:
 
             def say(code: str) -> str:
                 return kernel.run(code, timeout=240).check().shown
@@ -84,4 +79,3 @@ def test_the_first_proof_holds_with_and_without_us(
         container.remove(force=True, v=True)
         for image in docker_engine.images.list(name=TAG):
             docker_engine.images.remove(image.id, force=True)
-        engine.client.close()

@@ -17,10 +17,10 @@ import pytest
 import requests
 from docker.types import Mount
 
-from jstackmagic.image.engine.dockersdk import connect
-from jstackmagic.image.engine.serve import _server, wait
+from support import stacks
 from support.channel import ChannelBuilder, File
 from support.engine import host
+from support.kernels import PATIENCE
 from support.machine import Unavailable, program
 from support.registries import PASSWORD, USER, Served, registry
 from support.served import ServedKernel
@@ -115,7 +115,7 @@ def scripted(folder: Path) -> None:
 def test_a_user_without_an_engine_makes_the_image(
     kernel: Kernel, docker_engine: DockerClient, tmp_path: Path
 ) -> None:
-    kernel.do("bash", "-c", "for i in $(seq 50); do sudo -n true && exit; sleep 0.2; done; exit 1")
+    kernel.do("bash", "-c", "for i in $(seq 500); do sudo -n true && exit; sleep 0.2; done; exit 1")
     kernel.say("install", "conda:pymongo=4.10.1")
     kernel.say("install", "-c", "file:///mnt/settings/channel", "conda:scripted")
     kernel.say("install", "pip:twitter==1.19.6", "pip:tabulate==0.9.0")
@@ -179,12 +179,11 @@ def test_a_user_without_an_engine_makes_the_image(
             tag, detach=True, ports={"8888/tcp": None}, environment=lab
         )
         try:
-            engine = connect({"DOCKER_HOST": host()})
-            server = wait(engine, _server(engine, container), seconds=120)
-            page = requests.get(server.url, timeout=60)
+            url = stacks.address(container)
+            page = requests.get(url, timeout=PATIENCE)
             assert urlsplit(page.url).path == "/lab"
             assert '"appName": "JupyterLab"' in page.text
-            with ServedKernel(server.url) as notebook:
+            with ServedKernel(url) as notebook:
                 cell = "import pymongo, twitter; print(pymongo.version)"
                 assert notebook.run(cell).check().shown.strip() == "4.10.1"
         finally:

@@ -351,7 +351,7 @@ def test_an_images_own_history(
     lines = f"FROM {stacks_image}\nCOPY history.jsonl {IMAGE_HISTORY}\n"
     (context / "Dockerfile").write_text(lines)
     Session().history.path.unlink()
-    tag = "jstackmagic-tests/remembers:replay"
+    tag = f"jstackmagic-tests/remembers-{os.getpid()}:replay"
     stacks.build(docker_host, tag, context)
     try:
         verb("replay", "--from", tag, "--prefix", second)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 from support import stacks
 from support.debs import build_deb
 from support.engine import host
+from support.kernels import PATIENCE
 from support.tiers import PYMONGO, SIX
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
-IMAGE = "jstackmagic-tests/hooked:replay"
+IMAGE = f"jstackmagic-tests/hooked-{os.getpid()}:replay"
 DEB = "jstackmagic-test-container"
 
 SERVER = "the server starts"
@@ -111,7 +113,7 @@ def do(container: Container, *command: str, user: str = "jovyan") -> str:
 
 def wait_for_server(container: Container) -> None:
     """Until `start.sh` gave way to the server: what sudo may do is granted before."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while SERVER not in container.logs().decode():
         assert time.monotonic() < deadline, container.logs().decode()
         time.sleep(0.1)

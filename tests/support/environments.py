@@ -40,13 +40,13 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 def delete_environment(prefix: Path) -> None:
     """Deletes an environment, when what compiles its modules behind an install has ended."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while (prefix / "conda-meta/jstackmagic.bytecode").exists():
         assert time.monotonic() < end, f"the modules of {prefix} are still being compiled"
         time.sleep(0.05)
     for thread in threading.enumerate():
         if thread.name == "jstackmagic-bytecode":  # puts it into the cache of packages, too
-            thread.join(60)
+            thread.join(120)
     shutil.rmtree(prefix)
 
 

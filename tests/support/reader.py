@@ -15,17 +15,14 @@ from typing import TYPE_CHECKING
 
 import nbformat
 
-from jstackmagic.image.engine.dockersdk import connect
-from jstackmagic.image.engine.serve import _server, wait
-
 from .channel import ChannelBuilder
 from .debs import without
 from .engine import host
-from .kernels import Kernel, write_kernelspec
+from .kernels import PATIENCE, Kernel, write_kernelspec
 from .machine import program
 from .people import Home
 from .served import ServedKernel
-from .stacks import serving
+from .stacks import address, serving
 from .wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -203,7 +200,7 @@ class Here(Reader):
     def _wait_for_replay(self) -> None:
         """Waits for the replay that a page's start-up hook began: it changes the environment."""
         folder = self._home / "run/jstackmagic"
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         script = self.folder / "start-up.sh"
         while script.exists():
             states = [json.loads(told.read_text()) for told in folder.glob("replay-*.json")]
@@ -218,7 +215,7 @@ class Here(Reader):
         if self._kernel is None:
             kernel = Kernel(self.prefix, cwd=self.folder, environ=self._environ)
             self._kernel = self._stack.enter_context(kernel)
-        return self._kernel.run(code, timeout=120)
+        return self._kernel.run(code)
 
     def commands(self, code: str) -> tuple[str, str]:
         return in_bash(code, self.folder, {**os.environ, **self._environ})
@@ -251,10 +248,7 @@ class There(Reader):
     def __enter__(self) -> There:
         self._container = serving(self._client, self._image, self.folder, GIT_COMMIT="3f9a1c0")
         self._stack.callback(self._container.remove, force=True, v=True)
-        engine = connect({"DOCKER_HOST": host()})
-        self._stack.callback(engine.client.close)
-        server = wait(engine, _server(engine, self._container), seconds=60)
-        self._kernel = self._stack.enter_context(ServedKernel(server.url))
+        self._kernel = self._stack.enter_context(ServedKernel(address(self._container)))
         self.cell("%cd -q /home/jovyan/work").check()
         return self
 

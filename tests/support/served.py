@@ -16,7 +16,7 @@ import requests
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from .kernels import Cell, Result
+from .kernels import PATIENCE, Cell, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -60,7 +60,7 @@ class ServedKernel:
         self._channels.close()
         requests.delete(f"{self._base}/api/kernels/{self._id}", headers=self._headers)
 
-    def run(self, code: str, timeout: float = 120) -> Result:
+    def run(self, code: str, timeout: float = PATIENCE) -> Result:
         """Runs a cell to its end, at most `timeout` seconds."""
         return Cell(self._channels, code).wait(timeout)
 
@@ -76,7 +76,7 @@ class _Channels:
         self._socket = self._wait(self._connect(HTTPRequest(url, headers=headers)))
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     async def _connect(self, request: HTTPRequest) -> Any:
         return await websocket_connect(request, on_message_callback=self._take)

@@ -19,14 +19,16 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import docker
 from docker.types import Mount
 
 from jstackmagic.image.engine import labels
+from jstackmagic.image.engine.dockersdk import connect
+from jstackmagic.image.engine.serve import _server, wait
 
 from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
-from .engine import socket
+from .engine import host, socket
+from .kernels import PATIENCE
 from .locks import held
 from .machine import Unavailable, as_root, program
 
@@ -102,21 +104,12 @@ def image_with(client: DockerClient, base: str, wheel: Path) -> str:
             f"COPY {wheel.name} /tmp/\nRUN pip install --no-deps /tmp/{wheel.name}\n"
         )
         build(client, tag, Path(folder))
-    _remove_old(client, "jstackmagic", keep=tag)
     return tag
 
 
 def _turn() -> AbstractContextManager[None]:
     """Several test runs at once, and the workers of one, make each image once."""
     return held(cache.ROOT / "stacks-image.lock", seconds=800)
-
-
-def _remove_old(client: DockerClient, name: str, *, keep: str) -> None:
-    """Removes what earlier runs made, unless it is in use."""
-    for image in client.images.list(name=f"{REPOSITORY}/{name}"):
-        if keep not in image.tags:
-            with contextlib.suppress(docker.errors.APIError):
-                client.images.remove(image.id)
 
 
 def build(client: DockerClient, tag: str, folder: Path, **arguments: str) -> None:
@@ -286,6 +279,12 @@ def serving(client: DockerClient, image: str, work: Path, **variables: str) -> C
         mounts=[socket(), Mount("/home/jovyan/work", str(work), type="bind")],
         labels={labels.SERVER: "tests"},
     )
+
+
+def address(container: Container) -> str:
+    """The URL of its server, with the token, as soon as that answers."""
+    with contextlib.closing(connect({"DOCKER_HOST": host()})) as engine:
+        return wait(engine, _server(engine, container), seconds=PATIENCE).url
 
 
 def idle(client: DockerClient, image: str) -> Container:

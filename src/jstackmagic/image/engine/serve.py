@@ -252,9 +252,18 @@ def servers(engine: ContainerEngine) -> tuple[Server, ...]:
     Raises:
         EngineError: The engine cannot be asked.
     """
+    from docker.errors import APIError
+
+    found = []
     with speaking("The servers cannot be listed"):
-        containers = engine.client.containers.list(all=True, filters={"label": SERVER})
-        return tuple(_server(engine, container) for container in containers)
+        labelled = {"all": True, "filters": {"label": SERVER}}
+        for container in engine.client.containers.list(ignore_removed=True, **labelled):
+            try:
+                found.append(_server(engine, container))
+            except APIError as error:  # noqa: PERF203
+                if error.status_code not in (404, 409):  # another process removes it, or has
+                    raise
+    return tuple(found)
 
 
 def stop(
