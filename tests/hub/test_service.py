@@ -12,10 +12,12 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from jstackmagic.hub import spawner
 from jstackmagic.hub.spawner import ProfileChoice
 from jstackmagic.sending.outbox import Outbox, Unreachable
 from support.browser import chromium
 from support.hub import ADMIN, SERVICE, Hub, sign_in, until
+from support.kernels import PATIENCE
 from support.machine import Unavailable
 from support.panel import node_modules
 from support.people import Home
@@ -284,10 +286,14 @@ def test_too_much_is_stopped(hub: Hub, tokens: dict[str, str]) -> None:
         assert answer.status_code in (400, 413, 503)  # as the proxy says it
     except requests.ConnectionError:
         pass  # as tornado does it
-    answers = [post(hub, tokens["mallory"], *many[:900]) for _ in range(9)]
-    assert answers[0].status_code == 200
-    assert answers[-1].status_code == 429
-    assert int(answers[-1].headers["Retry-After"]) > 0
+    answer = post(hub, tokens["mallory"], *many[:900])
+    assert answer.status_code == 200
+    for _ in range(99):  # while the service takes one, it gives credit for some lines of the next
+        answer = post(hub, tokens["mallory"], *many[:900])
+        if answer.status_code != 200:
+            break
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
     assert post(hub, tokens["bob"], line(5)).status_code == 200  # a user's own limit
 
 
@@ -311,8 +317,9 @@ def test_a_cookie_of_who_logged_out_is_no_cookie(hub: Hub) -> None:
 
 
 def test_images_are_offered_at_the_next_start(
-    hub: Hub, tokens: dict[str, str], admin: requests.Session
+    hub: Hub, tokens: dict[str, str], admin: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spawner, "_SECONDS", PATIENCE)
     image = "registry.example.com/lab/adas:1"
     push = hub.ask("api/images", tokens["ada"], "POST", json={"image": image})
     assert push.status_code == 200
@@ -361,7 +368,9 @@ def test_a_kernel_sends_in_the_background_and_follows_the_policy(hub: Hub) -> No
     """A real single-user server that the hub started, and a kernel in it."""
     with hub.server("ada") as url, ServedKernel(url) as kernel:
         kernel.run("%load_ext jstackmagic").check()
-        # the first verb of a new home knows the policy already
+        # the first verb of a new home knows the policy already, if it comes in time
+        code = "from jstackmagic.sending import servicepolicy\nservicepolicy._SECONDS = "
+        kernel.run(f"{code}{PATIENCE}").check()
         stopped = kernel.run("%envinstall --record-only pip:telnetlib3")
         assert stopped.error_name == "Stopped", stopped.shown
         assert "Use ssh" in stopped.shown

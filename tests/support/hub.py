@@ -20,6 +20,7 @@ import requests
 from jstackmagic.report.folders import USUAL
 
 from . import cache
+from .kernels import PATIENCE
 from .machine import Unavailable
 from .ports import free_ports
 
@@ -39,6 +40,7 @@ _CONFIG = """
 c = get_config()  # noqa: F821
 c.JupyterHub.bind_url = "http://{listen}:{port}"
 c.JupyterHub.hub_port = {hub_port}
+c.Spawner.start_timeout = c.Spawner.http_timeout = {patience}
 c.JupyterHub.db_url = "sqlite:///{folder}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "{folder}/secret"
 c.ConfigurableHTTPProxy.command = ["{node}", "{proxy}"]
@@ -83,13 +85,14 @@ c.Spawner.environment = {{
 }}
 """
 _CONTAINERS = """
-from jstackmagic.hub.spawner import ProfileChoice
+from jstackmagic.hub import spawner
 
-choice = ProfileChoice("http://127.0.0.1:{port}/services/jstackmagic", "{service}", usual="{image}")
+spawner._SECONDS = {patience}
+service = "http://127.0.0.1:{port}/services/jstackmagic"
+choice = spawner.ProfileChoice(service, "{service}", usual="{image}")
 c.JupyterHub.spawner_class = "docker"
 c.JupyterHub.hub_ip = "0.0.0.0"
 c.JupyterHub.hub_connect_ip = "{address}"
-c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.DockerSpawner.image = choice.usual
 c.DockerSpawner.allowed_images = choice.allowed_images
 c.DockerSpawner.remove = True
@@ -173,7 +176,7 @@ class Hub:
                 port=port, hub_port=hub_port, proxy_port=proxy_port, service_port=service_port,
                 folder=folder, node=node, proxy=path, password=PASSWORD,
                 admin=ADMIN, bin=_BIN, service=SERVICE, command=command, address=address,
-                image=image,
+                image=image, patience=PATIENCE,
                 listen="0.0.0.0" if image else address,
                 usual=USUAL,
             )
@@ -221,7 +224,7 @@ class Hub:
         """Asks the hub, as the administrator."""
         headers = {"Authorization": f"token {ADMIN}-token"}
         answer = requests.request(
-            method, f"{self.url}/hub/api/{path}", headers=headers, timeout=60, **said
+            method, f"{self.url}/hub/api/{path}", headers=headers, timeout=PATIENCE, **said
         )
         assert answer.ok, (answer.status_code, answer.text)
         return answer.json() if answer.content else None
@@ -238,7 +241,7 @@ class Hub:
             method,
             f"{self.service}/{path}",
             headers={"Authorization": f"token {token}"},
-            timeout=60,
+            timeout=PATIENCE,
             allow_redirects=False,
             **said,
         )
@@ -258,12 +261,12 @@ class Hub:
     def login(self, user: str) -> requests.Session:
         """A browser's session, logged in at the hub and at the service."""
         session = requests.Session()
-        page = session.get(f"{self.url}/hub/login", timeout=60)
+        page = session.get(f"{self.url}/hub/login", timeout=PATIENCE)
         assert page.ok, page.text
         data = {"username": user, "password": PASSWORD}
         data["_xsrf"] = session.cookies.get("_xsrf", path="/hub/") or ""
         answer = session.post(
-            f"{self.url}/hub/login?next=/services/jstackmagic/me", data=data, timeout=60
+            f"{self.url}/hub/login?next=/services/jstackmagic/me", data=data, timeout=PATIENCE
         )
         assert answer.ok, (answer.status_code, answer.url, answer.text[-800:])
         return session
