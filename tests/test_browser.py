@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -232,7 +233,8 @@ def test_the_last_line_of_a_failed_import_installs_what_is_missing(
 def test_a_bar_is_seen_to_move_and_makes_room_for_the_table(
     page: Page, lab: Server, world: World, tmp_path: Path
 ) -> None:
-    with slow_channel(tmp_path / "slow", pause=0.6) as url:
+    seen = threading.Semaphore(0)
+    with slow_channel(tmp_path / "slow", seen=seen) as url:
         notebook = open_notebook(
             page, lab, world, "bar", "%load_ext jstackmagic", f"%envinstall --conda -c {url} large"
         )
@@ -241,8 +243,10 @@ def test_a_bar_is_seen_to_move_and_makes_room_for_the_table(
         bar = notebook.cells.nth(1).locator("[role=progressbar]")
         bar.wait_for()
         first = int(bar.get_attribute("aria-valuenow") or 0)
+        seen.release()
         page.wait_for_function(_HAS_MOVED, arg=first)
         pictures.take(page, "bar-light")
+        seen.release()
         notebook.wait_done(1)
     assert bar.count() == 0
     assert notebook.outputs(1).locator("tr", has_text="large").count() == 1

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -369,13 +370,15 @@ def test_install_see_why_undo_adopt_missing_save_and_stop(
 
     # the bar is seen to move, and the work stops at a button
     shown.tab("Add")
-    with slow_channel(tmp_path / "slow", pause=0.5) as url:
+    seen = threading.Semaphore(0)
+    with slow_channel(tmp_path / "slow", seen=seen) as url:
         shown.fill(field, f"--conda -c {url} large")
         shown.plan("Show the plan")
         shown.press(shown.button("Do it"))
         bar = shown.work.get_by_role("progressbar")
         bar.wait_for()
         first = int(bar.get_attribute("aria-valuenow") or 0)
+        seen.release()
         page.wait_for_function(_HAS_MOVED, arg=first)
         shown.press(shown.button("Stop"))
         shown.press(shown.button("Close"))

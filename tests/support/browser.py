@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import nbformat
 from playwright.sync_api import sync_playwright
 
+from . import kernels
 from .kernels import Server, clean_environ
 from .machine import program
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Locator, Page
 
-PATIENCE = 60_000  # milliseconds; a busy machine is slow
+PATIENCE = kernels.PATIENCE * 1000  # milliseconds
 ERRORS = ".jp-OutputArea-output:is([data-mime-type$=error], [data-mime-type$=stderr])"
 SIZE = {"width": 1100, "height": 900}
 
@@ -64,7 +65,12 @@ def chromium() -> Iterator[BrowserContext]:
         start.write_text(f'#!/bin/sh\nexec {deaf} "$@"\n')
         start.chmod(0o755)
         context = playwright.chromium.launch_persistent_context(
-            f"{folder}/user", executable_path=start, headless=True, viewport=SIZE, args=_FLAGS
+            f"{folder}/user",
+            executable_path=start,
+            headless=True,
+            viewport=SIZE,
+            args=_FLAGS,
+            timeout=PATIENCE,
         )
         context.set_default_timeout(PATIENCE)
         yield context
