@@ -9,28 +9,27 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
-from run_quickstart import REPOSITORY, keep, text_of
+from run_quickstart import REPOSITORY, keep, text_of, usually_named
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from support import cache, ours
+from support import ours
 from support.clusters import processes, until, worker_env
 from support.environments import make_venv, uv
+from support.folders import own_folder
 from support.kernels import clean_environ, write_kernelspec
-from support.locks import held
 from support.wheels import WheelIndex
 
-# a folder of a fixed name, so that the committed outputs do not change from run to run
-FOLDER = Path(tempfile.gettempdir(), "jstackmagic-cluster")
+FOLDER = "jstackmagic-cluster"
+"""What the committed outputs call its folder."""
+
 NOTEBOOK = REPOSITORY / "notebooks" / "cluster.ipynb"
 
 _WORDCOUNT = '''\
@@ -47,13 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the outputs in the notebook")
     write = parser.parse_args().write
-    with held(cache.ROOT / "cluster.lock", seconds=240):
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        FOLDER.mkdir()
-        try:
-            notebook = run(NOTEBOOK)
-        finally:
-            shutil.rmtree(FOLDER, ignore_errors=True)
+    with own_folder(FOLDER[:-8]) as folder:
+        notebook = usually_named(run(NOTEBOOK, folder), folder, FOLDER)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             print(f"In: {cell.source}\n{text_of(cell)}\n")
@@ -61,28 +55,28 @@ def main() -> None:
         keep(anonymous(notebook), "cluster")
 
 
-def run(path: Path) -> nbformat.NotebookNode:
-    """Execute the notebook beside a cluster and return it with its outputs."""
-    prefix, home = make_venv(FOLDER / "kernel"), FOLDER / "home"
+def run(path: Path, folder: Path) -> nbformat.NotebookNode:
+    """Execute the notebook beside a cluster in a folder, and return it with its outputs."""
+    prefix, home = make_venv(folder / "kernel"), folder / "home"
     uv("pip", "install", f"{ours.wheel()}[dask,fast]", "ipykernel", prefix=prefix)
     write_kernelspec(home / ".local/share/jupyter/kernels/cluster", prefix)
     os.environ |= {"HOME": str(home), "JUPYTER_PATH": str(home / ".local/share/jupyter")}
     notebook = nbformat.read(path, as_version=4)
-    with WheelIndex(FOLDER / "index") as index, processes() as started:
+    with WheelIndex(folder / "index") as index, processes() as started:
         index.add("wordcount", "1.4", modules={"wordcount.py": _WORDCOUNT})
-        file = FOLDER / "scheduler.json"
+        file = folder / "scheduler.json"
         words = ("--port", "0", "--no-dashboard", "--scheduler-file", file, "--host", "127.0.0.1")
         module = "distributed.cli.dask_"
         started.start(sys.executable, "-m", f"{module}scheduler", *words)
         until(file.exists)
         for name in ("east", "north", "west"):
-            words = ("--nthreads", "1", "--no-dashboard", "--local-directory", FOLDER / name)
-            worker = worker_env(FOLDER / "workers" / name)
+            words = ("--nthreads", "1", "--no-dashboard", "--local-directory", folder / name)
+            worker = worker_env(folder / "workers" / name)
             python = worker / "bin/python"
             started.start(python, "-m", f"{module}worker", "--scheduler-file", file, *words)
         client = NotebookClient(
             notebook,
-            timeout=120,
+            timeout=300,
             kernel_name="cluster",
             resources={"metadata": {"path": str(home)}},
         )

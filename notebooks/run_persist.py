@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +19,15 @@ from docker.errors import APIError
 from docker.types import Mount
 
 from jstackmagic.image.engine import labels
-from run_quickstart import REPOSITORY, keep, text_of
+from run_quickstart import REPOSITORY, keep, text_of, usually_named
 from support import engine, ours, stacks
+from support.folders import own_folder
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-# a folder of a fixed name, so that the committed outputs do not change from run to run
-FOLDER = Path(tempfile.gettempdir(), "jstackmagic-persist")
+FOLDER = "jstackmagic-persist"
+"""What the committed outputs call its folder."""
 
 BASE = "registry.example.com/jupyter/base-notebook:2026-11-02"
 """What the stand-in is called in the notebook."""
@@ -52,11 +52,10 @@ def main() -> None:
 
 def run(client: DockerClient, path: Path) -> nbformat.NotebookNode:
     """Execute a notebook in a new container and return it with its outputs."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    try:
-        image = stacks.image_with(client, stacks.image(client), ours.wheel())
-        work = FOLDER / "work"
-        work.mkdir(parents=True)
+    image = stacks.image_with(client, stacks.image(client), ours.wheel())
+    with own_folder(FOLDER[:-8]) as folder, engine.usual_names():
+        work = folder / "work"
+        work.mkdir()
         work.chmod(0o777)  # its user in the container is another
         shutil.copy(path, work)
         (work / path.name).chmod(0o666)
@@ -66,8 +65,7 @@ def run(client: DockerClient, path: Path) -> nbformat.NotebookNode:
         finally:
             _take_away(client)
         notebook = nbformat.read(work / path.name, as_version=4)
-    finally:
-        shutil.rmtree(FOLDER, ignore_errors=True)
+        notebook = usually_named(notebook, folder, FOLDER)
     _settle(notebook)
     return notebook
 

@@ -8,11 +8,11 @@ cell exports is printed; ``--write`` keeps the outputs in the notebook.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
@@ -23,28 +23,28 @@ PAGES = (REPOSITORY / "README.md", REPOSITORY / "docs/using.md")
 """Pages that show what the notebooks show."""
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from support import cache, ours, tiers  # noqa: E402
-from support.dpkg import apt_get  # noqa: E402
+from support import ours, tiers  # noqa: E402
+from support.dpkg import apt_get, turn  # noqa: E402
 from support.environments import make_root, uv  # noqa: E402
+from support.folders import own_folder  # noqa: E402
 from support.kernels import clean_environ, write_kernelspec  # noqa: E402
-from support.locks import held  # noqa: E402
 from support.machine import has_sudo  # noqa: E402
 
-# a folder of a fixed name, so that the committed outputs do not change from run to run
-FOLDER = Path(tempfile.gettempdir(), "jstackmagic-quickstart")
+FOLDER = "jstackmagic-quickstart"
+"""What the committed outputs call its folder."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the outputs in the notebook")
     write = parser.parse_args().write
-    had_tree = shutil.which("tree")
-    with held(cache.ROOT / "quickstart.lock", seconds=240):
-        shutil.rmtree(FOLDER, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        if "PYTEST_CURRENT_TEST" not in os.environ:  # a test that runs this has taken its turn
+            stack.enter_context(turn(alone=True, name="notebooks/run"))
+        had_tree = shutil.which("tree")
         try:
             notebook = run(REPOSITORY / "notebooks" / "quickstart.ipynb")
         finally:
-            shutil.rmtree(FOLDER, ignore_errors=True)
             if not had_tree and shutil.which("tree"):  # the machine is left as it was
                 apt_get("remove", "--yes", "tree")
     print(text_of(notebook.cells[-1]))
@@ -54,16 +54,30 @@ def main() -> None:
 
 def run(path: Path) -> nbformat.NotebookNode:
     """Execute a notebook in a new named conda environment and return it with its outputs."""
+    with own_folder(FOLDER[:-8]) as folder:
+        return usually_named(_run(path, folder), folder, FOLDER)
+
+
+def usually_named(
+    notebook: nbformat.NotebookNode, folder: Path, usual: str
+) -> nbformat.NotebookNode:
+    """Return a notebook whose outputs call the folder of this run as the committed ones do."""
+    assert len(folder.name) == len(usual), "tables would be of another width"
+    text = nbformat.writes(notebook).replace(str(folder), f"/tmp/{usual}")
+    return nbformat.reads(text, as_version=4)
+
+
+def _run(path: Path, folder: Path) -> nbformat.NotebookNode:
     channel = tiers.full()
-    root = make_root(FOLDER / "conda", "python", channels=[channel.url])
+    root = make_root(folder / "conda", "python", channels=[channel.url])
     prefix = root.create("chapter", "python", "ipykernel", "pip")
     uv("pip", "install", f"{ours.wheel()}[fast]", prefix=prefix)
-    home = FOLDER / "home"
+    home = folder / "home"
     home.mkdir()
     # the channel under a name of its own, as a site's administrator would configure it
-    (FOLDER / "channels").mkdir()
-    (FOLDER / "channels/demo").symlink_to(channel.folder)
-    url = (FOLDER / "channels/demo").as_uri()
+    (folder / "channels").mkdir()
+    (folder / "channels/demo").symlink_to(channel.folder)
+    url = (folder / "channels/demo").as_uri()
     (root.prefix / ".condarc").write_text(f"channels: [{url!r}]\n")  # as an image brings it
     write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
     notebook = nbformat.read(path, as_version=4)

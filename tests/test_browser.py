@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +19,11 @@ import pytest
 
 from jstackmagic.display import Code, Fold, Table, Text
 from jstackmagic.display.html import as_html
-from support import cache, pictures
+from support import pictures
 from support.browser import Desk, Notebook, contrast, write_notebook
 from support.environments import make_root, uv
+from support.folders import own_folder
 from support.kernels import write_kernelspec
-from support.locks import held
 from support.slow import slow_channel
 from support.wheels import WheelIndex
 
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.dpkg]  # as in test_notebook
 
-# of a fixed name, which is to be read in the pictures
-FOLDER = Path(tempfile.gettempdir(), "jstackmagic-browser")
 REPOSITORY = Path(__file__).resolve().parent.parent
 READABLE = 4.5  # of text on what is behind it, https://www.w3.org/TR/WCAG22/#contrast-minimum
 SLOW_SETUP = """\
@@ -61,28 +57,22 @@ class World(Desk):
 
 @pytest.fixture(scope="module")
 def world(full_channel: Channel, jstackmagic_wheel: Path) -> Iterator[World]:
-    # another run may be in all of its browser tests
-    with held(cache.ROOT / "browser.lock", seconds=240):
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        try:
-            with WheelIndex(FOLDER / "index") as index:
-                for name, version in (("twitter", "1.19.6"), ("pymongo", "4.10.1"), ("one", "1.0")):
-                    index.add(name, version)
-                index.add("python-dotenv", "1.0", modules={"dotenv.py": "x = 1\n"})
-                yield make_world(full_channel, jstackmagic_wheel, index)
-        finally:
-            shutil.rmtree(FOLDER, ignore_errors=True)
+    with own_folder("jstackmagic-browser-") as folder, WheelIndex(folder / "index") as index:
+        for name, version in (("twitter", "1.19.6"), ("pymongo", "4.10.1"), ("one", "1.0")):
+            index.add(name, version)
+        index.add("python-dotenv", "1.0", modules={"dotenv.py": "x = 1\n"})
+        yield make_world(folder, full_channel, jstackmagic_wheel, index)
 
 
-def make_world(channel: Channel, wheel: Path, index: WheelIndex) -> World:
+def make_world(folder: Path, channel: Channel, wheel: Path, index: WheelIndex) -> World:
     # a channel of a name of its own, as a site's administrator would configure it
-    (FOLDER / "channels").mkdir(parents=True)
-    (FOLDER / "channels/demo").symlink_to(channel.folder)
-    home = FOLDER / "home"
+    (folder / "channels").mkdir()
+    (folder / "channels/demo").symlink_to(channel.folder)
+    home = folder / "home"
     desk = Desk.at(home, CONDARC=str(home / ".condarc"), PIP_INDEX_URL=index.url)
-    url = (FOLDER / "channels/demo").as_uri()
+    url = (folder / "channels/demo").as_uri()
     (home / ".condarc").write_text(json.dumps({"channels": [url]}))
-    root = make_root(FOLDER / "conda", "python", channels=[channel.url])
+    root = make_root(folder / "conda", "python", channels=[channel.url])
     prefixes = {}
     for name, more in (("chapter", ("setuptools", "wheel")), ("elsewhere", ())):
         prefixes[name] = root.create(name, "python", "ipykernel", "pip", *more)

@@ -209,7 +209,7 @@ def here(
 
 
 @pytest.fixture(scope="module")
-def image(docker_engine: DockerClient, jstackmagic_image: str, channels: Path) -> Iterator[str]:
+def made(docker_engine: DockerClient, jstackmagic_image: str, channels: Path) -> Iterator[str]:
     """The image that the pages speak of: the stand-in with jstackmagic, and some of conda-forge."""
     with tempfile.TemporaryDirectory(prefix="documented-") as folder:
         shutil.copytree(channels, Path(folder, "channels"))
@@ -220,9 +220,19 @@ def image(docker_engine: DockerClient, jstackmagic_image: str, channels: Path) -
             f"FROM {jstackmagic_image}\nCOPY channels /opt/channels\n"
             "COPY --chown=1000:100 condarc /opt/conda/.condarc\n"
         )
-        stacks.build(docker_engine, IMAGE, Path(folder))
-    yield IMAGE
-    docker_engine.images.remove(IMAGE, force=True)
+        tag = f"{stacks.REPOSITORY}/documented-{os.getpid()}:1"
+        stacks.build(docker_engine, tag, Path(folder))
+    yield tag
+    docker_engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def image(docker_engine: DockerClient, made: str) -> Iterator[str]:
+    """The same, called as there."""
+    with engine.usual_names():
+        docker_engine.images.get(made).tag(*IMAGE.rsplit(":", 1))
+        yield IMAGE
+        docker_engine.images.remove(IMAGE)
 
 
 @pytest.fixture

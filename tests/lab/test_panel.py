@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support import cache, panel, pictures
+from support import panel, pictures
 from support.browser import Desk, Notebook, write_notebook
 from support.environments import PYTHON, make_root, make_venv, uv
+from support.folders import own_folder
 from support.kernels import write_kernelspec
-from support.locks import held
 from support.machine import Unavailable
 from support.registries import registry
 from support.rootfs import items_below, push_base
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.dpkg]  # as in test_notebook
 
-# of a fixed name, which is to be read in the pictures
-FOLDER = Path(tempfile.gettempdir(), "jstackmagic-panel")
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 LOAD = "%load_ext jstackmagic"
 TABS = ("Environment", "Timeline", "Missing", "Add", "Drift", "Make permanent")
@@ -64,13 +61,8 @@ def world(
         built = panel.wheel()
     except Unavailable as reason:
         pytest.skip(str(reason))
-    # another run may be in all of these tests
-    with held(cache.ROOT / "panel.lock", seconds=240):
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        try:
-            yield from make_world(FOLDER / "home", full_channel, jstackmagic_wheel, built)
-        finally:
-            shutil.rmtree(FOLDER, ignore_errors=True)
+    with own_folder("jstackmagic-panel-") as folder:
+        yield from make_world(folder / "home", full_channel, jstackmagic_wheel, built)
 
 
 def make_world(home: Path, channel: Channel, wheel: Path, built: Path) -> Iterator[World]:

@@ -81,6 +81,11 @@ def socket() -> Mount:
     return Mount("/var/run/docker.sock", host().removeprefix("unix://"), type="bind")
 
 
+def usual_names() -> AbstractContextManager[None]:
+    """The turn of one who names images as a page or a notebook does, which all runs call alike."""
+    return held(cache.ROOT / "image-names.lock", seconds=600)
+
+
 def _connect(host: str) -> DockerClient:
     client = docker.DockerClient(base_url=host, timeout=120)
     client.ping()
