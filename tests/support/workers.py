@@ -10,25 +10,26 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 TOGETHER = {
-    "engine": ("image_engine", "image_acceptance", "persist", "replay_containers"),
+    "named": ("persist",),
     "acceptance": (
         *("binder", "devcontainer", "export_environments", "export_verb", "files"),
         *("pep723", "recipe_json", "sbom", "script"),
     ),
 }
-"""Modules that share what takes long to make: images of the engine; a history with all in it."""
+"""Modules that share a turn, or what takes long to make: a history with all in it."""
 
-_OF_THE_ENGINE = (
+_NAMED = (
     "test_and_so_it_does_where_there_is_an_engine",
     "test_and_so_does_every_example_that_needs_a_container",
 )
-"""Tests of the docs that see all images of the engine, and give some the names that others do."""
+"""Tests of the docs that call images as the notebook does: `support.engine.usual_names`."""
 
 LONGEST = (
-    *("engine", "panel", "story", "faults", "tamperings", "push", "recorder", "docs"),
-    *("push_container", "notebook", "histories", "acceptance", "undo", "replay", "nextimage"),
+    *("named", "panel", "story", "push_container", "faults", "image_engine", "image_acceptance"),
+    *("tamperings", "histories", "push", "recorder", "docs", "image_secrets", "newcomer"),
+    *("notebook", "browser", "replay_containers", "acceptance", "undo", "replay", "nextimage"),
     *("manager_rattler", "manager_pip", "dask", "frontends", "transaction", "settled", "secrets"),
-    *("manager_apt", "newcomer", "hub", "image_secrets", "keep", "service", "surfaces"),
+    *("manager_apt", "hub", "keep", "service", "surfaces"),
     *("base_install", "worker", "quickstart", "locks", "hostile_packages", "watcher"),
     *("hook_in_trouble", "support", "history", "verify", "export_to_standard_output"),
 )
@@ -44,8 +45,8 @@ class ByModule(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         module, _, test = nodeid.partition(".py::")
-        if test.partition("[")[0] in _OF_THE_ENGINE:
-            return "engine"
+        if test.partition("[")[0] in _NAMED:
+            return "named"
         name = module.rpartition("test_")[2]
         return next((shared for shared, of_it in TOGETHER.items() if name in of_it), name)
 
