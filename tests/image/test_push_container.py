@@ -82,6 +82,7 @@ def kernel(
             base = f"{served.address}/base/notebook:1"
             subprocess.run(
                 [skopeo, "copy", "-q", "--src-daemon-host", host(), "--dest-tls-verify=false",
+                 "--dest-compress-format=gzip", "--dest-compress-level=1",
                  f"--dest-creds={USER}:{PASSWORD}", f"docker-daemon:{jstackmagic_image}",
                  f"docker://{base}"],
                 check=True,
