@@ -330,13 +330,6 @@ def pytest_collection() -> Iterator[object]:
         gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first one of a run makes the engine's images: minutes on a slow machine."""
-    for item in items:
-        if item.get_closest_marker("docker") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(900))
-
-
 _TOO_LATE = pytest.StashKey[TimeoutError]()
 _INSTALLED = pytest.StashKey[Path]()
 

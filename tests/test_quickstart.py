@@ -22,7 +22,7 @@ NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
 def test_the_quickstart_runs_and_ends_with_the_dockerfile(full_channel: object) -> None:
     script = REPOSITORY / "notebooks" / "run_quickstart.py"
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=250
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert "FROM $BASE_IMAGE" in done.stdout

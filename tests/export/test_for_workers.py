@@ -19,6 +19,7 @@ from jstackmagic.model.sources import Sources
 from strategies import BASE, VENV
 from support.clusters import processes, until, worker_env
 from support.exports import one
+from support.kernels import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,8 +97,8 @@ def test_the_engines_of_ipcluster_run_in_it(tmp_path: Path, home: Path) -> None:
         started.start(sys.executable, "-m", "ipyparallel.cluster", *words)
         until(lambda: list((profile / "security").glob("ipcontroller-*client.json")))
         (file,) = (profile / "security").glob("ipcontroller-*client.json")
-        with ipyparallel.Client(str(file), timeout=40) as client:
-            client.wait_for_engines(1, timeout=60)
+        with ipyparallel.Client(str(file), timeout=PATIENCE) as client:
+            client.wait_for_engines(1, timeout=PATIENCE)
             assert client[:].apply_sync(eval, "__import__('sys').prefix") == [str(prefix)]
 
 

@@ -114,7 +114,7 @@ def test_the_image_that_spares_people_the_installing(
     def work(user: str) -> None:
         with hub.server(user) as url, ServedKernel(url) as kernel:
             for code in ("%load_ext jstackmagic", *cells[user]):
-                kernel.run(code, timeout=240).check()
+                kernel.run(code).check()
             own, last = hub.login(user), "apt:hello" if user == "eve" else ">twitter<"
             until(lambda: last in own.get(f"{hub.service}/me").text)
 
@@ -149,7 +149,7 @@ def test_the_image_that_spares_people_the_installing(
         with hub.server("bob", image=NEXT) as url, ServedKernel(url) as kernel:
             kernel.run("import six, twitter").check()
             kernel.run("%load_ext jstackmagic").check()
-            assert "is there already" in kernel.run("%envreplay", timeout=240).check().shown
+            assert "is there already" in kernel.run("%envreplay").check().shown
             assert "Hello, world!" in kernel.run("!hello").check().shown
             assert " 0 lines sent" not in kernel.run("%envshared").check().shown
     finally:

@@ -45,7 +45,7 @@ class Live:
 
     def say(self, code: str) -> str:
         """Runs a cell that must succeed and returns all that it shows."""
-        return self.kernel.run(code, timeout=240).check().shown
+        return self.kernel.run(code).check().shown
 
     def do(self, command: str, *, user: str = "jovyan") -> str:
         """Runs a command in the container behind the kernel's back: nothing records it."""

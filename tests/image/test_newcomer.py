@@ -36,7 +36,7 @@ def test_the_first_proof_holds_with_and_without_us(
         with ServedKernel(stacks.address(container)) as kernel:
 
             def say(code: str) -> str:
-                return kernel.run(code, timeout=240).check().shown
+                return kernel.run(code).check().shown
 
             say("%cd -q /home/jovyan/work")
             say(f"!pip install --quiet /home/jovyan/work/{os.path.basename(wheel)}")

@@ -7,10 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import KernelManager
 
-from support.kernels import clean_environ, write_kernelspec
+from support.kernels import PATIENCE, Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-SECONDS = 60
 LOAD = "%load_ext jstackmagic"
 
 
@@ -41,14 +38,14 @@ class Asker:
     def comms(self) -> list[str]:
         self.control("comm_info_request", {"target_name": "jstackmagic"})
         while True:
-            reply = self.client.get_control_msg(timeout=SECONDS)
+            reply = self.client.get_control_msg(timeout=PATIENCE)
             if reply["msg_type"] == "comm_info_reply":
                 return list(reply["content"]["comms"])
 
     def until(self, wanted: str, parent: str = "") -> dict[str, Any]:
         """Return the content of the next message of a kind."""
         while True:
-            message = self.client.get_iopub_msg(timeout=SECONDS)
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
             asked_by = message["parent_header"].get("msg_id")
             if message["msg_type"] == wanted and parent in ("", asked_by):
                 return dict(message["content"])
@@ -71,29 +68,19 @@ class Asker:
 @pytest.fixture(scope="module")
 def asker(kernel_env: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
     folder = tmp_path_factory.mktemp("messages")
-    write_kernelspec(folder / "kernels/tested", kernel_env)
-    specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")], ensure_native_kernel=False)
-    manager = KernelManager(kernel_name="tested", kernel_spec_manager=specs)
-    environ = clean_environ(HOME=str(folder), JSTACKMAGIC_HISTORY=str(folder / "history.jsonl"))
-    manager.start_kernel(env=environ, cwd=str(folder))
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=SECONDS)
-        asker = Asker(client)
+    environ = {"HOME": str(folder), "JSTACKMAGIC_HISTORY": str(folder / "history.jsonl")}
+    with Kernel(kernel_env, cwd=folder, environ=environ) as kernel:
+        asker = Asker(kernel.client)
         assert asker.comms() == [], "nothing is found before it is loaded"
         asker.wait_end(asker.run(LOAD))
         (asker.comm,) = asker.comms()
         yield asker
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
 
 
 def test_it_answers_with_the_verbs_own_json_while_a_cell_runs(
     asker: Asker, kernel_env: Path
 ) -> None:
-    cell = asker.run("import threading; threading.Event().wait(60)")
+    cell = asker.run("import threading; threading.Event().wait(600)")
     asker.until("execute_input", cell)
     answer = asker.ask("info")
     assert answer["schema"] == 1

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jstackmagic.model.parsing import split_words
 from support import panel
+from support.kernels import PATIENCE
 from support.machine import Unavailable
 
 pytestmark = pytest.mark.browser  # with those that build the panel
@@ -48,7 +49,7 @@ def test_words_reach_the_verb_as_they_are() -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     lines, refused, split = json.loads(done.stdout)
     shell = InteractiveShell.instance()

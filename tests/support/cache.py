@@ -45,7 +45,7 @@ def kept(kind: str, inputs: Iterable[object], make: Callable[[Path], None]) -> P
         with contextlib.suppress(FileNotFoundError):
             os.utime(folder)  # in use from now on: another run that tidies leaves it
             return folder
-        with held(ROOT / f"{kind}.lock", seconds=240):
+        with held(ROOT / f"{kind}.lock", seconds=600):
             if not folder.exists():
                 _remove_unused(folder.parent)
                 _make_whole(folder, make)

@@ -232,10 +232,15 @@ class Kernel:
         """The kernel's process id."""
         return int(self._manager.provisioner.pid)  # type: ignore[union-attr]
 
+    @property
+    def client(self) -> BlockingKernelClient:
+        """The kernel's channels."""
+        assert self._client is not None, "the kernel is not started: use `with`"
+        return self._client
+
     def start(self, code: str) -> Cell:
         """Starts a cell and does not wait for it."""
-        assert self._client is not None, "the kernel is not started: use `with`"
-        return Cell(Sockets(self._client), code)
+        return Cell(Sockets(self.client), code)
 
     def run(self, code: str, timeout: float = PATIENCE) -> Result:
         """Runs a cell to its end, at most `timeout` seconds."""

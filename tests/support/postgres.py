@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .hub import until
+from .kernels import PATIENCE
 from .machine import Unavailable
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def postgres() -> Iterator[str]:
         )
         try:
             ready = [programs[-1] / "pg_isready", "-q", "-h", folder]
-            until(lambda: subprocess.run(ready, check=False).returncode == 0, 60)
+            until(lambda: subprocess.run(ready, check=False).returncode == 0)
             yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
         finally:
             stop = [programs[-1] / "pg_ctl", "-D", data, "-m", "immediate", "stop"]
             subprocess.run([*as_user, *stop], check=False, capture_output=True)
-            process.wait(30)
+            process.wait(PATIENCE)

@@ -253,7 +253,7 @@ class There(Reader):
         return self
 
     def cell(self, code: str) -> Result:
-        return self._kernel.run(code, timeout=240)
+        return self._kernel.run(code)
 
     def commands(self, code: str, *, user: str = "jovyan") -> tuple[str, str]:
         done = self._container.exec_run(

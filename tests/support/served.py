@@ -60,9 +60,9 @@ class ServedKernel:
         self._channels.close()
         requests.delete(f"{self._base}/api/kernels/{self._id}", headers=self._headers)
 
-    def run(self, code: str, timeout: float = PATIENCE) -> Result:
-        """Runs a cell to its end, at most `timeout` seconds."""
-        return Cell(self._channels, code).wait(timeout)
+    def run(self, code: str) -> Result:
+        """Runs a cell to its end; one that builds an image waits for others' that build, too."""
+        return Cell(self._channels, code).wait(4 * PATIENCE)
 
 
 class _Channels:

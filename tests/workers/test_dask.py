@@ -415,14 +415,14 @@ def test_a_worker_that_hangs_is_named_and_the_others_get_it(
     install(kernel, wheel_index, "ratchet")
     cluster, cargo = Dask(client), cargo_of(kernel)
     name, facts = next(iter(cluster.call("look").items()))
-    monkeypatch.setattr("jstackmagic.workers.cluster.ANSWER", 2.0)
+    monkeypatch.setattr("jstackmagic.workers.cluster.ANSWER", 15.0)
     os.kill(facts["pid"], signal.SIGSTOP)
     try:
         rows = sync(cluster, cargo, CONSOLE).rows
     finally:
         os.kill(facts["pid"], signal.SIGCONT)
     assert {row.worker: row.failed for row in rows if row.failed} == {
-        name: "it gave no answer in 2 seconds"
+        name: "it gave no answer in 15 seconds"
     }
     assert [row.brought for row in rows].count((("ratchet", "", "1"),)) == 2
     monkeypatch.undo()

@@ -152,11 +152,11 @@ def test_an_engine_that_hangs_holds_nobody_up(
     cluster = Ipyparallel(client)
     pids = client[:].apply_async(os.getpid).get_dict()
     hung = max(pids)
-    monkeypatch.setattr(clusters, "ANSWER", 5)
+    monkeypatch.setattr(clusters, "ANSWER", 15)
     os.kill(pids[hung], signal.SIGSTOP)
     try:
         found = cluster.call("store")
     finally:
         os.kill(pids[hung], signal.SIGCONT)
-    assert found.pop(str(hung)) == Lost("it gave no answer in 5 seconds")
+    assert found.pop(str(hung)) == Lost("it gave no answer in 15 seconds")
     assert not [each for each in found.values() if isinstance(each, Lost)]

@@ -20,7 +20,7 @@ CELLS = [cell for cell in nbformat.read(run_cluster.NOTEBOOK, 4).cells if cell.c
 def test_the_notebook_runs_and_shows_what_is_committed() -> None:
     script = Path(run_cluster.__file__)
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=250
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
     for cell in CELLS:
