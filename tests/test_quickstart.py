@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
 
 import run_quickstart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOK = REPOSITORY / "notebooks" / "quickstart.ipynb"
@@ -31,6 +37,30 @@ def test_the_quickstart_runs_and_ends_with_the_dockerfile(full_channel: object) 
     assert without_versions(done.stdout) == without_versions(shown), (
         "the committed outputs are stale: python notebooks/run_quickstart.py --write"
     )
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["by itself", "in a test that has its turn"])
+def test_the_command_has_dpkg_alone(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+
+    @contextmanager
+    def turn(*, alone: bool, name: str) -> Iterator[None]:
+        done.append(alone)
+        yield
+        done.append("over")
+
+    def run(path: Path) -> nbformat.NotebookNode:
+        done.append("run")
+        return nbformat.read(path, as_version=4)
+
+    monkeypatch.setattr(run_quickstart, "turn", turn)
+    monkeypatch.setattr(run_quickstart, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["run_quickstart.py"])
+    if own:
+        monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    run_quickstart.main()
+    assert done == ([True, "run", "over"] if own else ["run"])
 
 
 def test_the_committed_outputs_tell_the_chapters_story() -> None:
