@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import closing
@@ -73,6 +74,8 @@ def _show(result: Displayed, as_json: bool) -> None:
         print(json_text(result))
     elif result.document is None:
         print(as_text(result.parts(), words=for_terminal))
+    elif sys.stdout is None:  # it was closed: jstackmagic export conda >&-
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
     else:
         sys.stdout.write(result.document)
         sys.stdout.flush()

@@ -132,6 +132,22 @@ def test_a_dash_is_standard_output_too(place: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("wheel")
+def test_one_that_is_closed_is_the_shell_s_affair() -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$0" export apt >&-', PROGRAM], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Bad file descriptor" in done.stderr
+    assert "mistake" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [[">", "environment.yml"], [">environment.yml"]])
+def test_a_cell_s_magic_has_an_option_for_it(words: list[str]) -> None:
+    done = in_this_process("export", "conda", *words)
+    assert "-o environment.yml" in done.stderr
+
+
+@pytest.mark.usefixtures("wheel")
 def test_a_difference_is_for_patch(tmp_path: Path) -> None:
     path = tmp_path / "apt.txt"
     path.write_text("old\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.export import conda, dockerfile
+from jstackmagic.export import binder, conda, dockerfile, pixi
 from jstackmagic.history import who
 from jstackmagic.history.file import History
 from jstackmagic.image.prove.proof import Side, differences
@@ -19,6 +19,8 @@ from jstackmagic.model.plan import Outcome, Plan
 from jstackmagic.model.recipe import Holding, Item, Recipe, RecipeStep
 from jstackmagic.model.record import Record
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
+from jstackmagic.model.variants import cuda_of
 from support.captured import script
 from support.environments import make_venv
 from support.verbs import verb
@@ -47,6 +49,22 @@ def plan(old: Package, new: Package) -> Plan:
             Package("conda", "jaxlib", "0.4.34", "cpu_py312h_0"),
         ),
         (Package("pip", "torch", "2.4.1+cu121"), Package("pip", "torch", "2.4.1+cpu")),
+        (
+            Package("pip", "torch-scatter", "2.1.2+pt21cu121"),
+            Package("pip", "torch-scatter", "2.1.2+pt21cpu"),
+        ),
+        (
+            Package("pip", "jaxlib", "0.4.25+cuda12.cudnn89"),
+            Package("pip", "jaxlib", "0.4.25+cpu.abi"),
+        ),
+        (
+            Package("conda", "torchvision", "0.19.1", "py312_cu121"),
+            Package("conda", "torchvision", "0.19.1", "py312_cpu"),
+        ),
+        (
+            Package("conda", "dgl", "2.1.0.cu118", "py310_0"),
+            Package("conda", "dgl", "2.1.0", "py310_0"),
+        ),
     ],
 )
 def test_the_cuda_build_is_not_replaced_by_the_cpu_one(old: Package, new: Package) -> None:
@@ -70,6 +88,58 @@ def test_the_cuda_build_is_not_replaced_by_the_cpu_one(old: Package, new: Packag
 )
 def test_every_other_change_goes_on(old: Package, new: Package) -> None:
     check_plan(plan(old, new))
+
+
+@pytest.mark.parametrize(
+    ("package", "cuda"),
+    [
+        (Package("conda", "pyg", "2.3.0", "py39_torch_1.13.0_cu117"), "11.7"),
+        (Package("conda", "faiss-gpu", "1.7.4", "py3.10_h9a7_0_cuda11.4.4"), "11.4.4"),
+        (Package("conda", "paddlepaddle", "2.4", "py39_gpu_cuda11.7"), "11.7"),
+        (Package("conda", "pytorch-cuda", "12.1", "ha16c6d3_6"), "12.1"),
+        (Package("conda", "libarrow", "17.0.0", "h9c2d8c9_5_cuda"), "any"),
+        (Package("conda", "pytorch", "1.4", "cuda92py37_0"), "9.2"),
+        (Package("pip", "torch", "1.4.0+cu92"), "9.2"),
+        (Package("pip", "flash-attn", "2.6.3+cu12torch2.4cxx11abifalse"), "12"),
+        # no CUDA, whatever the letters
+        (Package("conda", "cuda-python", "12.6.0", "py312_0"), ""),
+        (Package("conda", "openmm", "8.1", "py312h_nocuda"), ""),
+        (Package("conda", "barracuda-gpusim", "1", "py_0"), ""),
+        (Package("conda", "x", "1", "py312_cubic_0"), ""),
+        (Package("pip", "y", "2.0+cublas"), ""),
+        (Package("pip", "y", "2.0+abcu12"), ""),
+    ],
+)
+def test_a_build_s_own_cuda(package: Package, cuda: str) -> None:
+    assert cuda_of(package) == cuda
+
+
+class TestAFileOfAnEnvironment:
+    """A machine without a GPU resolves it to the CPU's builds: pixi can be told, conda's user."""
+
+    LAB = EnvironmentRef("conda-named", "lab", "/opt/conda/envs/lab", "3.12.1")
+
+    @pytest.mark.parametrize(
+        ("item", "there", "variables", "cuda"),
+        [
+            (Item("pytorch", "pytorch", "2.5.1", TORCH.build), (), (), "12.6"),
+            (Item("fastai", "fastai", "2.7"), (TORCH,), (), "12.6"),
+            (Item("pytorch"), (TORCH,), ("CONDA_OVERRIDE_CUDA=11.8",), "11.8"),
+            (Item("pytorch", "pytorch", "2.5.1", "cpu_py312h_0"), (), (), ""),
+            (Item("numpy"), (Package("pip", "torch", "2.4.1+cu121"),), (), ""),
+        ],
+    )
+    def test_it_says_for_which(
+        self, item: Item, there: tuple[Package, ...], variables: tuple[str, ...], cuda: str
+    ) -> None:
+        step = RecipeStep("conda", self.LAB, (item,), sources=Sources(variables=variables))
+        recipe = Recipe((step,), (Holding(self.LAB, there),))
+        manifest = pixi.render(recipe, prefix=self.LAB.prefix).text
+        assert (f'[system-requirements]\ncuda = "{cuda}"\n' in manifest) is bool(cuda)
+        assert ("system-requirements" in manifest) is bool(cuda)
+        for form in (conda, binder):
+            notes = form.render(recipe).notes
+            assert any(f"CONDA_OVERRIDE_CUDA={cuda} is set" in n for n in notes) is bool(cuda)
 
 
 class TestTheDockerfile:

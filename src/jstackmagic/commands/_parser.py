@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,7 +77,10 @@ class Parser(argparse.ArgumentParser):
         """Raise the mistake as an error that says what to type instead."""
         advice = [self.format_usage().strip(), f"All of it: {self.prog} --help"]
         _, unknown, words = message.partition("unrecognized arguments: ")
-        if unknown and any(action.dest == "specs" for action in self._actions):
+        redirected = re.search(r"(?:^|\s)>\s*(?!>)(\S+)", words)
+        if redirected and "export" in self.prog:
+            advice.insert(0, f"To write it to a file: {self.prog} FORMAT -o {redirected[1]}")
+        elif unknown and any(action.dest == "specs" for action in self._actions):
             way = f"{self.prog} NAME -- {words}"
             advice.insert(0, f"The manager's own options come last, after two dashes: {way}")
         raise UsageError(f"{self.prog}: {message}.", advice=tuple(advice))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..model.packages import Package
 from ..model.pins import Pin, pinned
 from ..model.recipe import Item
 from ..model.spec import Listing
+from ..model.variants import cuda_among
 from ..model.words import checked, public, published
 from ._choice import Chosen
 
@@ -56,6 +58,16 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
         if given := (*step.sources.variables, *step.options):
             options = public(" ".join(given))
             notes.append(f"This file cannot say {options}, which was given to conda here.")
+
+
+def cuda_for(chosen: Chosen) -> str:
+    """Return the CUDA that a variable told conda, or that its packages are built for; or empty."""
+    steps = chosen.of("conda")
+    said = [text.partition("=") for step in steps for text in step.sources.variables]
+    told = next((value for name, _, value in said if name == "CONDA_OVERRIDE_CUDA"), None)
+    own = (Package("conda", i.name, i.version, i.build) for i in chosen.items("conda"))
+    held = (each for each in chosen.holding.packages if each.manager == "conda")
+    return told if told is not None else cuda_among((*own, *held)) if steps else ""
 
 
 def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:

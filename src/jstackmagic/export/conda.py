@@ -16,7 +16,7 @@ from ._artifact import Artifact
 from ._beside import Beside
 from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, PIN, Format
-from ._match_specs import channels, match_specs
+from ._match_specs import channels, cuda_for, match_specs
 from ._requirements import Requirements
 
 
@@ -43,6 +43,11 @@ def environment_yml(
     notes: list[str] = []
     found = channels(chosen, notes)
     specs = list(dict.fromkeys(spec for _, spec in match_specs(chosen, pin, notes)))
+    if cuda := cuda_for(chosen):
+        notes.append(
+            "A machine without a GPU would resolve this file to builds for the CPU: where"
+            f" CONDA_OVERRIDE_CUDA={cuda} is set, conda takes those for CUDA {cuda}."
+        )
     asked = {item.name for item in chosen.items("conda")}
     specs += [spec for spec in more if spec not in asked]
     lines = requirements.lines(chosen.of("pip"))

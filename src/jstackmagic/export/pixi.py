@@ -15,7 +15,7 @@ from ._beside import Beside
 from ._choice import Chosen, choose
 from ._format import ENVIRONMENT, PIN, Format
 from ._locked import platform_of_holding
-from ._match_specs import channels, match_specs
+from ._match_specs import channels, cuda_for, match_specs
 from ._requirements import Requirements
 from ._toml import as_toml
 
@@ -39,6 +39,8 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "", pin: Pin = "exac
     writer = Requirements(pin, Beside(recipe))
     pypi = _pypi(chosen, writer)
     options = _options(list(writer.heading(chosen.of("pip"))), writer)
+    cuda = cuda_for(chosen)
+    content |= {"system-requirements": {"cuda": cuda}} if cuda else {}
     content |= {"pypi-dependencies": pypi} if pypi else {}
     content |= {"pypi-options": options} if options else {}
     notes += writer.notes

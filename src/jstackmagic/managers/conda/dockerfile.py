@@ -12,7 +12,7 @@ from ...model.pins import pinned
 from ...model.recipe import Item, RecipeStep
 from ...model.sources import Sources
 from ...model.spec import MatchSpec
-from ...model.variants import cuda_of
+from ...model.variants import cuda_among
 from ...model.words import holds_credential, is_private, quoted, quoted_spec
 from ..page import Command, Downloads, Making, Page, called, set_before
 
@@ -118,8 +118,7 @@ def _target(environment: EnvironmentRef, page: Page) -> str:
 def _override(step: RecipeStep, environment: EnvironmentRef, page: Page) -> str:
     """Return the variable that has conda resolve for the GPU that was there (CEP 26)."""
     own = [Package("conda", i.name, i.version, i.build) for i in step.install]
-    known = (cuda_of(package) for package in (*own, *page.held(environment)))
-    cuda = next((each for each in known if each[:1].isdigit()), "")
+    cuda = cuda_among((*own, *page.held(environment)))
     said = any(text.startswith("CONDA_OVERRIDE_CUDA=") for text in step.sources.variables)
     if said or not cuda:
         return ""
