@@ -19,6 +19,7 @@ from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from jstackmagic.where.environment import detect
 from jstackmagic.where.packages import read_packages
+from support.captured import dockerfile as dockerfile_finds
 from support.environments import make_venv
 from support.verbs import verb
 
@@ -161,6 +162,66 @@ class TestSettingsOfAnotherCell:
         assert request.texts == (f"-c {tmp_path}/caps.txt", "mytools")
         assert request.sources.find_links == ("https://wheels.example.com/index.html",)
         assert request.options == ("--no-index",)
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "options"),
+        [
+            ("PIP_PREFER_BINARY", "1", ("--prefer-binary",)),
+            ("PIP_IGNORE_REQUIRES_PYTHON", "yes", ("--ignore-requires-python",)),
+            ("PIP_CONFIG_SETTINGS", "a=b", ("--config-settings", "a=b")),
+            ("PIP_UPLOADED_PRIOR_TO", "2025-01-01", ("--uploaded-prior-to", "2025-01-01")),
+            # pip takes the value for what the option turns off
+            ("PIP_NO_BUILD_ISOLATION", "0", ("--no-build-isolation",)),
+            ("PIP_NO_BUILD_ISOLATION", "1", ()),
+            ("PIP_NO_CACHE_DIR", "1", ()),
+        ],
+    )
+    def test_an_option_of_a_variable(
+        self,
+        variable: str,
+        value: str,
+        options: tuple[str, ...],
+        prefix: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        request = recorded("--prefix", prefix, "mytools")
+        assert request.options == options
+        assert not request.sources.variables
+        (found,) = recognise(f"{variable}={value} pip install mytools")
+        assert found.request is not None
+        assert found.request.options == options
+
+    def test_a_list_that_a_variable_names_is_installed_too(
+        self, prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "always.txt").write_text("idna\n")
+        monkeypatch.setenv("PIP_REQUIREMENT", str(tmp_path / "always.txt"))
+        request = recorded("--prefix", prefix, "mytools")
+        assert request.texts == (f"-r {tmp_path}/always.txt", "mytools")
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("ARG PIP_INDEX_URL\nRUN pip install mytools", "--index-url $PIP_INDEX_URL"),
+            ("ARG UV_INDEX_URL\nRUN uv pip install --system mytools", "$UV_INDEX_URL"),
+            ("ARG CONDA_CHANNELS\nRUN conda install -y mytools", "$CONDA_CHANNELS"),
+            (
+                "ARG PIP_INDEX_URL\nENV PIP_INDEX_URL=$PIP_INDEX_URL\nRUN pip install x",
+                "$PIP_INDEX",
+            ),
+            # nothing that chooses a source
+            ("ARG PIP_NO_CACHE_DIR\nRUN pip install mytools", ""),
+            ("ARG PIP_VERSION\nRUN pip install pip==${PIP_VERSION:-24}", ""),
+            (f"ENV PIP_INDEX_URL={MINE}\nARG PIP_INDEX_URL\nRUN pip install mytools", ""),
+        ],
+    )
+    def test_an_argument_of_a_build_may_say_the_index(
+        self, text: str, said: str, tmp_path: Path
+    ) -> None:
+        """``ARG PIP_INDEX_URL`` alone sets it for what follows, by ``--build-arg``."""
+        (found,) = dockerfile_finds(tmp_path, text)
+        assert said in found.note if said else not found.note
 
     def test_a_credential_stays_out_of_the_file(
         self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from ..managers.pip.pipconf import Setting
 from ..model.buildvariables import FOR_A_BUILD
 from ..model.options import INSTALL
 from ..model.request import Action
@@ -154,7 +155,11 @@ def _settings(
             splits = own in _REPEATED and not value.holes
             words = map(Word, value.text.split()) if splits else [value]
             yield from ((own, word) for word in words)
-        elif takes_value is False and value.text.lower() not in _OFF:
+        elif takes_value is False and (
+            Setting(name.lstrip("-"), value.text, "").is_on
+            if tool == "PIP_" and not value.holes
+            else value.text.lower() not in _OFF
+        ):
             yield table.names[name][0], None
 
 

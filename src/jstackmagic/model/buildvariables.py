@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 
 FOR_A_BUILD = re.compile(
-    r"CMAKE_\w+|FORCE_(?!COLOR)\w+|\w*FLAGS|CC|CXX|FC|CUDACXX|NVCC\w*|\w*CUDA_(?:HOME|ARCH|PATH|ROOT)\w*"
+    r"(?!PIP_|UV_)(?:CMAKE_\w+|FORCE_(?!COLOR)\w+|\w*FLAGS|CC|CXX|FC|CUDACXX|NVCC\w*|\w*CUDA_(?:HOME|ARCH|PATH|ROOT)\w*"
     r"|\w*_BUILD(?:_\w+)?|BUILD_\w+|USE_[A-Z]\w*|WITH_[A-Z]\w*|DS_\w+|LLAMA_\w+|GGML_\w+"
     r"|\w*ARCH_LIST|SETUPTOOLS_\w+|SKLEARN_\w+|NPY_\w+|PKG_CONFIG_PATH|\w+_(?:INCLUDE|LIBRARY)_?\w*"
-    r"|(?:HDF5|GEOS|PROJ|GDAL|NETCDF4|MPI|BLAS|LAPACK|OPENBLAS)_\w+|MAX_JOBS"
+    r"|(?:HDF5|GEOS|PROJ|GDAL|NETCDF4|MPI|BLAS|LAPACK|OPENBLAS)_\w+|MAX_JOBS)"
 )
-"""The names of variables that a build may use."""
+"""The names of variables that a build may use; those of pip and uv are options of theirs."""
 
 FOR_CONDA = re.compile(r"CONDA_(?:OVERRIDE_\w+|SUBDIR)")
 """The names of variables by which conda chooses between builds."""

@@ -296,6 +296,11 @@ def _wanted(stages: list[_Stage]) -> list[_Stage]:
     return wanted
 
 
+_SETTING = re.compile(r"(?:PIP|UV)_(?!VERSION)\w+|CONDA_(?:CHANNELS|SUBDIR|OVERRIDE_\w+)")
+"""Arguments of a build by which a manager goes, although no line names them: ``ARG PIP_INDEX_URL``
+without a value has that of ``--build-arg``."""
+
+
 def _assignments(instruction: _Instruction, state: State) -> Iterator[tuple[str, Word]]:
     """Yield the assignments of ARG or ENV; an ARG without a value keeps its value."""
     if instruction.name not in ("ARG", "ENV"):
@@ -480,6 +485,8 @@ class _StageRunner:
             for name in instruction.text.split():
                 if name in self.given:
                     self.state.define(name, self.given[name])
+                elif _SETTING.fullmatch(name) and name not in self.state.variables:
+                    self.state.define(name, unknown_value(name))
         for name, value in _assignments(instruction, self.state):
             self.state.define(name, value)
             if name == "HOME":

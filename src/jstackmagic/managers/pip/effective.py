@@ -18,8 +18,23 @@ from ...model.request import Request
 from ...model.spec import read
 from .pipconf import Setting, configured
 
-_VALUED = ("no-binary", "only-binary", "trusted-host")
-_FLAGS = ("no-index", "pre", "no-deps", "no-build-isolation", "require-hashes")
+_VALUED = (
+    "no-binary",
+    "only-binary",
+    "trusted-host",
+    "config-settings",
+    "upgrade-strategy",
+    "uploaded-prior-to",
+)
+_FLAGS = (
+    "no-index",
+    "pre",
+    "prefer-binary",
+    "no-deps",
+    "no-build-isolation",
+    "require-hashes",
+    "ignore-requires-python",
+)
 
 
 def effective(
@@ -52,15 +67,14 @@ def effective(
     )
     variables = dict.fromkeys((*sources.variables, *set_here(environ, _at_start())))
     sources = replace(sources, variables=tuple(variables))
-    limits = [
+    lists = [
         read("pip", spec)
-        for file in (settings["constraint"].words if "constraint" in settings else ())
-        if (spec := f"-c {_absolute(file)}") not in request.texts
+        for name, option in (("constraint", "-c"), ("requirement", "-r"))
+        for file in (settings[name].words if name in settings else ())
+        if (spec := f"{option} {_absolute(file)}") not in request.texts
     ]
     more = tuple(word for word in _options(settings, said))
-    return replace(
-        request, specs=(*limits, *request.specs), sources=sources, options=(*more, *said)
-    )
+    return replace(request, specs=(*lists, *request.specs), sources=sources, options=(*more, *said))
 
 
 def _options(settings: Mapping[str, Setting], said: tuple[str, ...]) -> Iterator[str]:

@@ -19,6 +19,9 @@ UNREADABLE = ""
 """The name of the setting that stands for a file that pip itself cannot read."""
 
 
+_TURNING_OFF = frozenset(("no-build-isolation", "no-compile", "no-warn-script-location"))
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One of pip's settings."""
@@ -34,8 +37,13 @@ class Setting:
 
     @property
     def is_on(self) -> bool:
-        """Return whether a flag is set; pip reads booleans as ``distutils.util.strtobool`` did."""
-        return self.value.strip().lower() in {"y", "yes", "t", "true", "on", "1"}
+        """Return whether a flag is set; pip reads booleans as ``distutils.util.strtobool`` did.
+
+        Of those that turn something off, pip takes the value for that: ``no-compile = false`` sets
+        ``--no-compile``, as its page on configuration says.
+        """
+        value = self.value.strip().lower() in {"y", "yes", "t", "true", "on", "1"}
+        return value is not (self.name in _TURNING_OFF)
 
 
 def configured(
