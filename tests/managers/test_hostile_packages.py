@@ -48,6 +48,7 @@ def package(
     folder: Path,
     *members: Member,
     name: str = "bad",
+    depends: object = (),
     form: str = ".conda",
     paths: tuple[str, ...] = ("share/ok.txt",),
     link: Mapping[str, Any] | None = None,
@@ -55,7 +56,7 @@ def package(
 ) -> Path:
     """Writes an archive as whoever means harm would, by hand."""
     raw = io.BytesIO()
-    index = {"name": name, "version": "1.0", "build": "0", "build_number": 0, "depends": []}
+    index = {"name": name, "version": "1.0", "build": "0", "build_number": 0, "depends": depends}
     files = {
         "info/index.json": json.dumps({**index, "subdir": "noarch"}),
         "info/paths.json": json.dumps(
@@ -273,6 +274,47 @@ class TestLists:
         with pytest.raises(CommandFailed, match="its list has the path"):
             check_unpacked(str(tmp_path))
 
+    @pytest.mark.parametrize(
+        "path", ["conda-meta/history", "conda-meta/x-1-0.json", "bin/python", "./bin//python3.12"]
+    )
+    def test_a_path_of_anothers(self, path: str, tmp_path: Path) -> None:
+        (tmp_path / "info").mkdir()
+        (tmp_path / "info" / "paths.json").write_text(json.dumps({"paths": [{"_path": path}]}))
+        with pytest.raises(CommandFailed, match="its list has the path"):
+            check_unpacked(str(tmp_path))
+        (tmp_path / "info" / "index.json").write_text('{"name": "pypy3.9"}')
+        if "python" in path:
+            assert check_unpacked(str(tmp_path)) == [path]
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("paths.json", '{"paths": [{"_path": 5}]}'),
+            ("paths.json", '{"paths": ["x", null]}'),
+            ("paths.json", '{"paths": [{"_path": "\\ud800"}]}'),
+            ("paths.json", '{"x": ' + "[" * 30_000 + "]" * 30_000 + "}"),
+            ("link.json", '{"noarch": 3}'),
+            ("link.json", '{"noarch": {"entry_points": {"a": 1}}}'),
+            ("index.json", '{"name": {}}'),
+        ],
+    )
+    def test_a_list_that_cannot_be_read(self, name: str, text: str, tmp_path: Path) -> None:
+        (tmp_path / "info").mkdir()
+        (tmp_path / "info" / name).write_text(text)
+        with pytest.raises(CommandFailed, match=rf"x-1-0 is refused: its {name} cannot be read"):
+            check_unpacked(str(tmp_path), "x-1-0")
+
+    def test_what_is_listed_as_a_link_is_one(self, tmp_path: Path) -> None:
+        (tmp_path / "info").mkdir()
+        entry = {"_path": "x", "path_type": "softlink"}
+        (tmp_path / "info" / "paths.json").write_text(json.dumps({"paths": [entry]}))
+        (tmp_path / "x").touch()
+        with pytest.raises(CommandFailed, match="its list has the link 'x'"):
+            check_unpacked(str(tmp_path))
+        (tmp_path / "x").unlink()
+        (tmp_path / "x").symlink_to("y")
+        assert check_unpacked(str(tmp_path)) == ["x"]
+
     @pytest.mark.parametrize("command", ["../../evil", "/tmp/evil", "..", "a b"])
     def test_an_entry_point_outside(self, command: str, tmp_path: Path) -> None:
         (tmp_path / "info").mkdir()
@@ -294,6 +336,7 @@ class TestInstalling:
         [
             (("/tmp/evil-{0}",), None),
             (("../../evil-{0}",), None),
+            (("share/not-there.txt",), None),
             (("share/ok.txt",), {"noarch": {"type": "python", "entry_points": ["../e = x:y"]}}),
         ],
     )
@@ -314,6 +357,13 @@ class TestInstalling:
         done = install(prefix, "--conda", good)
         assert done.returncode == 0, done.stderr
         assert (prefix / "share" / "ok.txt").read_text() == "ok"
+
+    @pytest.mark.parametrize("depends", ["x", [5], {}])
+    def test_metadata_that_is_none(self, depends: object, prefix: Path, tmp_path: Path) -> None:
+        done = install(prefix, "--conda", package(tmp_path / "in", depends=depends))
+        assert done.returncode == 2
+        assert "is not a package archive" in done.stderr, done.stderr
+        assert not list(prefix.glob(".jstackmagic*"))
 
     @pytest.mark.parametrize("name", ["../../../x-1.0-0.tar.bz2", "a/b-1.0-0.conda"])
     def test_a_file_name_of_repodata_that_climbs(

@@ -28,7 +28,7 @@ from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....where.condarc import CondaConfig
 from . import repodata
-from .bounds import check_archive_contents, check_unpacked
+from .bounds import check_all_there, check_archive_contents, check_unpacked
 from .loop import Wire
 from .patience import patiently, unanswered
 from .records import source_of, stem_of
@@ -244,7 +244,8 @@ class Cache:
                     kept=NOTHING_CHANGED,
                     advice=f"Remove it, so that it is fetched again: !rm '{archive}'",
                 ) from None
-            check_unpacked(str(staged))
+            listed = check_unpacked(str(staged), stem_of(record))
+            check_all_there(stem_of(record), listed, _below(str(staged)))
             staged.chmod(0o755)
             (staged / "info" / "repodata_record.json").write_text(_as_json(record))
             _put_in_place(staged, package)

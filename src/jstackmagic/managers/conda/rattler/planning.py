@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ....model.environment import Environment
+from ....model.errors import InvalidSpec
 from ....model.packages import Change, PackageSet
 from ....model.plan import Plan
 from ....model.request import Request
@@ -137,19 +138,27 @@ async def solve(
 async def _archive_records(
     specs: Sequence[CondaSpec], environment: Environment, wire: Wire
 ) -> list[RepoDataRecord]:
-    from rattler import RepoDataRecord
-
     found = []
     for spec in specs:
         if os.path.isabs(spec.archive):
             check_archive(spec.archive, spec.text)
-            found.append(await RepoDataRecord.from_package_archive(spec.archive))
+            found.append(await _record_of(spec.archive))
         else:
             path = await Cache(configuration(environment)).fetch_url(spec.archive, wire)
-            record = await RepoDataRecord.from_package_archive(path)
+            record = await _record_of(path)
             record.url = spec.archive.partition("#")[0]
             found.append(record)
     return found
+
+
+async def _record_of(path: str) -> RepoDataRecord:
+    from rattler import RepoDataRecord
+    from rattler.exceptions import ExtractError
+
+    try:
+        return await RepoDataRecord.from_package_archive(path)
+    except ExtractError as error:
+        raise InvalidSpec(f"{path} is not a package archive: {error}") from None
 
 
 def _change(solution: Solution, environment: Environment) -> Change:
