@@ -194,16 +194,25 @@ def test_dpkg_says_what_is_half_there(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="apt-get needs root")
 @needs_dpkg
+@pytest.mark.parametrize("planned", [True, False])
 @pytest.mark.parametrize("left", ["unpacked", "nothing"])
 def test_what_could_not_be_unpacked_comes_in_the_version_of_the_plan(
-    left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    left: str, planned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Apt would take the newest library, and the change was to bring an older one."""
+    """Apt would take the newest library, and the change was to bring an older one.
+
+    Where apt's lists are old, its plan is not known beforehand, but the versions asked for are.
+    """
     old, new = (build_deb(tmp_path, "library", version) for version in ("1.0", "2.0"))
     app = build_deb(tmp_path, "app", depends="library")
     environ = make_system(tmp_path / "system", make_repository(tmp_path / "repository", old, new))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
+    pins = ["app=1.0", "library=1.0"][left == "nothing" :]
+    coming = tuple(Package("apt", pin.partition("=")[0], "1.0") for pin in pins)
+    change = Change(added=coming) if planned else None
+    request = Request("install", "apt", read_all("apt", ["app", "library"] if planned else pins))
+    marks = cutoff.note(Plan(request, detect(), "apt-get", (), change=change))
     if left == "unpacked":
         subprocess.run(["dpkg", "--unpack", app], check=True, capture_output=True)
     else:
@@ -211,7 +220,7 @@ def test_what_could_not_be_unpacked_comes_in_the_version_of_the_plan(
             "Package: library\nStatus: install reinstreq half-installed\n"
             "Maintainer: n <n@example.org>\nArchitecture: all\nDescription: made for a test\n"
         )
-    finish({"versions": ("app=1.0", "library=1.0")[left == "nothing" :]}, PlainConsole(print))
+    finish(marks, PlainConsole(print))
     assert {each.name: each.version for each in read_debian()}["library"] == "1.0"
 
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...io.reading import own_bytes
+from ...model.packages import Package
 from ...model.plan import Plan
 from ...model.request import Request
+from ...model.spec import DebianPackage
 from ...where.packages import dpkg_folder, paragraphs, read_debian
 
 Marks = dict[str, tuple[str, ...]]
@@ -30,7 +32,7 @@ def note(plan: Plan) -> Marks:
     Of a new package that dpkg could not write, its status has no version, or nothing at all.
     """
     change = plan.change
-    coming = (*change.added, *(new for _, new in change.changed)) if change else ()
+    coming = (*change.added, *(new for _, new in change.changed)) if change else plan.request.specs
     known = [old for old, _ in change.changed] if change else read_debian()
     before = {package.name for package in read_debian()}
     added = {package.name for package in change.added} if change else set()
@@ -38,7 +40,11 @@ def note(plan: Plan) -> Marks:
         "automatic": tuple(sorted(added & automatic(plan.request, before, added))),
         "known": tuple(each.name for each in half()),
         "there": tuple(package.name for package in known),
-        "versions": tuple(f"{each.name.partition(':')[0]}={each.version}" for each in coming),
+        "versions": tuple(
+            f"{each.name.partition(':')[0]}={each.version}"
+            for each in coming
+            if isinstance(each, (Package, DebianPackage)) and each.version
+        ),
         "files": tuple(os.path.abspath(spec.place) for spec in plan.request.specs if spec.place),
     }
 
