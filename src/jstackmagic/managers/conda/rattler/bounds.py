@@ -29,16 +29,16 @@ def check_archive_contents(path: str) -> None:
     check_archive(path, advice=f"Remove it, so that it is fetched again: !rm '{path}'")
 
 
-class _Kind(TypedDict, total=False):
+class _ListedKind(TypedDict, total=False):
     path_type: str
 
 
-class _Entry(_Kind):
+class _Listed(_ListedKind):
     _path: str
 
 
 class _Paths(TypedDict, total=False):
-    paths: list[_Entry]
+    paths: list[_Listed]
 
 
 class _NoArch(TypedDict, total=False):
