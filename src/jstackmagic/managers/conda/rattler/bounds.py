@@ -29,16 +29,16 @@ def check_archive_contents(path: str) -> None:
     check_archive(path, advice=f"Remove it, so that it is fetched again: !rm '{path}'")
 
 
-class _ListedKind(TypedDict, total=False):
+class _PathKind(TypedDict, total=False):
     path_type: str
 
 
-class _Listed(_ListedKind):
+class _PathEntry(_PathKind):
     _path: str
 
 
 class _Paths(TypedDict, total=False):
-    paths: list[_Listed]
+    paths: list[_PathEntry]
 
 
 class _NoArch(TypedDict, total=False):
