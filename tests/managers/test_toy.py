@@ -15,10 +15,11 @@ from jstackmagic.image.installed import packages_of
 from jstackmagic.image.layers.gather import Gathered, gather
 from jstackmagic.image.prove.proof import Side, Ways, differences
 from jstackmagic.image.root import Root, apply, archive
+from jstackmagic.managers.needs import broken_by, needed
 from jstackmagic.model import managers
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.ledger import Ledger
-from jstackmagic.model.packages import Package, PackageSet
+from jstackmagic.model.packages import Need, Package, PackageSet
 from jstackmagic.model.spec import read
 from jstackmagic.restore.keep import Store
 from jstackmagic.session import Session
@@ -235,6 +236,20 @@ def _tar(files: dict[str, bytes]) -> io.BytesIO:
             made.addfile(member, io.BytesIO(content))
     held.seek(0)
     return held
+
+
+def test_it_says_what_needs_a_package(venv: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    verb("install", "--prefix", venv.prefix, "toy:robot", "toy:train==1.0")
+    here, train = PackageSet(toymanager.installed(venv, Path("/"))), ("toy", "train")
+    assert needed(here, venv) == set()
+    need = Need(("toy", "robot"), "train 1.0", train, lambda each: each.version == "1.0")
+    monkeypatch.setattr(
+        type(toymanager.MANAGER), "needs", lambda _, whom, here, there: [need] * (train in whom)
+    )
+    assert needed(here, venv) == {train}
+    assert broken_by({train: None}, here, venv) == [need]
+    assert broken_by({train: Package("toy", "train", "1.1")}, here, venv) == [need]
+    assert broken_by({train: Package("toy", "train", "1.0")}, here, venv) == []
 
 
 def test_keep_and_replay_from_what_is_kept(venv: Environment) -> None:

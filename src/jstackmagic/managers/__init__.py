@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, cast
 from ..model import managers as listed
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import Stopped
-from ..model.packages import Change, ManagerName, Package, PackageSet
+from ..model.packages import Change, ManagerName, Need, Package, PackageKey, PackageSet
 from ..model.wanted import Wanted, plain_place
 
 if TYPE_CHECKING:
@@ -312,6 +312,12 @@ class Manager(Protocol):
     def alone(self, removal: Request) -> Request:
         """Return a removal that takes away what it names, and nothing that needs it."""
         return removal
+
+    def needs(
+        self, whom: Container[PackageKey], here: PackageSet, environment: Environment
+    ) -> Iterable[Need]:
+        """Yield what needs some of the packages that are here, from metadata alone."""
+        return ()
 
     def overwritten(
         self, gone: Iterable[Package], here: PackageSet, environment: Environment

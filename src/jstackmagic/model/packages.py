@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -51,6 +52,16 @@ class CondaDetail:
     name: str
     depends: tuple[str, ...] = ()  #: the match specs of its dependencies
     md5: str = ""  #: of its archive, in hexadecimal, if known
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A package that needs another."""
+
+    who: PackageKey
+    what: str  #: its requirement, from its metadata
+    whom: PackageKey
+    meets: Callable[[Package], bool]  #: returns whether a package meets the requirement
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ...model.sources import Sources
 from .. import Choice, Engine, EngineOptions, Manager, Marks
 from . import dockerfile, restore
 from .layered import layered
+from .needs import needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,7 @@ class Conda(Manager):
     leaves_more = True
     constrains = False
     layered = staticmethod(layered)
+    needs = staticmethod(needs)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what is neither a match spec nor an archive."""

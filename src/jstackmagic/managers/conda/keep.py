@@ -17,7 +17,8 @@ from ...model.sources import Sources
 from ...model.spec import read_all
 from ..goal import Goal
 from ..keep import Archives
-from ..needs import broken_by, lacking
+from ..needs import broken_by
+from .needs import lacking
 from .rattler.fetch import keep
 from .rattler.loop import Wire
 from .restore import conda_spec

@@ -16,6 +16,7 @@ from . import common, cutoff, dockerfile, harm, links, present, restore
 from .effective import effective
 from .layered import layered
 from .marks import mark, unmark
+from .needs import needs
 from .pipconf import configured
 from .spec import own_name
 from .view import view
@@ -51,6 +52,7 @@ class Pip(Manager):
     note = staticmethod(cutoff.note)
     mark = staticmethod(mark)
     layered = staticmethod(layered)
+    needs = staticmethod(needs)
 
     def works_in(self, environment: Environment) -> bool:
         return environment.executable is not None
