@@ -556,7 +556,7 @@ def test_build_list_run_and_stop(
         assert main(["image", "list"]) == 0
         assert tag not in capsys.readouterr().out
         assert main(["image", "stop"]) == 0
-        assert "No server runs." in capsys.readouterr().out
+        assert "started no server that runs" in capsys.readouterr().out
         assert main(["image", "list", "--all"]) == 0
         said = capsys.readouterr().out
         assert tag in said
@@ -588,6 +588,20 @@ def test_a_server_that_goes_while_the_list_is_made_is_in_none(
 
     monkeypatch.setattr(ContainerCollection, "get", get)
     assert going.id not in {server.id for server in servers(engine)}
+
+
+def test_a_history_without_records_stops_no_server(
+    stacks_image: str, docker_host: DockerClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another's without records, or one that is labelled by hand, is not its own."""
+    label = {labels.SERVER: f"{REPOSITORY}:others", labels.STARTED_BY: ""}
+    others = docker_host.containers.create(stacks_image, ["true"], labels=label)
+    try:
+        assert main(["image", "stop"]) == 0
+        assert "started no server that runs" in capsys.readouterr().out
+        others.reload()
+    finally:
+        others.remove()
 
 
 SLOW_TO_TELL = """

@@ -46,7 +46,8 @@ class StoppedServers(Result):
         return f"{counted(len(self.names), 'server')} stopped"
 
     def parts(self) -> Sequence[Part]:
-        return (Text(f"Stopped: {', '.join(self.names)}" if self.names else "No server runs."),)
+        nothing = "This history started no server that runs. All there are: %envimage list --all"
+        return (Text(f"Stopped: {', '.join(self.names)}" if self.names else nothing),)
 
     def to_json(self) -> Any:
         return {"stopped": list(self.names)}

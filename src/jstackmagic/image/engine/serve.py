@@ -273,7 +273,7 @@ def stop(
 
     Args:
         names: The servers; none for all that one history started.
-        history: That history; None for all servers.
+        history: That history, which started none while it is empty; None for all servers.
 
     Raises:
         UsageError: There is no server of that name.
@@ -291,7 +291,7 @@ def stop(
     for server in running:
         if names and not any(_is(server, name) for name in names):
             continue
-        if not names and history not in (None, server.history):
+        if not names and history is not None and server.history != (history or None):
             continue
         console.say(f"Stopping {server.name} …")
         with speaking(f"{server.name} could not be stopped"):
