@@ -25,6 +25,7 @@ from jstackmagic.managers.pip.wanted import check_archives
 from jstackmagic.model.errors import CommandFailed
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
+from jstackmagic.where.distributions import record_rows
 from jstackmagic.where.environment import detect
 from support.environments import make_venv
 from support.forked import jstackmagic
@@ -172,9 +173,15 @@ class TestArchives:
                 check_archive_contents(str(path))
 
 
-def wheel(folder: Path, *members: tuple[str, bytes], link: str = "", script: str = "x") -> Path:
+def wheel(
+    folder: Path,
+    *members: tuple[str, bytes],
+    link: str = "",
+    script: str = "x",
+    calls: str = "bad:main",
+) -> Path:
     """Writes a wheel with members that no builder would put there."""
-    made = build_wheel(folder, "bad", "1.0", scripts={script: "bad:main"})
+    made = build_wheel(folder, "bad", "1.0", scripts={script: calls})
     with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members:
             archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
@@ -250,6 +257,21 @@ class TestDistributions:
     def test_a_script_in_the_place_of_another(self, script: str, tmp_path: Path) -> None:
         with pytest.raises(CommandFailed, match="it has a script"):
             self.check(wheel(tmp_path, script=script))
+
+    @pytest.mark.parametrize("calls", ["bad:x; import os", "bad:f()", "bad:"])
+    def test_a_script_that_calls_what_is_no_name(self, calls: str, tmp_path: Path) -> None:
+        with pytest.raises(CommandFailed, match="its script x calls"):
+            self.check(wheel(tmp_path, calls=calls))
+        for good in ("bad", "bad.b:c.d", "bad:main [x, y]"):
+            self.check(wheel(tmp_path, calls=good))
+
+    @pytest.mark.parametrize(
+        "name", ["scripts/python3", "data/pyvenv.cfg", "data/conda-meta/x.json", "data/bin/python"]
+    )
+    def test_a_file_that_an_environment_runs_on(self, name: str, tmp_path: Path) -> None:
+        with pytest.raises(CommandFailed, match="it has a file"):
+            self.check(wheel(tmp_path, (f"bad-1.0.data/{name}", b"x")))
+        self.check(wheel(tmp_path, ("bad-1.0.data/data/etc/python", b"x")))
 
     def test_what_only_looks_like_it_is_taken(self, tmp_path: Path) -> None:
         self.check(wheel(tmp_path, ("a..b/c", b""), link="bad.py", script="python-thing"))
@@ -484,6 +506,12 @@ def test_a_bomb_that_a_manager_fetches_is_stopped_and_nothing_of_it_stays(
     assert not list(tmp_path.rglob("zeros"))
     assert list(prefix.rglob("carrier-0.5.dist-info"))
     verb("install", *words, "--dry-run", "carrier==0.5")  # nothing is left to be finished
+
+
+@pytest.mark.parametrize("text", ["a\0b.py,,\n", "\0\0\nx,,\n", 'x,"\0",\n'])
+def test_a_record_has_paths_that_can_be_looked_at(text: str, tmp_path: Path) -> None:
+    """pip installs it, and takes it for no error."""
+    assert not any("\0" in row.below(str(tmp_path)) for row in record_rows(text))
 
 
 @pytest.mark.parametrize("engine", ["uv", "pip"])

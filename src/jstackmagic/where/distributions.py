@@ -37,7 +37,8 @@ def record_rows(text: str) -> Iterator[RecordRow]:
     """Yield the rows of a RECORD."""
     import csv
 
-    return (RecordRow(*row[:3]) for row in csv.reader(text.splitlines()) if row)
+    rows = csv.reader(text.replace("\0", "").splitlines())  # no path has one
+    return (RecordRow(*row[:3]) for row in rows if row)
 
 
 def header(metadata: str, field: str) -> str:

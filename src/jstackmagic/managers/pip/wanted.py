@@ -35,6 +35,7 @@ from ...model.spec import (
 from ...model.wanted import Wanted, plain_place
 from ...where.distributions import header, headers
 from .effective import is_ours
+from .harm import is_pythons
 from .pipconf import configured
 
 _SPECS = {"": "", "--requirement": "-r ", "--editable": "-e ", "--constraint": "-c "}
@@ -92,19 +93,29 @@ def check_archives(request: Request, environment: Environment) -> None:
             _check_scripts(path)
 
 
+_CALLED = re.compile(r"\s*[\w.]+\s*(?::\s*[\w.]+\s*)?(?:\[[^\]]*\]\s*)?")
+"""What an entry point names: a module, a thing in it, and extras."""
+
+
 def _check_scripts(path: str) -> None:
     parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
+    advice = "Whoever built it should know; another version may do."
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
+            _, scripts, file = name.partition(".data/scripts/")
+            below = f"bin/{file}" if scripts else name.partition(".data/data/")[2]
+            if is_pythons(f"/{below}", "/"):
+                raise refused(path, f"it has a file {below!r}", advice=advice)
             if re.fullmatch(r"[^/]+\.dist-info/entry_points\.txt", name):
                 with suppress(configparser.Error):
                     parser.read_string(archive.read(name).decode("utf-8", "replace"))
     for section in ("console_scripts", "gui_scripts"):
-        for script in parser[section] if parser.has_section(section) else ():
+        for script, calls in parser[section].items() if parser.has_section(section) else ():
             if leaves(script) or "/" in script or re.fullmatch(r"python[\d.]*", script):
-                advice = "Whoever built it should know; another version may do."
                 raise refused(path, f"it has a script {script!r}", advice=advice)
+            if not _CALLED.fullmatch(calls):  # which uv finds when half of it is there
+                raise refused(path, f"its script {script} calls {calls!r}", advice=advice)
 
 
 class _WantedReader:
