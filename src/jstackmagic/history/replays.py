@@ -31,7 +31,6 @@ class Status:
     process: str = ""  #: an identifier that a later process with the same number does not have
 
     def __str__(self) -> str:
-        """Return it as a sentence."""
         if self.state == "running":
             at = f" (step {self.number} of {self.steps}: {self.doing})" if self.steps else ""
             return f"What your history says is being installed here{at}; imports may still fail."

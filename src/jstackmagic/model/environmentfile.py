@@ -63,7 +63,6 @@ def read_environment_yml(text: str, *, folder: str = ".") -> Asked:
 
 
 def _root(text: str) -> Node | None:
-    """Return the document."""
     try:
         return yaml_nodes(text, _WHAT)
     except InvalidSpec as error:

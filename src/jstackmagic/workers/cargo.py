@@ -51,7 +51,6 @@ class Cargo:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The packages to have."""
         return [*self.order["wheels"], *self.order["conda"]]
 
     @property

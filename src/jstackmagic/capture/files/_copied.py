@@ -27,7 +27,6 @@ class Copy:
     line: int  #: the instruction's line
 
     def __str__(self) -> str:
-        """Return it for a message."""
         return f"COPY --from, line {self.line}, takes {self.source} from the stage {self.stage}"
 
 

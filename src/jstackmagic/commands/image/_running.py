@@ -20,7 +20,6 @@ class Running(Result):
 
     @property
     def url(self) -> str:
-        """Its URL, with its token."""
         return self.server.url
 
     def summary(self) -> str:

@@ -128,7 +128,6 @@ class Conda(Manager):
         return known(environment)
 
     def check_target(self, request: Request, environment: Environment) -> None:
-        """Refuse what is not a conda environment."""
         self._check_variables(request)
         if environment.is_conda:
             return

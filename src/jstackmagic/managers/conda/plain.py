@@ -78,7 +78,6 @@ class PlainRecord:
 
     @classmethod
     def of(cls, package: Package) -> PlainRecord:
-        """Return a package as a record."""
         return cls(PlainName(package.name), package.version, package.build)
 
 

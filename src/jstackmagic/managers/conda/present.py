@@ -99,7 +99,6 @@ class Installed:
 
     @property
     def names(self) -> Collection[str]:
-        """The names of all of them."""
         return self._paths.keys()
 
     def serves(self, spec: CondaSpec) -> bool:

@@ -135,7 +135,6 @@ class _Reporter:
         return len(self._at_hand) - 1
 
     def on_link_complete(self, index: int) -> None:
-        """Count it."""
         self._done += 1
         self._show(self._at_hand[index])
 

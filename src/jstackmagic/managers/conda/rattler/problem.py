@@ -44,7 +44,6 @@ class SolverProblem:
         specs: Sequence[CondaSpec],
         installed: Mapping[str, PrefixRecord],
     ) -> SolverProblem:
-        """Return the problem of a request in an environment."""
         channels = repodata.Channels.of(environment, request.sources.channels)
         pins = (*environment.pins, *channels.config.pinned_packages)
         read = [(pin, _pin(pin, environment.prefix)) for pin in pins]
