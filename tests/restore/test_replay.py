@@ -242,6 +242,19 @@ def test_a_wheel_that_was_built_again_as_the_same_version(
     assert result.notes == (f"{fork} has changed since it was installed: what it is now is taken.",)
 
 
+@pytest.mark.parametrize("spec", ["plain", "no-such"])
+def test_newer_versions_are_no_way_out_of_a_network_that_is_gone(
+    spec: str, new_venv: Callable[[], Path], wheel_index: WheelIndex
+) -> None:
+    is_gone = spec == "plain"
+    index = "http://127.0.0.1:9/simple" if is_gone else wheel_index.url  # discard: no one listens
+    verb("install", "--record-only", "--prefix", new_venv(), "--pip", f"{spec}==1.0", "-i", index)
+    with pytest.raises(CommandFailed) as caught:
+        verb("replay")
+    assert ("--loose" in str(caught.value)) is not is_gone
+    assert ("When the network is there" in str(caught.value)) is is_gone
+
+
 def test_a_place_that_fails_does_not_keep_the_next_from_its_own(
     new: Callable[[], Path], new_venv: Callable[[], Path], wheel_index: WheelIndex
 ) -> None:

@@ -18,7 +18,10 @@ _CAUSES = (
     ),
     ("no space", r"no space left|disk quota|errno 28"),
     ("no right to", r"permission denied|not permitted|errno 13|are you root|needs root|sudo"),
-    ("network", r"timed? ?out|connection|temporary failure|could not resolve|ssl|proxy|unreach"),
+    (
+        "network",
+        r"timed? ?out|connection|temporary failure|could not resolve|ssl|proxy|unreach|not answer",
+    ),
     (
         "build failed",
         r"failed building|subprocess-exited|build (?:backend|failed)|gcc|g\+\+|cmake|"

@@ -19,6 +19,7 @@ from ..io.runtime import own_runtime_folder, replay_file
 from ..managers import get, mark
 from ..managers.goal import Exactness, Goal
 from ..managers.steps import Carrier, Done, Planned, Step
+from ..model.causes import cause_of
 from ..model.environment import Environment
 from ..model.errors import (
     CommandFailed,
@@ -214,12 +215,15 @@ class Rebuild:
         problems = [*self._failures, *([] if self._dry_run else self._lost)]
         if problems:
             self._end("failed", problems[0].splitlines()[0])
-            newer = ("Newer versions may do: %envreplay --loose",)
+            causes = set(map(cause_of, self._failures))
+            again = ("When the network is there: %envreplay",) if "network" in causes else ()
+            newer = ("Newer versions may do: %envreplay --loose",) if causes - {"network"} else ()
             raise CommandFailed(
                 "\n".join(problems),
                 kept=f"All else was done: {counted(len(self._done), 'step')}.",
                 advice=(
-                    *(newer if self._failures and not self._loose else ()),
+                    *again,
+                    *(() if self._loose else newer),
                     *(("Put it there again, and replay again: %envreplay",) if self._lost else ()),
                     *self._before,
                 ),
