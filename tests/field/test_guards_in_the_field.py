@@ -133,6 +133,24 @@ class TestAVerbTypedAsAPackage:
         assert "typed twice" in found.note
 
     @pytest.mark.parametrize(
+        ("line", "way"),
+        [
+            ("pip install requirements.txt", "%envinstall -f requirements.txt"),
+            ("pip install -U ./docker/requirements-dev.txt", "-f ./docker/requirements-dev.txt"),
+            ("conda install -y environment.yml", "%envinstall -f environment.yml"),
+            ("uv pip install pyproject.toml", "%envinstall --pip -f pyproject.toml"),
+            # packages, whatever the name
+            ("pip install requirements-parser", ""),
+            ("pip install -r requirements.txt", ""),
+            ("pip install environment", ""),
+        ],
+    )
+    def test_a_list_without_its_option_is_no_package(self, line: str, way: str) -> None:
+        (found,) = recognise(line)
+        assert (found.request is None) is bool(way)
+        assert found.reason.endswith(way)
+
+    @pytest.mark.parametrize(
         "line", ["pip install pip six", "pip install -U pip", "pip install install"]
     )
     def test_captured_packages_stay_packages(self, line: str) -> None:

@@ -18,7 +18,7 @@ from ..model.packages import ManagerName
 from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
 from ..model.shell import Word
-from ..model.slips import repeated_verb
+from ..model.slips import names_a_list, repeated_verb
 from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all
 from . import Found, Target
 from .machine import Machine
@@ -270,6 +270,11 @@ class Call:
             end = next(at for at, (_, word) in enumerate(specs) if word.text == slip[0]) + 1
             specs = specs[end:]
             note = f"{note} {slip[0]} is typed twice, and the second is left out.".strip()
+        lists = [word.text for flag, word in specs if not flag and names_a_list(word.text)]
+        if lists and action == "install":  # the manager finds no such package
+            line = line_for(manager, lists[0])
+            yield self.unread(f"{lists[0]} is a list of packages, not a package. The line: {line}")
+            return
         other = _OF_ANOTHER_SYSTEM.get(manager) if action == "install" else None
         reasons = [
             self._unclear(flag, word, manager) or (other and not flag and other(word.text))

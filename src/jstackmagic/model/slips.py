@@ -64,6 +64,15 @@ def magic_for(verb: str) -> str:
     return "%envinstall --upgrade" if verb in _UPDATE else "%envinstall"
 
 
+def names_a_list(word: str) -> bool:
+    """Return whether a word is the name of a list, which managers take for a package's.
+
+    >>> names_a_list("docker/requirements-dev.txt"), names_a_list("requirements-parser")
+    (True, False)
+    """
+    return _LIST.fullmatch(word) is not None
+
+
 def check_words(words: Sequence[str], manager: ManagerName | None = None) -> None:
     """Stop at what was typed in place of packages: a command, the name of a list, commas.
 
@@ -72,7 +81,7 @@ def check_words(words: Sequence[str], manager: ManagerName | None = None) -> Non
     """
     check_verb(words, manager)
     for word in words:
-        if _LIST.fullmatch(word):
+        if names_a_list(word):
             raise UsageError(
                 f"{word} is a list of packages, not a package.",
                 kept="Nothing was started.",
