@@ -813,7 +813,9 @@ def podman() -> Iterator[str]:
     yield f"unix://{folder}/podman.sock"
     process.terminate()
     process.wait()
-    subprocess.run(["umount", f"{folder}/root/overlay"], check=False, capture_output=True)
+    subprocess.run(
+        ["umount", "--recursive", f"{folder}/root/overlay"], check=False, capture_output=True
+    )
     shutil.rmtree(folder, ignore_errors=True)
 
 

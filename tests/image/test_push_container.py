@@ -220,5 +220,7 @@ def podman() -> Iterator[Callable[..., str]]:
     try:
         yield run
     finally:
-        subprocess.run(["umount", f"{folder}/root/overlay"], check=False, capture_output=True)
+        subprocess.run(
+            ["umount", "--recursive", f"{folder}/root/overlay"], check=False, capture_output=True
+        )
         shutil.rmtree(folder, ignore_errors=True)
