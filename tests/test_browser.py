@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from support.kernels import Server
     from support.tiers import Channel
 
-pytestmark = [pytest.mark.browser, pytest.mark.dpkg]  # as in test_notebook
+pytestmark = pytest.mark.browser
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 READABLE = 4.5  # of text on what is behind it, https://www.w3.org/TR/WCAG22/#contrast-minimum

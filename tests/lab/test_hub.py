@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.dpkg, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.cluster, pytest.mark.slow]
 
 
 def test_a_request_reaches_the_administrator_and_its_state_is_shown(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from support.kernels import Server
     from support.tiers import Channel
 
-pytestmark = [pytest.mark.browser, pytest.mark.dpkg]  # as in test_notebook
+pytestmark = pytest.mark.browser
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 LOAD = "%load_ext jstackmagic"
