@@ -923,11 +923,20 @@ _INPUTS = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _LISTING = ("-r", "--requirement", "--requirements", "-f", "--file", "-c", "--constraint")
 
 
+_GLUED = re.compile(r"(--(?:requirements?|file|constraint)|-[rfc])=?(?=/dev/|/proc/|<\(|-$)")
+
+
+def _unglued(word: Word) -> tuple[Word, ...]:
+    """Return an option and the input that is glued to it as two words: ``-r/dev/stdin``."""
+    option = _GLUED.match(word.text)
+    return (Word(option[1]), word.tail(option.end())) if option else (word,)
+
+
 def _with_input(
     call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
 ) -> Call | None:
     """Return the call with the lists that flow into it as files; None if one is not seen."""
-    words = list(call.words)
+    words = [part for word in call.words for part in _unglued(word)]
     for at, word in enumerate(words[1:], start=1):
         is_list = words[at - 1].text in _LISTING
         if is_list and (word.text in _INPUTS or (word.text == "-" and call.program == "uv")):
