@@ -14,7 +14,7 @@ from jstackmagic.history import replays
 from jstackmagic.history.built import note_image
 from jstackmagic.history.file import History, default_path
 from jstackmagic.history.who import context
-from jstackmagic.model.errors import CommandFailed, UsageError
+from jstackmagic.model.errors import CommandFailed, Stopped, UsageError
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
@@ -261,3 +261,18 @@ class TestWhatIsTheSameImage:
         monkeypatch.setenv("JUPYTER_IMAGE_SPEC", "lab/b:1")
         words = ("--recipe", tmp_path / "recipe.json", "dockerfile", "--from", "base:1")
         assert names_of(verb("export", *words).artifact.text) == {"tool-a"}
+
+
+def test_a_venv_of_the_home_whose_python_another_image_had(
+    tmp_path: Path, history_file: Path
+) -> None:
+    prefix = make_venv(tmp_path / "lab venv", pip=False)
+    for name in (prefix / "bin").glob("python*"):
+        name.unlink()
+    gone = tmp_path / "python-3.13/bin/python3.13"
+    (prefix / "bin/python").symlink_to(gone)
+    for words in (("install", "--pip", "six"), ("install", "--dry-run", "--pip", "six")):
+        with pytest.raises(Stopped, match=f"is not here: it was {gone}") as caught:
+            verb(*words, "--prefix", prefix)
+        assert f"python3 -m venv --clear '{prefix}'" in caught.value.advice[0]
+        assert f"%envreplay --prefix '{prefix}'" in caught.value.advice[1]

@@ -5,6 +5,7 @@ The command that is shown, recorded and exported is always pip's.
 
 from __future__ import annotations
 
+import os
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -145,7 +146,17 @@ def check(request: Request, environment: Environment) -> None:
 
 
 def no_python(environment: Environment) -> Stopped:
-    """Return the error for pip's requests without Python."""
+    """Return the error for pip's requests without Python, as in an image that lacks a venv's."""
+    if environment.kind.startswith("venv"):
+        prefix = shlex.quote(environment.prefix)
+        gone = os.path.realpath(f"{environment.prefix}/bin/python")
+        return Stopped(
+            f"The Python of the {environment.description} is not here: it was {gone}.",
+            advice=(
+                f"Make it again with one that is here: python3 -m venv --clear {prefix}",
+                f"and bring back what the history has for it: %envreplay --prefix {prefix}",
+            ),
+        )
     return Stopped(
         f"The {environment.description} has no Python, so pip cannot install into it.",
         advice=(
