@@ -658,6 +658,29 @@ def test_deep_nesting_is_no_trouble(nest: str) -> None:
     found(f"{nest * 3000} pip install six", braces=True)
 
 
+@pytest.mark.parametrize("nest", ["${a:-", "${a=", "${a-x${b:-"])
+def test_defaults_within_defaults_are_filled_in_a_few_deep(nest: str) -> None:
+    def asked(times: int) -> Found:
+        (find,) = found(f"pip install {nest * times}six{'}' * nest.count('{') * times}")
+        return find
+
+    assert "is taken for unset" in asked(1).note
+    assert asked(2000).reason.endswith("is only known when it runs.")
+
+
+@pytest.mark.parametrize(
+    "nest", ["(", "((", "((;", "$((", "$(", "${", "{;", "{ ", "a=(", "<(", "if true; then ", "`"]
+)
+def test_the_time_grows_with_what_is_nested_and_not_with_its_square(nest: str) -> None:
+    def seconds(times: int) -> float:
+        began = time.process_time()
+        parse(f"{nest * times}pip install six", braces=True)
+        return time.process_time() - began
+
+    small = max(min(seconds(1_000) for _ in range(3)), 0.001)
+    assert seconds(16_000) / small < 64  # 16 by the length, 256 by its square
+
+
 @pytest.mark.parametrize(
     "nest", ["sudo ", "xargs ", "nice -n 5 ", "conda run -n x ", "command ", "taskset 1 ", "eval "]
 )

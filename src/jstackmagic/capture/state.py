@@ -372,7 +372,7 @@ class State:
     def _text(self, text: str) -> Word | None:
         """Return the value of the text behind ``:-``."""
         text = re.sub(r"""^(["'])(.*)\1$""", r"\2", text, flags=re.DOTALL)
-        if re.search(r"[`\\\"]|\$\(", text):
+        if re.search(r"[`\\\"]|\$\(", text) or text.count("${") > _NESTED:
             return None
         value = self.value(word_of(text))
         return None if value.holes else value

@@ -8,8 +8,10 @@ the shell would fill in at run time stays in the word as a *hole*.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from .words import listed
 
@@ -213,15 +215,12 @@ class _Reader:
         """Read ``((expression))`` as ``let`` does; return False for two subshells."""
         if not (self.text.startswith("((", self.at) and self._only_keywords()):
             return False
-        depth = 0
-        for at in range(self.at + 2, len(self.text)):
-            depth += {"(": 1, ")": -1}.get(self.text[at], 0)
-            if depth < 0:
-                break
-        else:
+        at = self._closing(self.at + 1, "()") - 1
+        if not self.text.startswith("))", at):
             return False
-        words = re.search(r"[A-Za-z_]\w*\s+-?[A-Za-z_]|[\"'`]", self.text[self.at : at])
-        if words or not self.text.startswith("))", at):
+        said = _said(self.text)
+        first = bisect_left(said, self.at)
+        if first < len(said) and said[first] < at:
             return False
         self._begin()
         inside = Word(self.text[self.at + 2 : at], quoted=True, start=self.at, end=at + 2)
@@ -498,17 +497,31 @@ class _Reader:
 
     def _closing(self, opening: int, pair: str) -> int:
         """Return the place after the bracket that closes the one at ``opening``."""
-        depth = 0
-        for at in range(opening, len(self.text)):
-            depth += {pair[0]: 1, pair[1]: -1}.get(self.text[at], 0)
-            if depth == 0:
-                return at + 1
-        return len(self.text)
+        return _closers(self.text, pair).get(opening, len(self.text) - 1) + 1
 
     def _hole_up_to(self, word: _Growing, end: int) -> None:
         hole = self.text[self.at : end]
         word.add_hole(hole)
         self.at = end
+
+
+@lru_cache(maxsize=8)
+def _closers(text: str, pair: str) -> dict[int, int]:
+    """Map each opening bracket to its closing one, in quotes or not, in one pass."""
+    opened, found = [], {}
+    for match in re.finditer(f"[{re.escape(pair)}]", text):
+        if match[0] == pair[0]:
+            opened.append(match.start())
+        elif opened:
+            found[opened.pop()] = match.start()
+    return found
+
+
+@lru_cache(maxsize=8)
+def _said(text: str) -> list[int]:
+    """Return the places of quotes and of two words in a row, which no arithmetic has."""
+    words = r"(?=(?<![A-Za-z_])[A-Za-z_]\w*\s+-?[A-Za-z_]|[\"'`])"
+    return [match.start() for match in re.finditer(words, text)]
 
 
 class _Growing:
