@@ -131,7 +131,7 @@ def _by_program(command: str, arguments: Sequence[str], seen: Seen) -> Environme
     # a shim is a link to another program, which looks for an interpreter
     name = next(filter(_runs, names), "") if _runs(names[-1]) else ""
     beside = {os.path.dirname(os.path.dirname(link)) for link in links}
-    first = _text_of(path).partition("\n")[0]
+    first = _text_of(path, limit=_LONGEST_LINE).partition("\n")[0]
     if first.startswith("#!") and not (name and any(map(is_marked, beside))):
         return _by_script(path, arguments, first, seen)
     if not name or (_PYTHON.fullmatch(name) and starts_another(arguments)):
@@ -184,13 +184,14 @@ def _absolute(path: str, seen: Seen) -> str:
 # Scripts
 
 
+_LONGEST_LINE = 256  # characters of a script's first line, as Linux reads it
 _LONGEST_SCRIPT = 65_536  # characters; a helper script has a few lines
 
 
-def _text_of(path: str) -> str:
+def _text_of(path: str, *, limit: int = _LONGEST_SCRIPT) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(_LONGEST_SCRIPT)
+            return file.read(limit)
     except OSError:
         return ""
 
