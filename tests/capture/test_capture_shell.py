@@ -22,6 +22,7 @@ from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
 from jstackmagic.model.request import Request
 from jstackmagic.model.shell import Operator, ShellCommand, Word, parse
 from jstackmagic.model.sources import Sources
+from support.growth import growth
 
 if TYPE_CHECKING:
     from jstackmagic.capture import Found
@@ -672,13 +673,10 @@ def test_defaults_within_defaults_are_filled_in_a_few_deep(nest: str) -> None:
     "nest", ["(", "((", "((;", "$((", "$(", "${", "{;", "{ ", "a=(", "<(", "if true; then ", "`"]
 )
 def test_the_time_grows_with_what_is_nested_and_not_with_its_square(nest: str) -> None:
-    def seconds(times: int) -> float:
-        began = time.process_time()
+    def read(times: int) -> None:
         parse(f"{nest * times}pip install six", braces=True)
-        return time.process_time() - began
 
-    small = max(min(seconds(1_000) for _ in range(3)), 0.001)
-    assert seconds(16_000) / small < 64  # 16 by the length, 256 by its square
+    assert growth(read, 1_000, least=0.001) < 64
 
 
 @pytest.mark.parametrize(

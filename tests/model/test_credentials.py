@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jstackmagic.model.credentials import MASK, mask, mask_words, secrets_of
+from support.growth import growth
 
 
 @pytest.mark.parametrize(
@@ -359,11 +359,7 @@ def test_no_piece_of_a_word_survives(pieces: list[str], line: str) -> None:
     ],
 )
 def test_the_time_grows_with_the_text_and_not_with_its_square(repeated: str, once: str) -> None:
-    def seconds(size: int) -> float:
-        text = once + (repeated * (size // len(repeated)))
-        began = time.process_time()
-        mask(text)
-        return time.process_time() - began
+    def hide(size: int) -> None:
+        mask(once + (repeated * (size // len(repeated))))
 
-    small = max(min(seconds(2_500) for _ in range(3)), 0.00025)
-    assert seconds(40_000) / small < 64  # 16 times the text: 16 by its length, 256 by its square
+    assert growth(hide, 2_500, least=0.00025) < 64
