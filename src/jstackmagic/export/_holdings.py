@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..model.credentials import MASK, mask
 from ..model.errors import JStackMagicError
 from ..model.managers import of_environment
-from ..model.packages import Package, normalise
+from ..model.packages import Package, normalise, with_origin
 from ..model.recipe import Holding, IndexFile, Recipe
 from ..model.spec import is_direct
 from ..where.environment import detect
@@ -80,24 +80,12 @@ def _read(holding: Holding, recipe: Recipe) -> Holding:
     return replace(
         holding,
         packages=tuple(
-            _explained(package, known.get(package.key))
+            with_origin(package, known.get(package.key))
             for package in found.packages
             if package not in ours
         ),
         details=read_details(environment.prefix),
         whole=True,
-    )
-
-
-def _explained(package: Package, known: Package | None) -> Package:
-    """Return a package with its origin, which only its manager knew when it was installed."""
-    if known is None or known.version != package.version:
-        return package
-    return replace(
-        package,
-        source=package.source or known.source,
-        url=package.url or known.url,
-        sha256=package.sha256 or known.sha256,
     )
 
 

@@ -120,6 +120,18 @@ def normalise(name: str) -> str:
 # Two descriptions of one package
 
 
+def with_origin(package: Package, known: Package | None) -> Package:
+    """Return a package with its origin, which only its manager knew when it was installed."""
+    if known is None or known.version != package.version:
+        return package
+    return replace(
+        package,
+        source=package.source or known.source,
+        url=package.url or known.url,
+        sha256=package.sha256 or known.sha256,
+    )
+
+
 def same(one: Package | None, other: Package | None) -> bool:
     """Return True where two descriptions are of the same package."""
     if one is None or other is None:

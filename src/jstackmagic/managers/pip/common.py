@@ -18,7 +18,7 @@ from ...io.reading import text_or_none
 from ...model.credentials import mask, secrets_of
 from ...model.environment import Environment
 from ...model.errors import Stopped
-from ...model.packages import Change, Package
+from ...model.packages import Change, Package, with_origin
 from ...model.plan import Command, Plan
 from ...model.request import Request
 from ...model.spec import Listing, RequirementsFile, read
@@ -105,10 +105,13 @@ class OfPip(Engine, ABC):
             change = replace(change, changed=(*change.changed, *again))
             self._report(plan, change)
         reported = self._reported.get(plan.environment.prefix, {})
+        known = {package.key: package for package in reported.values()}
         return replace(
             change,
-            added=tuple(_explained(package, reported) for package in change.added),
-            changed=tuple((old, _explained(new, reported)) for old, new in change.changed),
+            added=tuple(with_origin(new, known.get(new.key)) for new in change.added),
+            changed=tuple(
+                (old, with_origin(new, known.get(new.key))) for old, new in change.changed
+            ),
         )
 
     def _report(self, plan: Plan, change: Change) -> None:
@@ -182,18 +185,6 @@ def _built(packages: Iterable[Package], environment: Environment) -> dict[str, _
             if package.manager == "pip":
                 found[package.name] = (item.package, files)
     return found
-
-
-def _explained(package: Package, reported: dict[str, Package]) -> Package:
-    report = reported.get(package.name)
-    if report is None or package.manager != "pip" or report.version != package.version:
-        return package
-    return replace(
-        package,
-        source=package.source or report.source,
-        url=package.url or report.url,
-        sha256=package.sha256 or report.sha256,
-    )
 
 
 def at_least(version: Version, least: str) -> bool:
