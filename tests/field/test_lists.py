@@ -14,6 +14,7 @@ from pypi_simple import PYPI_SIMPLE_ENDPOINT
 from jstackmagic.capture import Found, files, lists
 from jstackmagic.capture.commandlines import recognise
 from jstackmagic.model.errors import InvalidSpec, UsageError
+from jstackmagic.model.sources import Sources
 from support.channel import platform_subdir
 from support.verbs import verb
 
@@ -589,8 +590,8 @@ class TestLocksIndexes:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("pixi.toml", "pixi workspace export"),
         ("renv.lock", "R's packages"),
+        ("package.json", "npm's packages"),
     ],
 )
 def test_a_list_of_another_tool(write: Callable[..., Path], name: str, said: str) -> None:
@@ -712,10 +713,9 @@ class TestProjects:
     @pytest.mark.parametrize(
         ("more", "note"),
         [
-            ("[tool.pixi.dependencies]\nc1 = '*'\n", "[tool.pixi.dependencies] is left aside: c1."),
             (
                 "[tool.pixi.feature.gpu.dependencies]\nc2 = '*'\nc3 = '*'\n",
-                "[tool.pixi.feature.gpu.dependencies] is left aside: c2, c3.",
+                "Its feature gpu is left aside: c2, c3.",
             ),
             (
                 "[tool.hatch.envs.default]\ndependencies = ['ruff>1']\n",
@@ -1510,3 +1510,172 @@ def test_a_masked_token_of_a_channel(tmp_path: Path) -> None:
         files.read(path)
     path.write_text(text.format("${TOKEN}"))
     assert asked(files.read(path)) == [("conda", ("six",))]
+
+
+class TestPixi:
+    """pixi.toml and [tool.pixi]: what its default environment has on this platform."""
+
+    HERE = platform_subdir()
+
+    @staticmethod
+    def sources(reading: Reading) -> dict[str, Sources]:
+        return {each.manager: each.sources for each in reading.requests}
+
+    @pytest.mark.parametrize(
+        ("entry", "spec"),
+        [
+            ('numpy = "*"', "numpy"),
+            ('python = "3.12.*"', "python=3.12.*"),
+            ('six = "1.16.0"', "six==1.16.0"),
+            ('numpy = ">=1.26, <2"', "numpy>=1.26,<2"),
+            ('numpy = "1.26|1.27"', "numpy==1.26|1.27"),
+            ('torch = { version = ">=2", channel = "pytorch" }', "pytorch::torch>=2"),
+            (
+                'jaxlib = { version = "0.4.*", build = "*cuda*" }',
+                "jaxlib[version='0.4.*',build='*cuda*']",
+            ),
+            (
+                f'x = {{ url = "https://c.example.com/{HERE}/x-1-0.conda", md5 = "ab" }}',
+                f"https://c.example.com/{HERE}/x-1-0.conda#ab",
+            ),
+        ],
+    )
+    def test_a_dependency_is_a_match_spec(
+        self, write: Callable[..., Path], entry: str, spec: str
+    ) -> None:
+        manifest = files.read(write("pixi.toml", f"[dependencies]\n{entry}\n"))
+        assert asked(manifest) == [("conda", (spec,))]
+        project = files.read(write("pyproject.toml", f"[tool.pixi.dependencies]\n{entry}\n"))
+        assert asked(project) == [("conda", (spec,))]
+        assert [each.line for each in (*manifest.found, *project.found)] == [1, 1]
+
+    @pytest.mark.parametrize(
+        ("entry", "spec"),
+        [
+            ('flask = { version = "*", extras = ["async"] }', "flask[async]"),
+            ('mine = { path = "sub", editable = true, extras = ["a"] }', "-e {}/sub[a]"),
+            (
+                'x = { git = "https://git.example.com/o/x.git", rev = "abc" }',
+                "x @ git+https://git.example.com/o/x.git@abc",
+            ),
+            ('x = { url = "https://f.example.com/x-1.zip" }', "x @ https://f.example.com/x-1.zip"),
+            (
+                'x = { version = ">1", env-markers = "python_version < \'3.12\'" }',
+                "x>1 ; python_version < '3.12'",
+            ),
+        ],
+    )
+    def test_a_pypi_dependency(self, write: Callable[..., Path], entry: str, spec: str) -> None:
+        path = write("pixi.toml", f"[pypi-dependencies]\n{entry}\n")
+        assert asked(files.read(path)) == [("pip", (spec.format(path.parent),))]
+
+    @pytest.mark.parametrize(
+        ("text", "line", "reason"),
+        [
+            ('a = "*"\nb = { path = "../b" }', 3, "pixi builds it from ../b"),
+            ("b = { version = 1 }", 2, 'write b = "1"'),
+            ('b = { version = "1", track = "x" }', 2, "no track"),
+            ('[tasks]\ngo = "pip install -e ."', 3, "pixi run go"),
+            ('[tasks.go]\ncmd = "conda install -y x"', 2, "pixi run go"),
+        ],
+    )
+    def test_what_no_request_can_carry_has_its_line(
+        self, write: Callable[..., Path], text: str, line: int, reason: str
+    ) -> None:
+        reading = files.read(write("pixi.toml", f"[dependencies]\n{text}\n"))
+        assert [(each.line, reason in each.reason) for each in reading.problems] == [(line, True)]
+
+    @pytest.mark.parametrize(
+        ("text", "specs", "note"),
+        [
+            (f"[target.{HERE}.dependencies]\na = '2'\n", "a==2 b", ""),
+            ("[target.linux.dependencies]\nc = '*'\n", "a==1 b c", ""),
+            (
+                f"[target.{HERE}.dependencies]\na = '3'\n[target.unix.dependencies]\na = '2'\n",
+                "a==3 b",
+                "",
+            ),
+            ("[target.win-64.dependencies]\nc = '*'\n", "a==1 b", "not for this machine: c"),
+            ("[host-dependencies]\nc = '*'\na = '0'\n", "a==1 b c", ""),
+            ("[constraints]\nc = '*'\n", "a==1 b", "[constraints] is left aside: c"),
+            ("[feature.x.dependencies]\nc = '*'\n", "a==1 b", "feature x is left aside: c"),
+            (
+                "[feature.x.dependencies]\nc = '*'\n[environments]\ndefault = ['x']\n",
+                "a==1 b c",
+                "",
+            ),
+            (
+                "[feature.x]\ndependencies = {c = '*'}\n[environments]\n"
+                "default = {features = ['x'], no-default-feature = true}\n",
+                "c",
+                "without its default feature: a, b.",
+            ),
+            ("[environments]\ndefault = ['x']\n", "a==1 b", "[feature.x] is of its default"),
+        ],
+    )
+    def test_the_default_environment_on_this_platform(
+        self, write: Callable[..., Path], text: str, specs: str, note: str
+    ) -> None:
+        reading = files.read(write("pixi.toml", f"[dependencies]\na = '1'\nb = '*'\n{text}"))
+        assert sorted(asked(reading)[0][1]) == specs.split()
+        assert [note in each for each in reading.notes] == [True] * bool(note)
+
+    @pytest.mark.parametrize(
+        ("text", "channels", "variables"),
+        [
+            ("channels = ['b', 'a']\n", ("b", "a"), ()),
+            (
+                "channels = [{channel = 'low', priority = -1}, 'a', {channel='b', priority=2}]\n",
+                ("b", "a", "low"),
+                (),
+            ),
+            (
+                "channels = ['a']\n[feature.x]\nchannels = ['nvidia', 'a']\n"
+                "[environments]\ndefault = ['x']\n",
+                ("nvidia", "a"),
+                (),
+            ),
+            ("[system-requirements]\ncuda = '12'\n", (), ("CONDA_OVERRIDE_CUDA=12",)),
+            (
+                f"platforms = [{{platform = '{HERE}', cuda = '12.4'}}]\n",
+                (),
+                ("CONDA_OVERRIDE_CUDA=12.4",),
+            ),
+            ("platforms = [{platform = 'win-64', cuda = '12.4'}]\n", (), ()),
+        ],
+    )
+    def test_channels_and_cuda(
+        self,
+        write: Callable[..., Path],
+        text: str,
+        channels: tuple[str, ...],
+        variables: tuple[str, ...],
+    ) -> None:
+        tables = "[dependencies]\na = '*'\n[pypi-dependencies]\nb = '*'\n[workspace]\n"
+        sources = self.sources(files.read(write("pixi.toml", tables + text)))
+        assert sources == {
+            "conda": Sources(channels, variables=variables),
+            "pip": Sources(),
+        }
+
+    def test_the_indexes_are_those_of_the_whole_project(self, write: Callable[..., Path]) -> None:
+        path = write(
+            "pyproject.toml",
+            "[project]\ndependencies = ['idna']\n[tool.pixi.pypi-dependencies]\n"
+            "torch = {version = '==2', index = 'https://u:secret@cu.example.com/whl'}\n"
+            "[tool.pixi.pypi-options]\nindex-url = 'https://a.example.com/simple'\n"
+            "extra-index-urls = ['https://b.example.com', {url = 'https://c.example.com'}]\n"
+            "find-links = [{path = 'wheels'}]\nindex-strategy = 'unsafe-best-match'\n",
+        )
+        reading = files.read(path)
+        assert asked(reading) == [("pip", ("idna", "torch==2"))]
+        cu = "https://u:secret@cu.example.com/whl"
+        assert self.sources(reading)["pip"] == Sources(
+            index_url="https://a.example.com/simple",
+            extra_index_urls=("https://b.example.com", "https://c.example.com", cu),
+            find_links=(str(path.parent / "wheels"),),
+        )
+        said = " ".join(reading.notes)
+        assert "index-strategy" in said
+        assert "cu.example.com" in said
+        assert "secret" not in said

@@ -89,11 +89,11 @@ def of_tools(data: dict[str, Any], folder: str) -> Asked:
     uv = table(tool, "uv")
     asked = Asked()
     for by, settings in (("[tool.uv]", uv), ("[tool.uv.pip]", table(uv, "pip"))):
-        links = (_place_of(each, folder) for each in _texts(settings.get("find-links")))
-        extra = (_place_of(each, folder) for each in _texts(settings.get("extra-index-url")))
-        index = "".join(_texts(settings.get("index-url"))[:1])
+        links = (place_of(each, folder) for each in texts(settings.get("find-links")))
+        extra = (place_of(each, folder) for each in texts(settings.get("extra-index-url")))
+        index = "".join(texts(settings.get("index-url"))[:1])
         sources = Sources(
-            index_url=_place_of(index, folder) if index else "",
+            index_url=place_of(index, folder) if index else "",
             extra_index_urls=tuple(extra),
             find_links=tuple(links),
         )
@@ -123,17 +123,19 @@ _UV_OTHER = ("package", "managed", "workspace", "default-groups", "cache-dir", "
 
 
 def _aside(key: str, value: Any) -> str:
-    listed = ", ".join(_texts(value))
+    listed = ", ".join(texts(value))
     said = f", {listed}," if listed else ""
     return f"{key}{said} is left aside."
 
 
-def _texts(value: Any) -> list[str]:
+def texts(value: Any) -> list[str]:
+    """Return a text, or the texts of a list, without empty ones."""
     listed = value if isinstance(value, list) else [value]
     return [each for each in listed if isinstance(each, str) and each]
 
 
-def _place_of(url: str, folder: str) -> str:
+def place_of(url: str, folder: str) -> str:
+    """Return a URL as it is, and a path made absolute."""
     return url if ":" in url else os.path.abspath(os.path.join(folder, url))
 
 
@@ -150,7 +152,7 @@ def indexes(listed: Any, folder: str) -> Asked:
     first = ("default",) if with_pypi else ("default", "primary")
     flat, default, extra = [], "", []
     for each in named:
-        place = _place_of(re.sub(r"\$(\w+)(?=[:@])", r"${\1}", each["url"]), folder)
+        place = place_of(re.sub(r"\$(\w+)(?=[:@])", r"${\1}", each["url"]), folder)
         is_first = each.get("default") or each.get("priority") in first
         if each.get("format") == "flat":
             flat.append(place)
@@ -293,7 +295,7 @@ def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: 
     if path:
         flag = "-e " if source.get("editable") or source.get("develop") else ""
         local = path if path.startswith(("/", ".")) else f"./{path}"
-        asked = read_requirement(f"{flag}{local}", folder=folder)
+        asked = read_requirement(f"{flag}{local}{name[len(bare) :]}", folder=folder)
     elif place:
         suffix = f" ; {marker}" if marker else ""
         asked = read_requirement(f"{name} @ {place}{suffix}", folder=folder)

@@ -11,18 +11,16 @@ from ._finds import text_of
 
 _JULIA = "Julia's packages cannot be asked for here."
 _R = "R's packages cannot be asked for here."
-_PIXI = "pixi workspace export conda-environment > environment.yml makes a list of it."
 LOCKS = {
     "uv.lock": "uv export --output-file requirements.txt makes a list of it.",
     "poetry.lock": "poetry export --output requirements.txt makes a list of it.",
     "pdm.lock": "pdm export --output requirements.txt makes a list of it.",
     "Pipfile.lock": "Its versions are not read: pipenv requirements > requirements.txt lists them.",
-    "pixi.lock": _PIXI,
+    "pixi.lock": "pixi workspace export conda-environment > environment.yml makes a list of it.",
 }
 """Those of which `tools_locks` reads the forms of today."""
 
 _OTHERS = {
-    "pixi.toml": _PIXI,
     "anaconda-project.yml": "Its packages belong below dependencies: of an environment.yml.",
     "Project.toml": _JULIA,
     "Manifest.toml": _JULIA,

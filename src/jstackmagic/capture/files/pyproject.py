@@ -11,7 +11,7 @@ from ...io.reading import path_of
 from ...model.documents import parse_toml
 from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
-from . import Reading
+from . import Reading, pixi_toml
 from ._finds import finds, folder_of, line_of, text_of
 from ._toolsources import of_files, of_tools, poetrys, requirements, table
 
@@ -60,10 +60,15 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     notes += [f"[{place}] is left aside: {names}." for place, names in _of_others(data)]
     if "requires-python" in project:
         notes.append(f"It is for Python {project['requires-python']}.")
-    if not asked.specs and not asked.problems:
+    found, said = tuple(finds(asked)), asked.notes
+    if pixi := table(data, "tool", "pixi"):
+        found, said = pixi_toml.manifest(
+            pixi, text, folder_of(path), below="tool.pixi.", others=asked
+        )
+    if not found:
         notes.append(_why_empty(data))
-    found = [replace(each, line=each.line or line) for each in finds(asked, line=line)]
-    return Reading(path, tuple(found), tuple(dict.fromkeys((*notes, *asked.notes))))
+    found = tuple(replace(each, line=each.line or line) for each in found)
+    return Reading(path, found, tuple(dict.fromkeys((*notes, *said))))
 
 
 def _poetry_groups(poetry: dict[str, Any]) -> list[str]:
@@ -72,10 +77,10 @@ def _poetry_groups(poetry: dict[str, Any]) -> list[str]:
 
 
 def _of_others(data: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the lists of other tools, such as pixi's and hatch's: each with what it has."""
+    """Yield the lists of other tools, such as hatch's: each with what it has."""
     for key, value in table(data, "tool").items() if not place else data.items():
         below = f"{place or 'tool'}.{key}"
-        if below in ("tool.uv", "tool.poetry", "tool.setuptools"):
+        if below in ("tool.uv", "tool.poetry", "tool.setuptools", "tool.pixi"):
             continue
         if key.endswith("dependencies") and value and isinstance(value, (dict, list)):
             yield below, ", ".join(map(str, value))
