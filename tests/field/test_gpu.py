@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from jstackmagic.model.record import Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.model.variants import cuda_of
+from jstackmagic.where.environment import detect
 from support.captured import script
 from support.environments import make_venv
 from support.verbs import verb
@@ -65,12 +68,81 @@ def plan(old: Package, new: Package) -> Plan:
             Package("conda", "dgl", "2.1.0.cu118", "py310_0"),
             Package("conda", "dgl", "2.1.0", "py310_0"),
         ),
+        (Package("pip", "torch", "2.4.1+cu.121"), Package("pip", "torch", "2.4.1+cpu")),
     ],
 )
 def test_the_cuda_build_is_not_replaced_by_the_cpu_one(old: Package, new: Package) -> None:
     with pytest.raises(Stopped, match="would replace the CUDA build") as caught:
         check_plan(plan(old, new))
     assert "--force" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (Package("pip", "torch", "2.4.1+rocm6.1"), Package("pip", "torch", "2.4.1+cpu")),
+        (
+            Package("conda", "pytorch", "2.5.1", "rocm61_py312h_0"),
+            Package("conda", "pytorch", "2.5.1", "cpu_py312h_0"),
+        ),
+    ],
+)
+def test_neither_is_one_for_rocm(old: Package, new: Package) -> None:
+    with pytest.raises(Stopped, match="would replace the ROCm build"):
+        check_plan(plan(old, new))
+
+
+class TestByNameAlone:
+    """Builds whose version says nothing: others in the environment, or their names, do."""
+
+    @staticmethod
+    def check(tmp_path: Path, here: tuple[str, str], *, change: Change) -> None:
+        prefix = tmp_path / "v"
+        name, version = here
+        metadata = prefix / f"lib/python3.12/site-packages/{name}-{version}.dist-info/METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (prefix / "bin").mkdir()
+        (prefix / "bin/python").symlink_to(sys.executable)
+        (prefix / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.1\n")
+        request = Request("install", "pip", ("x",))
+        check_plan(Plan(request, detect(str(prefix)), "", (), change=change))
+
+    @pytest.mark.parametrize(
+        ("library", "old", "new", "stops"),
+        [
+            ("nvidia-cublas-cu12", "2.5.1", "2.5.1+cpu", True),
+            ("nvidia-cuda-runtime-cu11", "2.0.1", "2.6.0+cpu", True),
+            ("nvidia-cublas-cu12", "2.5.1", "2.6.0", False),
+            ("nvidia-ml-py", "2.5.1", "2.5.1+cpu", False),  # it only asks the driver
+            ("six", "2.5.1", "2.5.1+cpu", False),
+        ],
+    )
+    def test_the_torch_of_pypi(
+        self, tmp_path: Path, library: str, old: str, new: str, stops: bool
+    ) -> None:
+        change = Change(changed=((Package("pip", "torch", old), Package("pip", "torch", new)),))
+        with pytest.raises(Stopped, match="the CUDA build of torch") if stops else nullcontext():
+            self.check(tmp_path, (library, "12.4"), change=change)
+
+    @pytest.mark.parametrize(
+        ("here", "new", "stops"),
+        [
+            ("onnxruntime-gpu", "onnxruntime", True),
+            ("faiss-gpu-cu12", "faiss-cpu", True),
+            ("paddlepaddle-gpu", "paddlepaddle", True),
+            ("onnxruntime", "onnxruntime-gpu", False),
+            ("onnxruntime-gpu", "onnx", False),
+            ("tensorflow-gpu", "tensorflow", False),  # which has both since 2.1
+            ("cupy-cuda12x", "cupy-cuda13x", False),
+        ],
+    )
+    def test_its_files_are_not_overwritten(
+        self, tmp_path: Path, here: str, new: str, stops: bool
+    ) -> None:
+        said = rf"the CUDA build of {new} \({here} 1.19.0\) by one for the CPU \({new} 1.20\)"
+        with pytest.raises(Stopped, match=said) if stops else nullcontext():
+            self.check(tmp_path, (here, "1.19.0"), change=Change((Package("pip", new, "1.20"),)))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +173,18 @@ def test_every_other_change_goes_on(old: Package, new: Package) -> None:
         (Package("conda", "pytorch", "1.4", "cuda92py37_0"), "9.2"),
         (Package("pip", "torch", "1.4.0+cu92"), "9.2"),
         (Package("pip", "flash-attn", "2.6.3+cu12torch2.4cxx11abifalse"), "12"),
+        (Package("pip", "torch", "2.4.1+cu.121"), "12.1"),
+        (Package("pip", "cupy-cuda12x", "13.3"), "12"),
+        (Package("pip", "cupy-cuda117", "10.6"), "11.7"),
+        (Package("pip", "nvidia-cuda-runtime-cu12", "12.4.127"), "12"),
+        (Package("pip", "jax-cuda12-plugin", "0.4.35"), "12"),
+        (Package("pip", "onnxruntime-gpu", "1.19"), "any"),
         # no CUDA, whatever the letters
+        (Package("pip", "nvidia-ml-py", "12.5"), ""),
+        (Package("pip", "cuda-python", "12.6"), ""),
+        (Package("pip", "py-cu2qu", "1.6"), ""),
+        (Package("pip", "gpu-tracker", "1"), ""),
+        (Package("pip", "torch", "2.4.1+rocm6.1"), ""),
         (Package("conda", "cuda-python", "12.6.0", "py312_0"), ""),
         (Package("conda", "openmm", "8.1", "py312h_nocuda"), ""),
         (Package("conda", "barracuda-gpusim", "1", "py_0"), ""),
@@ -159,6 +242,10 @@ class TestTheDockerfile:
     def test_one_that_came_along(self) -> None:
         text = self.text(Item("fastai", "fastai", "2.7"), replace(TORCH, name="pytorch"))
         assert "CONDA_OVERRIDE_CUDA='12.6' mamba install" in text
+
+    def test_a_wheel_for_cuda_says_nothing_to_conda(self) -> None:
+        there = Package("pip", "nvidia-cublas-cu12", "12.4"), Package("pip", "torch", "2+cu121")
+        assert "CUDA" not in self.text(Item("numpy", "numpy", "2", "py312h_0"), *there)
 
     @pytest.mark.parametrize("build", ["cpu_mkl_py312h_100", "py312h_0", ""])
     def test_without_a_gpu_nothing_is_said(self, build: str) -> None:
@@ -250,6 +337,11 @@ class TestTheRecord:
             (TORCH, replace(TORCH, build="cpu_mkl_py312h_100"), "CONDA_OVERRIDE_CUDA=12.6"),
             (TORCH, replace(TORCH, build="cuda118_py312h_300"), "the same version"),
             (replace(TORCH, build="cpu_0"), TORCH, "here built for the CPU"),
+            (
+                Package("pip", "torch", "2.4.1+rocm6.1"),
+                Package("pip", "torch", "2.4.1+cpu"),
+                "built for ROCm",
+            ),
             (Package("pip", "torch", "2.4.1+cu121"), Package("pip", "torch", "2.4.1+cpu"), "index"),
             (TORCH, replace(TORCH, version="2.5.0"), "has 2.5.1; build again"),
             (TORCH, replace(TORCH, build="cuda126_py312h_301"), "has 2.5.1; build again"),

@@ -66,8 +66,8 @@ def cuda_for(chosen: Chosen) -> str:
     said = [text.partition("=") for step in steps for text in step.sources.variables]
     told = next((value for name, _, value in said if name == "CONDA_OVERRIDE_CUDA"), None)
     own = (Package("conda", i.name, i.version, i.build) for i in chosen.items("conda"))
-    held = (each for each in chosen.holding.packages if each.manager == "conda")
-    return told if told is not None else cuda_among((*own, *held)) if steps else ""
+    every = (*own, *chosen.holding.packages)
+    return told if told is not None else cuda_among(every) if steps else ""
 
 
 def spec_of(item: Item, pin: Pin, notes: list[str]) -> str:

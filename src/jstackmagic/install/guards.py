@@ -15,7 +15,7 @@ from ..model.packages import Package, normalise
 from ..model.plan import Plan
 from ..model.policy import Policy, is_listed
 from ..model.request import Request
-from ..model.variants import build_text, cuda_of, is_cpu
+from ..model.variants import accelerator_of, build_text, for_the_cpu_of, is_cpu
 from ..where.packages import distributions, read_packages
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")
@@ -63,7 +63,7 @@ def check_plan(
     problems = [
         *_python(plan, running_prefix),
         *_keepers(plan),
-        *_cuda_lost(plan),
+        *_gpu_lost(plan),
     ]
     harms = list(managers.get(plan.request.manager).harms(plan, over_conda))
     advice: tuple[str, ...] = ("To go on all the same, add --force",)
@@ -168,11 +168,31 @@ def _keepers(plan: Plan) -> Iterator[str]:
             yield f"This would downgrade {old.name} {old.version} to {new.version}."
 
 
-def _cuda_lost(plan: Plan) -> Iterator[str]:
-    """Yield the packages whose CUDA build would be replaced by one without CUDA."""
-    for old, new in _lost(plan):
-        if new is not None and cuda_of(old) and is_cpu(new):
-            yield (
-                f"This would replace the CUDA build of {old.name} ({build_text(old)}) by one for"
-                f" the CPU ({build_text(new)})."
-            )
+def _gpu_lost(plan: Plan) -> Iterator[str]:
+    """Yield the packages whose build for a GPU would be replaced by one for the CPU."""
+    lost = [(old, new, accelerator_of(old)) for old, new in _lost(plan) if new and is_cpu(new)]
+    for old, new, accelerator in lost:
+        # PyPI's own torch has no label: it is built for CUDA where it brought NVIDIA's libraries
+        if gpu := accelerator or (old.manager == "pip" and _nvidia(plan)):
+            yield _lost_build(gpu, old, new)
+    for new in plan.change.added if plan.change else ():
+        if names := for_the_cpu_of(new.name):
+            here = read_packages(plan.environment, (new.manager,)).packages
+            for old in here:
+                if names.fullmatch(normalise(old.name)):
+                    yield _lost_build(accelerator_of(old), old, new)
+
+
+def _lost_build(accelerator: str, old: Package, new: Package) -> str:
+    names = (f"{old.name} ", f"{new.name} ") if old.name != new.name else ("", "")
+    return (
+        f"This would replace the {accelerator.split()[0]} build of {new.name}"
+        f" ({names[0]}{build_text(old)}) by one for the CPU ({names[1]}{build_text(new)})."
+    )
+
+
+def _nvidia(plan: Plan) -> str:
+    """Return the CUDA whose libraries pip installed; empty without them."""
+    here = read_packages(plan.environment, ("pip",)).packages
+    own = (accelerator_of(each) for each in here if each.name.startswith("nvidia-"))
+    return next(filter(None, own), "")
