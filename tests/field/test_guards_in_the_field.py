@@ -477,6 +477,9 @@ class TestOneDashBeforeAWord:
     ("line", "said"),
     [
         ("%envinstall install six", "what the command does"),
+        ("%envinstall install", "what the command does"),
+        ("%envinstall pip install -r list.txt", "what the command does"),
+        ("%envinstall conda install", "what the command does"),
         ("%envinstall six, idna", "not by commas"),
         ("%envinstall requirements.txt", "a list of packages"),
     ],
@@ -485,3 +488,26 @@ def test_a_notebook_s_line_is_refused_as_the_magic_refuses_it(line: str, said: s
     (find,) = CellReader().read(line)
     assert find.request is None
     assert said in find.reason
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["install"], "%envinstall NAME"),
+        (["pip", "install"], "%envinstall NAME"),
+        (["conda", "update"], "%envinstall --upgrade conda:NAME"),
+        (["-r", "list.txt", "add"], "%envinstall NAME"),
+        (["--pip", "uninstall"], "%envremove NAME"),
+    ],
+)
+def test_a_verb_alone_is_no_package(words: list[str], meant: str) -> None:
+    with pytest.raises(UsageError, match="what the command does") as caught:
+        verb("install", "--dry-run", *words)
+    assert meant in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["pip install install", "pip install update==1"])
+def test_pip_takes_it_for_one(line: str) -> None:
+    (find,) = recognise(line)
+    assert find.request is not None
+    assert find.request.texts == (line.rpartition(" ")[2],)

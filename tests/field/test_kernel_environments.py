@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jstackmagic.model.errors import UnknownEnvironment
+from jstackmagic.model.errors import CommandFailed, UnknownEnvironment
 from jstackmagic.where import kernels
 from jstackmagic.where.kernels import environment_of, environments, not_understood
 from support.environments import make_venv
@@ -522,3 +522,19 @@ def test_a_throw_away_environment_is_named_before_anything_goes_in(
     assert bool(said) is ("temporary" in str(facts))
     notes = verb("install", "--dry-run", "-p", prefix, "--pip", "six").done[0].plan.notes
     assert any(said in note for note in notes) if said else not notes
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_environment_whose_python_is_gone(tmp_path: Path, is_there: bool) -> None:
+    """An image update took away what a virtual environment in the home stands on."""
+    prefix = tmp_path / "v"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin/python").symlink_to(sys.executable if is_there else tmp_path / "old/python3.9")
+    (prefix / "pyvenv.cfg").write_text(f"home = {tmp_path}/old\nversion = 3.9.7\n")
+    assert ("3.9.7, which is gone" in str(verb("info", "-p", prefix).parts())) is not is_there
+    verb("install", "--record-only", "-p", prefix, "--pip", "six")
+    if not is_there:
+        with pytest.raises(CommandFailed) as caught:
+            verb("replay", "--dry-run", "-p", prefix)
+        assert "python3 -m venv --clear" in str(caught.value)
+        assert "--loose" not in str(caught.value)

@@ -302,7 +302,7 @@ class TestIndexAndPath:
                 "conda install -y a",
                 "channel_priority strict",
             ),
-            ("export CONDA_OVERRIDE_CUDA=$(x)", "mamba install -y a", "override_cuda $(x)"),
+            ("export CONDA_OVERRIDE_CUDA=$(x)", "mamba install -y a", "CUDA is only known"),
             ("export CONDA_OVERRIDE_CUDA=12.1", "mamba install -y a", ""),
             ("export PYTHONUSERBASE=/x", "pip install --user a", "lands below /x"),
             ("export PIP_CONFIG_FILE=/dev/null", "pip install a", ""),

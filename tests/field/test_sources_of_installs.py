@@ -197,8 +197,14 @@ class TestSettingsOfAnotherCell:
     ) -> None:
         (tmp_path / "always.txt").write_text("idna\n")
         monkeypatch.setenv("PIP_REQUIREMENT", str(tmp_path / "always.txt"))
+        monkeypatch.setenv("PIP_EDITABLE", f"{tmp_path}/mine git+https://git.example.com/x")
         request = recorded("--prefix", prefix, "mytools")
-        assert request.texts == (f"-r {tmp_path}/always.txt", "mytools")
+        assert request.texts == (
+            f"-r {tmp_path}/always.txt",
+            f"-e {tmp_path}/mine",
+            "-e git+https://git.example.com/x",
+            "mytools",
+        )
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -206,6 +212,16 @@ class TestSettingsOfAnotherCell:
             ("ARG PIP_INDEX_URL\nRUN pip install mytools", "--index-url $PIP_INDEX_URL"),
             ("ARG UV_INDEX_URL\nRUN uv pip install --system mytools", "$UV_INDEX_URL"),
             ("ARG CONDA_CHANNELS\nRUN conda install -y mytools", "$CONDA_CHANNELS"),
+            (
+                "ARG CONDA_OVERRIDE_CUDA\nRUN mamba install -y x",
+                "CONDA_OVERRIDE_CUDA is only",
+            ),
+            (
+                "ARG V\nENV CONDA_OVERRIDE_CUDA=$V\nRUN mamba install -y x",
+                "CONDA_OVERRIDE_CUDA is only",
+            ),
+            ("ARG CONDA_OVERRIDE_CUDA=12\nRUN mamba install -y x", ""),
+            ("ARG CONDA_DIR\nRUN mamba install -y x", ""),
             (
                 "ARG PIP_INDEX_URL\nENV PIP_INDEX_URL=$PIP_INDEX_URL\nRUN pip install x",
                 "$PIP_INDEX",
@@ -222,6 +238,29 @@ class TestSettingsOfAnotherCell:
         """``ARG PIP_INDEX_URL`` alone sets it for what follows, by ``--build-arg``."""
         (found,) = dockerfile_finds(tmp_path, text)
         assert said in found.note if said else not found.note
+
+    @pytest.mark.parametrize(
+        ("words", "note"),
+        [
+            (f"--index {MINE}", "first index that has it"),
+            (f"--default-index {MINE} --index x={MINE}", "first index that has it"),
+            (f"--extra-index-url {MINE}", "first index that has it"),
+            (f"--index {MINE} --index-strategy unsafe-best-match", ""),  # pip's own rule
+            (f"--default-index {MINE}", ""),
+            (f"--index {MINE} --index-strategy unsafe-first-match", "unsafe-first-match is left"),
+        ],
+    )
+    def test_uv_asks_its_indexes_in_turn(self, words: str, note: str) -> None:
+        (found,) = recognise(f"uv pip install --system {words} mytools")
+        assert note in found.note if note else not found.note
+
+    def test_a_setting_of_uv_is_not_taken_in_silence(
+        self, prefix: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", MINE)
+        monkeypatch.setenv("UV_LINK_MODE", "copy")
+        said = str(verb("install", "--dry-run", "--prefix", prefix, "--pip", "pip").parts())
+        assert "UV_DEFAULT_INDEX is uv's own" in said
 
     def test_a_credential_stays_out_of_the_file(
         self, prefix: Path, history_file: Path, monkeypatch: pytest.MonkeyPatch

@@ -266,7 +266,7 @@ class Call:
             yield self.unread(self.fed or "It names no package.")
             return
         slip = repeated_verb([flag or word.text for flag, word in specs])
-        if slip is not None:
+        if slip is not None and slip[1]:
             end = next(at for at, (_, word) in enumerate(specs) if word.text == slip[0]) + 1
             specs = specs[end:]
             note = f"{note} {slip[0]} is typed twice, and the second is left out.".strip()

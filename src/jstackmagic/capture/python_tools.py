@@ -432,9 +432,21 @@ def uv(call: Call) -> Iterator[Found]:
         yield from _applications(call, action, given.words[2:], _UV_HOME, beside)
 
 
+_ORDER = (
+    "uv takes a package from the first index that has it, and asks the default one last; pip takes"
+    " the best version of all."
+)
+"""uv's rule for several indexes: https://docs.astral.sh/uv/concepts/indexes/"""
+
+
 def _uv_install(call: Call, given: Given) -> Iterator[Found]:
-    left = " ".join(given.all_but(_READ | UV_PROJECT.manner | _UV_AS_PIP | _UV_EXTRAS).written())
+    strategy = given.last("--index-strategy")
+    is_pips = strategy == "unsafe-best-match"
+    known = _READ | UV_PROJECT.manner | _UV_AS_PIP | _UV_EXTRAS
+    left = " ".join(given.all_but(known | {"--index-strategy"} if is_pips else known).written())
     note = f"uv's {left} is left out: pip has no option that means the same." if left else ""
+    if given.values("--index", "--extra-index-url") and not is_pips:
+        note = f"{note} {_ORDER}".strip()
     extras = tuple(word.text for word in given.values("--extra"))
     extras = ("*",) if given.has("--all-extras") else extras
     for found in _install(call, given, given.only(_UV_AS_PIP), note):

@@ -85,8 +85,10 @@ def conda_settings(call: Call) -> tuple[tuple[Word, ...], tuple[str, ...]]:
             _matters(source.name, key, _shown(value)) for key, value in source.settings.items()
         )
     for name, word in call.variables.items():
-        carried = FOR_CONDA.fullmatch(name) and not word.holes
-        if name.startswith("CONDA_") and not (carried or (word.holes and word.text == f"${name}")):
+        if FOR_CONDA.fullmatch(name):
+            if word.holes:
+                doubts.append(f"{name} is only known when it runs, and no request has it.")
+        elif name.startswith("CONDA_") and not (word.holes and word.text == f"${name}"):
             doubts.append(_matters(name, name.removeprefix("CONDA_").lower(), word.text))
     pinned = [p for p in call.machine.files if p.endswith("conda-meta/pinned")]
     doubts += (f"{_writer(call, p)} writes {p}, whose pins are not followed." for p in pinned)

@@ -83,7 +83,8 @@ class Info(Result):
 def _facts(environment: Environment, engines: Sequence[Worker]) -> Iterator[tuple[str, str]]:
     yield "kind", _KINDS[environment.kind]
     yield "prefix", environment.prefix
-    yield "Python", environment.python or "none"
+    gone = environment.python is not None and environment.executable is None
+    yield "Python", f"{environment.python}, which is gone" if gone else environment.python or "none"
     if environment.base:
         yield "made with", environment.base
     if environment.is_conda:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _CAUSES = (
+    # pip reads an index that does not answer as one that has nothing
+    ("network", r"connection broken by(?s:.*)\(from versions: none\)"),
     (
         "not found",
         r"no matching distribution|packagesnotfound|unable to locate|nothing provides|"
@@ -29,15 +31,18 @@ _CAUSES = (
     ),
 )
 OTHER = "another reason"
-CAUSES = (*(name for name, _ in _CAUSES), OTHER)
+CAUSES = (*dict.fromkeys(name for name, _ in _CAUSES), OTHER)
 _CAUSE = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _CAUSES]
 
 
 def cause_of(message: str) -> str:
-    """Return the kind of a failure by the manager's last words, or by its kind.
+    r"""Return the kind of a failure by the manager's last words, or by its kind.
 
     >>> cause_of("ERROR: No matching distribution found for six==99"), cause_of("network")
     ('not found', 'network')
+    >>> retried = "Retrying after connection broken by 'Refused'\nERROR: Could not find a version "
+    >>> cause_of(f"{retried}(from versions: none)"), cause_of(f"{retried}(from versions: 1.0)")
+    ('network', 'not found')
     """
     if message in CAUSES:
         return message

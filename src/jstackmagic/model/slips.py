@@ -36,13 +36,13 @@ VERBS = (*_INSTALL, *_REMOVE, *_UPDATE)
 def repeated_verb(words: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     """Return the verb that a list of packages begins with, and the packages behind it.
 
-    A verb with nothing behind it, with a version, or with a manager's prefix is a package: there
-    are packages called *install*, and who names one so means it.
+    A verb with a version or with a manager's prefix is a package: there are packages called
+    *install*, and who names one so means it.
 
     >>> repeated_verb(["install", "six"]), repeated_verb(["pip", "install", "-U", "six"])
     (('install', ('six',)), ('install', ('six',)))
     >>> repeated_verb(["pip", "six"]), repeated_verb(["install"]), repeated_verb(["pip:install"])
-    (None, None, None)
+    (None, ('install', ()), None)
     >>> repeated_verb(["six", "install"]), repeated_verb(["install==1.3.5", "six"])
     (None, None)
     """
@@ -52,8 +52,7 @@ def repeated_verb(words: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
         at += 1
     if at >= len(bare) or bare[at].lower().removeprefix("env") not in VERBS:
         return None
-    rest = tuple(word for word in words[at + 1 :] if not word.startswith("-"))
-    return (bare[at], rest) if rest else None
+    return bare[at], tuple(word for word in words[at + 1 :] if not word.startswith("-"))
 
 
 def magic_for(verb: str) -> str:
@@ -107,13 +106,14 @@ def check_verb(words: Sequence[str], manager: ManagerName | None = None) -> None
     if found is None:
         return
     verb, rest = found
-    named = (_MANAGERS.get(part.lstrip("!%")) for part in parts[: parts.index(rest[0])])
+    named = (_MANAGERS.get(part.lstrip("!%")) for part in parts[: len(parts) - len(rest)])
     manager = next(filter(None, named), manager)
     by = f"{manager}:" if manager in _MANAGERS.values() else ""
+    meant = shlex.join(f"{by}{word}" for word in rest) or f"{by}NAME"
     raise UsageError(
         f"{verb} is what the command does; it would be looked for as a package.",
         advice=(
-            f"Did you mean: {magic_for(verb)} {shlex.join(f'{by}{word}' for word in rest)}?",
+            f"Did you mean: {magic_for(verb)} {meant}?",
             f"If you do mean a package called {verb}: {manager or 'pip'}:{verb}, or add --force",
         ),
     )

@@ -217,7 +217,8 @@ class Rebuild:
             self._end("failed", problems[0].splitlines()[0])
             causes = set(map(cause_of, self._failures))
             again = ("When the network is there: %envreplay",) if "network" in causes else ()
-            newer = ("Newer versions may do: %envreplay --loose",) if causes - {"network"} else ()
+            of_versions = causes & {"not found", "conflict", "build failed"}
+            newer = ("Newer versions may do: %envreplay --loose",) if of_versions else ()
             raise CommandFailed(
                 "\n".join(problems),
                 kept=f"All else was done: {counted(len(self._done), 'step')}.",

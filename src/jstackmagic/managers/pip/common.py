@@ -24,6 +24,7 @@ from ...model.request import Request
 from ...model.spec import Listing, RequirementsFile, read
 from ...where.packages import distributions_of_package
 from .. import Engine
+from .effective import unfollowed
 from .harm import python_kept
 from .landing import VARIABLES, check_landing, landed, set_off
 from .pipconf import configured
@@ -63,7 +64,8 @@ class OfPip(Engine, ABC):
             check_archives(request, environment)
             check_metadata(environment)
             plan = self._plan_install(request, environment)
-        return replace(plan, notes=(*not_meant(request, environment), *plan.notes))
+        own = (*not_meant(request, environment), *unfollowed())
+        return replace(plan, notes=(*own, *plan.notes))
 
     def run(self, plan: Plan, console: Console) -> int:
         pairs = plan.change.changed if plan.change else ()

@@ -8,6 +8,7 @@ the prefix of the image's own Python is the image's.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -69,9 +70,9 @@ def effective(
     sources = replace(sources, variables=tuple(variables))
     lists = [
         read("pip", spec)
-        for name, option in (("constraint", "-c"), ("requirement", "-r"))
-        for file in (settings[name].words if name in settings else ())
-        if (spec := f"{option} {_absolute(file)}") not in request.texts
+        for name, option in (("constraint", "-c"), ("requirement", "-r"), ("editable", "-e"))
+        for place in (settings[name].words if name in settings else ())
+        if (spec := f"{option} {_absolute(place)}") not in request.texts
     ]
     more = tuple(word for word in _options(settings, said))
     return replace(request, specs=(*lists, *request.specs), sources=sources, options=(*more, *said))
@@ -99,6 +100,26 @@ def is_ours(setting: Setting, environment: Environment) -> bool:
         return False
     inside = setting.source.startswith(environment.prefix.rstrip("/") + "/")
     return not (inside and environment.kind in ("conda-base", "system"))
+
+
+_OF_UV = re.compile(
+    r"UV_(?:(?:DEFAULT_|EXTRA_)?INDEX(?:_URL)?|FIND_LINKS|(?:BUILD_)?CONSTRAINT|OVERRIDE"
+    r"|EXCLUDE_NEWER|NO_BINARY|NO_BUILD|ONLY_BINARY|PRERELEASE|RESOLUTION|TORCH_BACKEND)"
+)
+
+
+def unfollowed(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return a note on uv's settings that choose packages: an install asks as pip does.
+
+    >>> unfollowed({"UV_DEFAULT_INDEX": "https://x.example", "UV_CACHE_DIR": "/c"})
+    ("UV_DEFAULT_INDEX is uv's own: an install follows pip's settings alone.",)
+    """
+    environ = os.environ if environ is None else environ
+    names = [name for name in sorted(environ) if _OF_UV.fullmatch(name) and environ[name]]
+    if not names:
+        return ()
+    are = "are" if len(names) > 1 else "is"
+    return (f"{', '.join(names)} {are} uv's own: an install follows pip's settings alone.",)
 
 
 @lru_cache(maxsize=1)
