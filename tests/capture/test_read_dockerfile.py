@@ -10,12 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.capture import files
+from jstackmagic.capture.files import _image
 from jstackmagic.export import dockerfile
 from jstackmagic.history.file import History
+from jstackmagic.model.errors import InvalidSpec
 from jstackmagic.model.ledger import fold
 from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
 from strategies import BASE, hostile, recipes
+from support.growth import growth
 from support.verbs import verb
 from support.wheels import build_wheel
 
@@ -134,6 +137,59 @@ def test_only_the_stages_of_the_image_count(tmp_path: Path) -> None:
     )
     assert asked(read) == [("", "pip", ("six",)), ("", "pip", ("idna",))]
     assert any("stage build" in note for note in read.notes)
+
+
+def staged(number: int, *lines: str, base: str = "b") -> str:
+    """Stages of which each has the lines, with the name of the one before it in them."""
+    begun = "FROM a AS s0\nCOPY . /\nRUN python -m venv /v && /v/bin/pip install six\n"
+    stages = (
+        f"FROM {base} AS s{at + 1}\n{text}\n".replace("PREV", f"s{at}")
+        for at, text in enumerate(["\n".join(lines)] * number)
+    )
+    return f"{begun}{''.join(stages)}RUN pip install -r /list.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "base"),
+    [
+        (["COPY --from=PREV / /"] * 3, "b"),
+        ([f"COPY --from=PREV /{each} /{each}" for each in ("v", "etc", "list.txt")], "b"),
+        ([f"COPY --from=PREV /{each} /" for each in ("x", "y", "list.txt")], "b"),
+        ([f"RUN --mount=from=PREV,target=/{each} true" for each in "xyz"], "b"),
+        (["COPY --from=PREV /v /v", "COPY --from=PREV / /"], "PREV"),
+        (["RUN pip install -r /list.txt"], "PREV"),
+    ],
+)
+def test_the_time_grows_with_stages_that_copy_from_each_other(
+    lines: list[str], base: str, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("idna\n")
+    assert growth(lambda n: reading(tmp_path, staged(n, *lines, base=base)), 12, least=0.02) < 64
+
+
+def test_what_many_stages_hand_on_is_in_the_image(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("idna\n")
+    read = reading(tmp_path, staged(500, *["COPY --from=PREV / /"] * 3))
+    assert asked(read) == [
+        ("/v", "pip", ("six",)),
+        ("", "pip", (f"-r {tmp_path / 'list.txt'}",)),
+    ]
+
+
+def test_thousands_of_stages_may_stand_on_each_other(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("idna\n")
+    read = reading(tmp_path, staged(3000, base="PREV"))
+    assert [place for place, _, _ in asked(read)] == ["/v", ""]
+    assert "It is built on a, which is not read here." in read.notes
+
+
+def test_stages_that_double_each_other_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_image, "MAX_COPIED", 10_000)
+    (tmp_path / "list.txt").write_text("idna\n")
+    with pytest.raises(InvalidSpec, match=r"copy more than 10,000 paths from each other"):
+        reading(tmp_path, staged(30, "COPY --from=PREV / /x", "COPY --from=PREV / /y"))
 
 
 def test_here_documents(tmp_path: Path) -> None:

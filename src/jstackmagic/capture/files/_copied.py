@@ -13,6 +13,7 @@ from ._image import below
 
 _PACKS = re.compile(r"conda[- ]pack\b|venv-pack|virtualenv-clone|\bcp -\w*[rRa]|\btar\b|\bmv\b")
 _PACKAGES = re.compile(r"/(?:site|dist)-packages/?$")
+_MAY_BE = ", and this may be in it."
 _SYSTEM = ("/", "/usr", "/usr/local", "/usr/local/lib")
 
 
@@ -30,19 +31,35 @@ class Copy:
         return f"COPY --from, line {self.line}, takes {self.source} from the stage {self.stage}"
 
 
-def carried(finds: Iterable[Found], copy: Copy, text: str) -> Iterator[Found]:
-    """Yield the finds of a stage that a copy takes along, each where it comes to lie.
+@dataclass(frozen=True, slots=True)
+class StageFind:
+    """An install that a stage has."""
+
+    found: Found  #: as it is in this stage
+    origin: Found  #: as its own stage has it
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return the same for an install that several copies bring."""
+        return id(self.origin), self.found.target, self.found.request is None, self.found.reason
+
+
+def carried(holds: Iterable[StageFind], copy: Copy, text: str) -> Iterator[StageFind]:
+    """Yield what a copy takes along of another stage, each where it comes to lie.
 
     One that may be among what is copied, and may not, is listed with that reason.
+
+    Args:
+        text: The instructions of that stage.
     """
-    seen = list(finds)
-    moved = [_moved(find, copy) for find in seen]
-    yield from (find for find in moved if find is not None)
-    if any(moved) or not _PACKS.search(text):
+    seen = list(holds)
+    moved = [replace(held, found=found) for held in seen if (found := _moved(held.found, copy))]
+    yield from moved
+    if moved or not _PACKS.search(text):
         return
-    for find in seen:  # it may have been packed or moved to where it is copied from
-        if find.request is None or not is_system(find.request.manager):
-            yield _listed(find, copy)
+    for held in seen:  # it may have been packed or moved to where it is copied from
+        if held.found.request is None or not is_system(held.found.request.manager):
+            yield replace(held, found=_listed(held.found, copy))
 
 
 def _moved(find: Found, copy: Copy) -> Found | None:
@@ -75,5 +92,7 @@ def _moved(find: Found, copy: Copy) -> Found | None:
 
 
 def _listed(find: Found, copy: Copy) -> Found:
-    reason = f"{find.reason} {copy}, and this may be in it.".strip()
+    if find.request is None and find.reason.endswith(_MAY_BE):  # the first copy of several says it
+        return find
+    reason = f"{find.reason} {copy}{_MAY_BE}".strip()
     return replace(find, request=None, reason=reason)

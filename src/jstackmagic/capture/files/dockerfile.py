@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from ...io.reading import text_or_none
@@ -29,9 +30,19 @@ from ..others import RUN_LATER
 from ..python_tools import UV_SYSTEM
 from ..state import State, word_of
 from . import Reading
-from ._copied import Copy, carried
+from ._copied import Copy, StageFind
+from ._copied import carried as carries
 from ._finds import has, text_of
-from ._image import CopyOrigin, ImageFiles, below, context_of, ignored, in_context, left_out
+from ._image import (
+    AllStages,
+    CopyOrigin,
+    ImageFiles,
+    below,
+    context_of,
+    ignored,
+    in_context,
+    left_out,
+)
 
 _NAME = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\.[\w.-]+)?|[\w.-]+\.(?:dockerfile|containerfile)",
@@ -92,20 +103,22 @@ def read(path: Path) -> Reading:
     of this machine.
     """
     stages = list(_stages(list(_instructions(text_of(path)))))
-    wanted = _wanted(stages)
     found: list[Found] = []
     context, notes = _context(path, stages)
-    runners: dict[str, _StageRunner] = {}
-    hidden = ignored(path, context)
+    shared = AllStages(path, ignored(path, context))
+    by_name: dict[str, _StageRunner] = {}
+    runners: list[_StageRunner] = []
     for stage in stages:
-        runner = _StageRunner(context, ImageFiles(hidden), stage, runners)
-        runner.found = list(runner.run(stage.instructions))
-        finds = [*runner.carried(), *runner.found]
-        finds += (*runner.for_children(), *runner.in_a_container()) if stage is stages[-1] else ()
-        runners |= {str(stage.number): runner, stage.name or str(stage.number): runner}
-        if stage not in wanted:
-            continue
-        if stage.base and not any(stage.base.lower() == other.name for other in stages):
+        runner = _StageRunner(context, shared, stage, by_name)
+        runner.run()
+        runners.append(runner)
+        by_name |= {str(stage.number): runner, stage.name or str(stage.number): runner}
+    wanted = _wanted(runners)
+    for runner in wanted:
+        stage = runner.stage
+        finds = [*(held.found for held in runner.carried), *runner.found]
+        finds += (*runner.for_children(), *runner.in_a_container()) if runner is runners[-1] else ()
+        if stage.base and runner.base is None:
             notes.append(_built_on(stage.base))
             system = _DISTRIBUTION.search(stage.base)
             if system and any(f.request and is_system(f.request.manager) for f in finds):
@@ -115,7 +128,7 @@ def read(path: Path) -> Reading:
         aside = dict.fromkeys(i.name for i in stage.instructions if i.name in _ASIDE)
         if aside:
             notes.append(f"Only installs are read; left out: {', '.join(aside)}.")
-    notes += _left_out(stages, wanted, runners)
+    notes += _left_out(runners, wanted)
     return Reading(path, tuple(map(_of_the_base, found)), tuple(dict.fromkeys(notes)))
 
 
@@ -179,17 +192,26 @@ def _arguments(instruction: _Instruction) -> list[str]:
     return _strings(text[flags.end() :]) or text[flags.end() :].split()
 
 
-def _left_out(
-    stages: list[_Stage], wanted: list[_Stage], runners: dict[str, _StageRunner]
-) -> Iterator[str]:
+def _wanted(runners: list[_StageRunner]) -> list[_StageRunner]:
+    """Return the stages that the last one is built on, and it, in their order."""
+    wanted: list[_StageRunner] = []
+    runner = runners[-1] if runners else None
+    while runner is not None:
+        wanted.append(runner)
+        runner = runner.base
+    return wanted[::-1]
+
+
+def _left_out(runners: list[_StageRunner], wanted: list[_StageRunner]) -> Iterator[str]:
     """Yield a note on each stage that the image does not stand on."""
-    copies = [copy for stage in stages for _, copy in runners[str(stage.number)].copies]
-    for stage in stages:
-        paths = [copy.source for copy in copies if copy.stage == stage.shown]
-        if stage in wanted:
-            continue
-        if paths:
-            has = ", ".join(dict.fromkeys(paths))
+    copied: dict[str, dict[str, None]] = {}
+    for runner in runners:
+        for _, copy in runner.copies:
+            copied.setdefault(copy.stage, {})[copy.source] = None
+    numbers = {runner.stage.number for runner in wanted}
+    for stage in (runner.stage for runner in runners if runner.stage.number not in numbers):
+        if paths := copied.get(stage.shown):
+            has = ", ".join(paths)
             yield f"Of the stage {stage.shown}, the image has {has}: all else in it is left out."
         else:
             yield f"The stage {stage.shown} is not in the image: what it runs is left out."
@@ -219,31 +241,33 @@ def _instructions(text: str) -> Iterator[_Instruction]:
     at = 0
     while at < len(lines):
         start = at
-        joined = lines[at].rstrip()
+        parts = [lines[at].rstrip()]
         at += 1
-        if not joined.strip() or joined.lstrip().startswith("#"):
+        if not parts[0].strip() or parts[0].lstrip().startswith("#"):
             continue
-        while joined.endswith(escape) and at < len(lines):
+        while parts[-1].endswith(escape) and at < len(lines):
             following = lines[at].rstrip()
             at += 1
             if not following.strip() or following.lstrip().startswith("#"):
                 following = escape  # the builder takes these out, and goes on
-            joined = f"{joined[:-1]}\\\n{following}"
-        match = _INSTRUCTION.match(joined)
+            parts[-1] = parts[-1][:-1]
+            parts.append(following)
+        match = _INSTRUCTION.match("\\\n".join(parts))
         if match is None:
             continue
         name, rest, body = match["name"].upper(), match["rest"], list[str]()
         documents: dict[str, str] = {}
         if name in ("RUN", "COPY", "ADD", "ONBUILD"):
             for mark in _HEREDOC.finditer(rest):
-                documents[mark["word"]] = ""
+                document: list[str] = []
                 while at < len(lines):
                     body.append(lines[at])
                     line = lines[at].lstrip("\t") if mark["dash"] else lines[at]
                     at += 1
                     if line == mark["word"]:
                         break
-                    documents[mark["word"]] += f"{line}\n"
+                    document.append(f"{line}\n")
+                documents[mark["word"]] = "".join(document)
         yield _Instruction(name, rest, start + 1, "\n".join(body), documents)
 
 
@@ -274,7 +298,7 @@ def _stages(instructions: Iterable[_Instruction]) -> Iterator[_Stage]:
             words = [w for w in instruction.text.split() if not w.startswith("--")] or [""]
             name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
             base = outer.value(word_of(words[0])).text
-            stage = _Stage(base, name, number, dict(outer.variables))
+            stage = _Stage(base, name, number, outer.variables)
             number += 1
         elif stage is None:
             for name, value in _assignments(instruction, outer):
@@ -283,17 +307,6 @@ def _stages(instructions: Iterable[_Instruction]) -> Iterator[_Stage]:
             stage.instructions.append(instruction)
     if stage is not None:
         yield stage
-
-
-def _wanted(stages: list[_Stage]) -> list[_Stage]:
-    """Return the last stage, and the stages it is built on."""
-    wanted: list[_Stage] = []
-    stage = stages[-1] if stages else None
-    while stage is not None and stage not in wanted:
-        wanted.append(stage)
-        base = stage.base.lower()
-        stage = next((s for s in stages if base in (s.name, str(s.number)) and base), None)
-    return wanted
 
 
 _SETTING = re.compile(r"(?:PIP|UV)_(?!VERSION)\w+|CONDA_(?:CHANNELS|SUBDIR|OVERRIDE_\w+)")
@@ -335,14 +348,16 @@ class _StageRunner:
     """Run one stage's instructions, and keep what they set."""
 
     def __init__(
-        self, context: str, files: ImageFiles, stage: _Stage, stages: dict[str, _StageRunner]
+        self, context: str, shared: AllStages, stage: _Stage, stages: dict[str, _StageRunner]
     ) -> None:
         self.context = context
         self.given = stage.given
         self.stages = stages
         self.state: State
         base = stages.get(stage.base.lower())
-        self.files: ImageFiles = ImageFiles(files.hidden, base.files) if base else files
+        self.files: ImageFiles = ImageFiles(shared, base.files if base else None)
+        #: the image that the stage, or those below it, begins with
+        self.image: str = base.image if base else stage.base
         self.shell: list[str] = list(base.shell) if base else []
         self.triggers: list[_Instruction] = []
         #: by their names, the instructions that say what a container runs
@@ -350,6 +365,10 @@ class _StageRunner:
         self.base = base
         self.stage = stage
         self.found: list[Found] = []
+        self.carried: list[
+            StageFind
+        ] = []  #: the finds of other stages that are copied into this one
+        self.holds: list[StageFind] = []  #: what it copies, runs, and stands on
         self.copies: list[tuple[_StageRunner, Copy]] = []
         self.wheels: dict[str, tuple[Found, ...]] = dict(base.wheels) if base else {}
         self.mounted: list[str] = []
@@ -380,9 +399,26 @@ class _StageRunner:
         """Return a text with the variables that are known."""
         return self.state.value(word_of(text)).text
 
-    def run(self, instructions: Iterable[_Instruction]) -> Iterator[Found]:
-        """Yield the finds of a stage, first those of ONBUILD for it."""
-        for instruction in (*self.inherited, *instructions):
+    def run(self) -> None:
+        """Find what the stage runs, copies and has; from then on others may stand on it."""
+        self.found = list(self._runs())
+        carried: dict[tuple[object, ...], StageFind] = {}
+        for other, copy in self.copies:
+            self.files.shared.count(looks=len(other.holds))
+            for held in carries(other.holds, copy, other.text):
+                carried.setdefault(held.key, held)
+        self.carried = list(carried.values())
+        own = (StageFind(found, found) for found in self.found)
+        self.holds = [*(self.base.holds if self.base else ()), *self.carried, *own]
+
+    @cached_property
+    def text(self) -> str:
+        """The instructions of the stage."""
+        return "\n".join(each.text for each in self.stage.instructions)
+
+    def _runs(self) -> Iterator[Found]:
+        """Yield the finds of the instructions, first those of ONBUILD for the stage."""
+        for instruction in (*self.inherited, *self.stage.instructions):
             text = instruction.text.strip()
             if instruction.name == "RUN":
                 yield from self._run(instruction)
@@ -409,22 +445,6 @@ class _StageRunner:
                 name = match["name"].upper()
                 self.triggers.append(replace(instruction, name=name, text=match["rest"]))
 
-    @property
-    def image(self) -> str:
-        """Return the image that the stage, or those below it, begins with."""
-        return self.base.image if self.base else self.stage.base
-
-    def everything(self) -> list[Found]:
-        """Return what the stage has, with what it stands on and what it copied."""
-        below = self.base.everything() if self.base else []
-        return [*below, *self.carried(), *self.found]
-
-    def carried(self) -> Iterator[Found]:
-        """Yield the finds of other stages that are copied into this one."""
-        for other, copy in self.copies:
-            text = "\n".join(each.text for each in other.stage.instructions)
-            yield from carried(other.everything(), copy, text)
-
     def for_children(self) -> Iterator[Found]:
         """Yield what ONBUILD runs in images that are built on this one."""
         for trigger in self.triggers:
@@ -435,7 +455,8 @@ class _StageRunner:
                 yield replace(found, request=None, reason=reason)
 
     def _run(self, instruction: _Instruction) -> Iterator[Found]:
-        lasting, machine = ImageFiles(self.files.hidden, self.files), self.state.machine
+        lasting, machine = self.files, self.state.machine
+        self.files = ImageFiles(lasting.shared, lasting)
         wheels = dict(self.wheels)
         before = machine.copy()
         for found in self._found(instruction):
@@ -528,15 +549,17 @@ class _StageRunner:
         if reason := changes_apt(f"{target}/" if into else target):
             yield reason
         by = f"{instruction.name}, line {instruction.line},"
-        brought = dict.fromkeys(self.files.below("/", since=before))
+        brought = self.files.below("/", since=before)
         folders = {posixpath.dirname(path) for path in brought}
-        for path in sorted(brought.keys() - folders):
+        for path in sorted(brought - folders):
             yield from self._brought(path, by)
 
     def _brought(self, path: str, by: str) -> Iterator[str]:
         """Apply a file that is copied if it is a setting; yield the reason if it runs later."""
+        if not (is_setting(path) or RUN_LATER.search(path)):
+            return
         origin = self.files.origin(path)
-        if origin is None or origin.absent or not (is_setting(path) or RUN_LATER.search(path)):
+        if origin is None or origin.absent:
             return
         text = self._text(path)
         if is_setting(path):
@@ -561,7 +584,7 @@ class _StageRunner:
             self._add(path, replace(self._of_context(place), excluded=excluded))
 
     def _of_context(self, place: str) -> CopyOrigin:
-        return left_out(place) if self.files.hidden(place) else CopyOrigin(place=place)
+        return left_out(place) if self.files.shared.hidden(place) else CopyOrigin(place=place)
 
     def _copy_from(self, stage: str, source: str, target: str, into: bool) -> None:
         other = self.stages.get(stage.lower())
