@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,13 +186,17 @@ def test_the_kernels_own_prefix_decides_and_never_conda_prefix(
         kernel.run("%envremove demo-tool").check()
 
 
-def test_a_server_running_in_another_environment_does_not_decide(
+def test_a_server_in_another_environment_and_in_the_background_decides_nothing(
     prefix: Path, full_root: Root, home: Path, tmp_path: Path
 ) -> None:
-    """The server's environment is activated, as in an image; its kernel is of another one."""
+    """Its environment is activated, as in an image; its kernel is of another one. And what it
+    ignores its kernels begin with, and what they start could."""
     serving = full_root.create("serving", "python", "pip")
     uv("pip", "install", "jupyter-server", "ipykernel", prefix=serving)
     share_bytecode(serving)
+    project = tmp_path / "slow project"
+    project.mkdir()
+    (project / "setup.py").write_text(SLOW_SETUP)
     write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
     environ = clean_environ(
         CONDA_PREFIX=str(serving),
@@ -201,7 +204,11 @@ def test_a_server_running_in_another_environment_does_not_decide(
         PATH=f"{serving / 'bin'}:{os.environ['PATH']}",
         JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"),
     )
-    with Server(serving, environ=environ, folder=tmp_path) as server:
+    before = installed(prefix)
+    with (
+        slow_channel(tmp_path / "slow", pause=2) as url,
+        Server(serving, environ=environ, folder=tmp_path, background=True) as server,
+    ):
         client = server.start_kernel("chapter")
         sockets = Sockets(client)
         Cell(sockets, "%load_ext jstackmagic").wait().check()
@@ -211,26 +218,6 @@ def test_a_server_running_in_another_environment_does_not_decide(
         assert any(name.startswith("demo-tool-") for name in installed(prefix))
         assert not any(name.startswith("demo-tool-") for name in installed(serving))
         Cell(sockets, "%envremove demo-tool").wait().check()
-
-
-def test_a_kernel_of_a_server_in_the_background_can_be_interrupted(
-    prefix: Path, home: Path, tmp_path: Path
-) -> None:
-    """What the server ignores its kernels begin with, and what they start could."""
-    project = tmp_path / "slow project"
-    project.mkdir()
-    (project / "setup.py").write_text(SLOW_SETUP)
-    write_kernelspec(home / ".local/share/jupyter/kernels/chapter", prefix)
-    environ = clean_environ(JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"))
-    before = installed(prefix)
-    python = Path(sys.prefix)
-    with (
-        slow_channel(tmp_path / "slow", pause=2) as url,
-        Server(python, environ=environ, folder=tmp_path, background=True) as server,
-    ):
-        client = server.start_kernel("chapter")
-        sockets = Sockets(client)
-        Cell(sockets, "%load_ext jstackmagic").wait().check()
         for code, begun, error in (
             ("import time; print('begun', flush=True); time.sleep(600)", "begun", "Keyboard"),
             (f"%envinstall --pip --force '{project}' -- --no-build-isolation", "Building", ""),
