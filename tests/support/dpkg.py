@@ -106,7 +106,7 @@ def apt_config(folder: Path) -> Path:
 _DATABASE = Path("/var/lib/dpkg")
 _CACHES = ("pkgcache", "srcpkgcache")
 _LISTS = Path("/var/lib/apt/lists")
-_ASKED = ("build-essential", "graphviz", "hello", "libpq-dev", "tree")
+_ASKED = ("build-essential", "graphviz", "hello", "tree")
 """What tests ask Debian's archive for, beside what is installed."""
 
 

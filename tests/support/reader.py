@@ -45,7 +45,7 @@ WHEELS = {
 }
 """What the index has."""
 
-DEBIAN = ("graphviz", "libpq-dev", "tree")
+DEBIAN = ("graphviz", "tree")
 """What the pages ask apt for, as if for the first time."""
 
 _BACKEND = """
