@@ -511,3 +511,20 @@ def test_pip_takes_it_for_one(line: str) -> None:
     (find,) = recognise(line)
     assert find.request is not None
     assert find.request.texts == (line.rpartition(" ")[2],)
+
+
+@pytest.mark.parametrize(
+    ("spec", "meant"),
+    [
+        ("https://github.example.com/o/r", "git+https://github.example.com/o/r"),
+        ("'r @ https://gitlab.example.com/o/r/-/tree/v1'", "git+https://gitlab.example.com/o/r@v1"),
+        ("git+git@github.example.com:o/r.git", "git+ssh://git@github.example.com/o/r.git"),
+        ("https://github.example.com/o/r/archive/main.zip", ""),
+        ("git+https://github.example.com/o/r", ""),
+        ("https://github.example.com/o/r/tarball/master", ""),
+    ],
+)
+def test_a_page_is_no_package(spec: str, meant: str) -> None:
+    (find,) = recognise(f"pip install {spec}")
+    assert (find.request is None) is bool(meant)
+    assert find.reason.endswith(meant)

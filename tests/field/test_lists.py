@@ -711,6 +711,22 @@ class TestProjects:
         assert texts(config) == ("idna", "six>1", "flask")
 
     @pytest.mark.parametrize(
+        ("words", "specs"), [("", ("six",)), ("--extra dev", ("six", "ruff", "pytest>8"))]
+    )
+    def test_extras_that_setuptools_takes_from_files(
+        self, write: Callable[..., Path], tmp_path: Path, words: str, specs: tuple[str, ...]
+    ) -> None:
+        write("dev.txt", "ruff\npytest>8\n")
+        write(
+            "pyproject.toml",
+            "[project]\ndependencies = ['six']\ndynamic = ['optional-dependencies']\n"
+            "[tool.setuptools.dynamic.optional-dependencies]\n"
+            "dev = {file = ['dev.txt']}\ngone = {file = 'gone.txt'}\n",
+        )
+        (found,) = expanded(f"uv pip install -r pyproject.toml {words}", tmp_path)
+        assert texts(found) == specs
+
+    @pytest.mark.parametrize(
         ("more", "note"),
         [
             (

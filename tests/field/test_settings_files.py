@@ -261,3 +261,18 @@ def test_a_channel_that_conda_config_defines_is_said() -> None:
     text = "conda config --set custom_channels.own https://c.example.com\nconda install -c own six"
     (find,) = script(text)
     assert "custom_channels https://c.example.com" in find.note
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conda install -c nodefaults -c lab six",
+        "export CONDA_CHANNELS=lab,nodefaults\nconda install six",
+        "conda config --add channels nodefaults\nconda config --add channels lab\n"
+        "mamba install six",
+    ],
+)
+def test_nodefaults_is_a_word_and_no_channel(text: str) -> None:
+    (find,) = script(text)
+    assert find.request is not None
+    assert find.request.sources.channels == ("lab",)

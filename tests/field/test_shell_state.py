@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jstackmagic.capture import files
+from jstackmagic.capture import files, notebooks
 from support.captured import asked, cells, dockerfile, script, where
 
 if TYPE_CHECKING:
@@ -749,3 +750,63 @@ class TestPythonsBranches:
             f"python <<'E'\nimport os\nif x:\n    {self.INDEX}\nos.system('pip install six')\nE"
         )
         assert "PIP_INDEX_URL" in find.note
+
+
+class TestLinesInNotes:
+    """A note names the line, and in a notebook's file the cell, that it is about."""
+
+    CELLS = (
+        "x = 1",
+        "y = 2\n!pip config set global.index-url https://pypi.example.com/simple\n",
+        "%%bash\n\nsource ./env.sh\npip install a",
+        "import os\n\nos.system('update-alternatives --set python3 /usr/bin/python3.9')",
+        "%%capture\n\n%%bash\ntrue\nupdate-alternatives --set python /usr/bin/python3.9",
+    )
+
+    @pytest.mark.parametrize(
+        ("cell", "said"),
+        [
+            (2, "cell 3, line 3, is not seen"),
+            (3, "cell 4, line 3, chooses"),
+            (4, "cell 5, line 5, chooses"),
+        ],
+    )
+    def test_in_a_notebook(self, tmp_path: Path, cell: int, said: str) -> None:
+        sources = (*self.CELLS[: cell + 1], "!pip install six")
+        cells = [{"cell_type": "code", "metadata": {}, "source": source} for source in sources]
+        path = tmp_path / "n.ipynb"
+        path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}))
+        notes = " ".join(each.found.note for each in notebooks.read(str(path)).findings)
+        assert said in notes
+
+    @pytest.mark.parametrize("marker", ["# %%\n", "# + \n", ""])
+    def test_in_a_script_of_cells(self, tmp_path: Path, marker: str) -> None:
+        path = tmp_path / "n.py"
+        chosen = "# !update-alternatives --set python3 /usr/bin/python3.9\n"
+        head = "# ---\n# jupyter:\n#   kernelspec:\n#     name: python3\n# ---\n"
+        path.write_text(f"{head}{marker}{chosen}{marker}# !pip install six\n")
+        (finding,) = notebooks.read(str(path)).findings
+        line = 6 + bool(marker)
+        assert f"line {line}, chooses" in finding.found.note
+        assert finding.line == line + 1 + bool(marker)
+
+
+@pytest.mark.parametrize("words", ["-p /opt/c/envs/y", "-n y"])
+def test_an_environment_that_a_line_names_needs_no_note(words: str) -> None:
+    (find,) = script(f"export CONDA_DEFAULT_ENV=lab\nconda install -y {words} a")
+    assert not find.note
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("pip install a", True),
+        ("conda install -y a", True),
+        ("mamba install -y -c x a", True),
+        ("/opt/c/envs/y/bin/pip install a", False),
+        ("conda install -y -p /opt/c/envs/y a", False),
+    ],
+)
+def test_a_folder_on_path_of_which_nothing_is_known(line: str, note: bool) -> None:
+    (find,) = script(f"export PATH=/opt/hub/user/bin:$PATH\n{line}")
+    assert ("PATH begins with /opt/hub/user/bin" in find.note) is note

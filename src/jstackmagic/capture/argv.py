@@ -12,7 +12,7 @@ from typing import Any
 
 from ..model.environment import TOOLS
 from ..model.errors import InvalidSpec
-from ..model.listed import archive_of_another_system, of_another_system
+from ..model.listed import archive_of_another_system, no_package_of_pip
 from ..model.options import OptionTable
 from ..model.packages import ManagerName
 from ..model.parsing import is_path, read_specs
@@ -32,7 +32,7 @@ _MEANT = {
 """Verbs of other managers, and what is meant by them."""
 
 _ARCHIVES = (*CONDA_ARCHIVE, *PIP_ARCHIVE, ".deb")
-_OF_ANOTHER_SYSTEM = {"pip": of_another_system, "conda": archive_of_another_system}
+_TAKES_NONE = {"pip": no_package_of_pip, "conda": archive_of_another_system}
 _NAMED = re.compile(rf"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?={URL.pattern})")
 _REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:{URL.pattern}|(?:git|hg|svn|bzr)\+)")
 
@@ -134,6 +134,7 @@ class Call:
     #: for a variable that goes through a file's lines, that file
     origins: Mapping[str, str] = field(default_factory=dict)
     note: str = ""  #: the effect of its redirections
+    doubt: str = ""  #: what is unknown about the target, if its own words name none
     fed: str = ""  #: why some of its words are unknown; empty if all are known
     #: the conda that lines before it chose, whose names its names are; empty without one
     root: str = ""
@@ -203,7 +204,7 @@ class Call:
             line=self.line,
             request=request,
             target=self._made(),
-            note=" ".join(part for part in (self.note, note, *logins) if part),
+            note=" ".join(part for part in (self.note, self.doubt, note, *logins) if part),
             fetched=tuple(self.machine.fetched.items()),
             written=tuple(
                 (spec.place, self.machine.files[spec.place])
@@ -231,8 +232,9 @@ class Call:
 
     def unread(self, reason: str) -> Found:
         """Return the find with the reason why it is not understood."""
+        said = " ".join(filter(None, (self.note, self.doubt)))
         return Found(
-            command=self.command, line=self.line, target=self.target, reason=reason, note=self.note
+            command=self.command, line=self.line, target=self.target, reason=reason, note=said
         )
 
     def unclear(self, words: Iterable[Word | None]) -> tuple[Found, ...]:
@@ -275,7 +277,7 @@ class Call:
             line = line_for(manager, lists[0])
             yield self.unread(f"{lists[0]} is a list of packages, not a package. The line: {line}")
             return
-        other = _OF_ANOTHER_SYSTEM.get(manager) if action == "install" else None
+        other = _TAKES_NONE.get(manager) if action == "install" else None
         reasons = [
             self._unclear(flag, word, manager) or (other and not flag and other(word.text))
             for flag, word in specs

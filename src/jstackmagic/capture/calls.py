@@ -741,7 +741,7 @@ class _Visitor(ast.NodeVisitor):
         for path, expression, append in written:
             known = _whole(self._known(expression)) if expression else None
             content = known.text if known and not known.holes else None
-            by = f"Python, line {node.lineno},"
+            by = f"Python, {self.state.machine.at(node.lineno)},"
             place = self.state.path_of(path)
             self.state.machine.wrote(place, content, append=append, by=by)
 

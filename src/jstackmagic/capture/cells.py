@@ -35,6 +35,7 @@ _MENTION = re.compile(
 
 _SETS = re.compile(
     r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile"
+    r"|^[ \t]*!|^%%(?:\w*sh|script|system|sx)\b"
     r"|>[ \t]*[\w./~-]+\.\w|open\(|write_|shutil|urlretrieve|os\.re|^[ \t]*(?:for|with)\b",
     re.MULTILINE,
 )
@@ -129,6 +130,14 @@ class CellReader:
             and calls.parse(line) is None
         )
 
+    def _moved(self, found: Iterator[Found], lines: int) -> Iterator[Found]:
+        """Yield finds whose text begins so many lines below the first."""
+        machine = self.state.machine
+        machine.above += lines
+        finds = list(found)
+        machine.above -= lines
+        yield from (replace(each, line=each.line + lines) for each in finds)
+
     # -- cells in another language, or under a magic
 
     def _cell_magic(self, text: str, line: int) -> Iterator[Found]:
@@ -163,9 +172,11 @@ class CellReader:
         elif name in ("R", "julia"):
             yield from foreign(name, body, line)
         elif name in _PYTHON_CELLS:
-            yield from _moved(self.read(body), line - 1)
+            yield from self._moved(self.read(body), line - 1)
         elif name == "envinstall":
-            yield from _moved(self._own(name, rest, body, f"%%{name} {rest}".rstrip()), line - 2)
+            yield from self._moved(
+                self._own(name, rest, body, f"%%{name} {rest}".rstrip()), line - 2
+            )
         elif name in ("perl", "ruby"):
             for number, text in enumerate(body.split("\n"), start=line):
                 if IN_CODE.search(text):
@@ -176,7 +187,7 @@ class CellReader:
             yield Found(f"%%{name} {rest}".rstrip(), line - 1, reason=reason)
         elif name not in _TEXT_CELLS:
             reason = f"It stands under {shown}, and what that does with it is not known here."
-            for found in _moved(self._python(body), line - 1):
+            for found in self._moved(self._python(body), line - 1):
                 yield replace(found, request=None, reason=reason)
 
     def _write(self, rest: str, body: str, line: int) -> Iterator[Found]:
@@ -185,7 +196,7 @@ class CellReader:
         names = [word.strip("'\"") for word in words if not word.startswith("-")]
         if names:
             path = self.state.path_of(Word(names[0]))
-            by = f"%%writefile, line {line - 1},"
+            by = f"%%writefile, {self.state.machine.at(line - 1)},"
             text = body if body.endswith("\n") else f"{body}\n"
             reason = self.state.machine.wrote(path, text, append="-a" in words, by=by)
             if reason := reason or installs_later(path, text, self.state):
@@ -205,7 +216,7 @@ class CellReader:
                 found, number = self._escape(step.text), step.number
             else:
                 found, number = self._event(step), number or step.line
-            finds.extend((each, path) for each in _moved(found, number - 1))
+            finds.extend((each, path) for each in self._moved(found, number - 1))
 
         def run_alone(number: int, step: calls.Event | SourceLine, _: Path) -> None:
             run(step, (), number)
@@ -219,7 +230,7 @@ class CellReader:
                 elif mentions_install(typed):
                     here = partial(run_alone, line.number)
                     if not self._walked(*calls.parse_line(typed), here):
-                        refused = _moved(self._unreadable(typed), line.number - 1)
+                        refused = self._moved(self._unreadable(typed), line.number - 1)
                         finds += [(found, ()) for found in refused]
         finds.sort(key=lambda each: each[0].line)  # an else is run before an except
         yield from alternatives(finds)
@@ -332,7 +343,7 @@ class CellReader:
             found = self._timed(rest)
         elif name in ("envinstall", "envremove"):
             found = self._own(name, rest, None, typed)
-        yield from _moved(found, line - 1)
+        yield from self._moved(found, line - 1)
 
     def _alias(self, magic: str, rest: str) -> None:
         """Apply ``%alias NAME COMMAND`` and ``%alias_magic NAME MAGIC``."""
@@ -424,8 +435,3 @@ def _sources(notebook: str) -> list[str]:
 def _divided(text: str) -> tuple[str, str]:
     name, _, rest = text.strip().partition(" ")
     return name, rest.strip()
-
-
-def _moved(found: Iterator[Found], lines: int) -> Iterator[Found]:
-    for each in found:
-        yield replace(each, line=each.line + lines)

@@ -969,4 +969,4 @@ def _aimed(call: Call, state: State, name: str) -> Call:
     bare = "/" not in program.text and not program.holes
     if name in ("conda", "mamba") and target == state.root and not program.text.startswith("/usr/"):
         target = call.by(program).target if not bare else target  # its own base
-    return replace(call, target=target, system=state.target).noting(note if bare else "")
+    return replace(call, target=target, system=state.target, doubt=note if bare else "")

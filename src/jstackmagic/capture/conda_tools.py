@@ -173,6 +173,7 @@ def aimed(call: Call, given: Given) -> Call:
             if hint == "prefix" and not given.values(name)[-1].holes:
                 value = call.path(value)
             call = call.elsewhere(interpreter=call.words[0].text, **{hint: value})
+            call = replace(call, doubt="")
     return call
 
 
@@ -204,7 +205,8 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
         which = ", ".join(unknown)
         call = call.noting(f"A channel before it is only known when it runs: {which}.")
     settings = tuple(word for word in settings if not word.holes)
-    names = [name for word in (*channels, *settings) for name in word.text.split(",")]
+    every = [name for word in (*channels, *settings) for name in word.text.split(",")]
+    names = [name for name in every if name != "nodefaults"]  # a word, no channel
     call = call.noting(*doubts)
     chosen = {
         n: w.text for n, w in call.variables.items() if FOR_CONDA.fullmatch(n) and not w.holes

@@ -50,7 +50,9 @@ def unseen(state: State, path: str, output: str, line: int) -> None:
     if _HARMLESS_OUTPUT.match(output.strip()) if output else _HARMLESS.search(path):
         return
     state.forget_all()
-    state.doubt = f"What {output or path} sets before it, line {line}, is not seen here."
+    state.doubt = (
+        f"What {output or path} sets before it, {state.machine.at(line)}, is not seen here."
+    )
 
 
 def shell_of(body: str) -> str:
@@ -181,7 +183,7 @@ def _alternatives(call: Call, state: State) -> None:
     """Apply ``update-alternatives --install LINK NAME PATH PRIORITY`` and ``--set NAME PATH``."""
     if any(_PROGRAM.search(f"/{word.text}") for word in call.arguments):
         said = " ".join(word.text for word in call.words)
-        state.machine.chosen = f"{said}, line {call.line}, chooses its Python."
+        state.machine.chosen = f"{said}, {state.machine.at(call.line)}, chooses its Python."
 
 
 _PROGRAM = re.compile(r"/(?:python|pip)[\d.]*$")
@@ -221,7 +223,10 @@ def _git(call: Call, state: State) -> bool:
     folder = state.path_of(Word(given.last("-C"))) if given.last("-C") else state.folder
     fetched = state.machine.fetched
     if verb == "config" and any(word.text.endswith(".insteadOf") for word in words):
-        by, said = f"git config, line {call.line},", " ".join(word.text for word in words)
+        by, said = (
+            f"git config, {state.machine.at(call.line)},",
+            " ".join(word.text for word in words),
+        )
         state.machine.wrote("~/.gitconfig", said, append=True, by=by)
     elif verb == "clone" and len(words) > 1 and folder is not None:
         url = words[1].text
@@ -251,7 +256,9 @@ def _module(call: Call, state: State) -> bool:
         brought = [word for word in words if not has_no_python(word)]
         if call.program in _SHELL_STARTERS or set(brought) - {*verbs}:
             line = f"{call.program} {' '.join(words)}"
-            state.doubt = f"{line} before it, line {call.line}, may bring a Python of its own."
+            state.doubt = (
+                f"{line} before it, {state.machine.at(call.line)}, may bring a Python of its own."
+            )
             return True
     return call.program in ("module", "ml")
 
@@ -282,7 +289,7 @@ def _pyenv(call: Call, state: State) -> bool:
         state.activate(Target(prefix=f"~/.pyenv/versions/{words[1]}"), conda=False)
     elif words[:1] and words[0] in ("shell", "local", "global", "set"):
         said = f"{call.program} {' '.join(words)}"
-        state.doubt = f"{said} before it, line {call.line}, chooses the Python."
+        state.doubt = f"{said} before it, {state.machine.at(call.line)}, chooses the Python."
     else:
         return False
     return True
@@ -366,7 +373,7 @@ def written(
         later: Returns the reason for listing a file of that path and text.
     """
     text = state.printed(call.words, redirections, piped)
-    by = f"{call.program}, line {call.line},"
+    by = f"{call.program}, {state.machine.at(call.line)},"
     if setting := set_by(call):
         state.machine.wrote(state.path_of(Word(setting)), None, by=by)
     outputs = [r for r in redirections if r.operator in (">", ">>", ">|", "1>", "1>>", "&>")]
@@ -407,7 +414,7 @@ def written(
         yield f"It writes into {into}; a request is for conda, pip or apt."
     if call.program == "ln" and placed and _PROGRAM.search(placed[0]):
         said = " ".join(word.text for word in call.words)
-        state.machine.chosen = f"{said}, line {call.line}, changes its Python."
+        state.machine.chosen = f"{said}, {state.machine.at(call.line)}, changes its Python."
     if call.program == "debconf-set-selections":
         yield "It answers Debian's questions in advance, which a request cannot say."
     elif call.program == "apt-key" and {"add", "adv"} & {word.text for word in call.arguments}:

@@ -68,10 +68,13 @@ def host_of(url: str) -> str:
         return ""
 
 
+OF_APT = "It changes what apt installs from ({}); a request for apt cannot say that."
+
+
 def changes_apt(path: str) -> str:
     """Return the reason for listing a file that apt's sources or pins are in; empty for others."""
     if re.search(r"/apt/(sources\.list|preferences|apt\.conf|trusted|auth)|/keyrings/", path):
-        return f"It changes what apt installs from ({path}); a request for apt cannot say that."
+        return OF_APT.format(path)
     return ""
 
 
@@ -88,6 +91,8 @@ class Machine:
     made: set[str] = field(default_factory=set)  #: prefixes of virtual environments that were made
     #: the prefixes of the condas that an installer made
     roots: set[str] = field(default_factory=set)
+    cell: int = 0  #: the number of the cell that is read; 0 outside of a notebook's file
+    above: int = 0  #: the lines above the text that is read, in the cell or file
     chosen: str = ""  #: what changed the Python of a name on PATH; empty if nothing did
     #: the origin of a folder that was cloned, or of a file that was downloaded
     fetched: dict[str, Origin] = field(default_factory=dict)
@@ -97,6 +102,14 @@ class Machine:
     look: Callable[[str], str | None] | None = None
     #: yields the files below a path that no line wrote; None where there is no looking
     names: Callable[[str], Iterable[str]] | None = None
+
+    def at(self, line: int) -> str:
+        """Return the words for a line of the text that is read.
+
+        >>> Machine(above=2).at(1), Machine(cell=4).at(1)
+        ('line 3', 'cell 4, line 1')
+        """
+        return f"{f'cell {self.cell}, ' if self.cell else ''}line {line + self.above}"
 
     def copy(self) -> Machine:
         """Return a copy for a branch."""

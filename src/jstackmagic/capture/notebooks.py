@@ -141,7 +141,10 @@ def _findings(
     notebook = any(cell.number for cell in cells)
     reader = CellReader(folder=folder, unsaid=unsaid, notebook=notebook)
     reader.state.machine.look, reader.state.machine.names = text_or_none, files_below
+    machine = reader.state.machine
     for cell in cells:
+        machine.cell = cell.number if file.endswith(".ipynb") else 0
+        machine.above = cell.first_line - 1
         if cell.language in _SHELL:
             finds = recognise(cell.source, state=reader.state)
         elif cell.language in _PYTHON:
@@ -290,7 +293,7 @@ _COMMENTED = re.compile(r"^([ \t]*)# ?(?=[!%][^\n]|\w[\w, ]*= ?[!%]\w)")
 def _header(text: str) -> str:
     """Return the commented YAML that jupytext writes at the head of a script; empty without one."""
     match = re.match(r"(?:#!.*\n|# -\*-.*\n|[ \t]*\n)*# ---\n((?:#.*\n)*?)# ---\n", text)
-    return match[0] if match and "jupytext:" in match[1] else ""
+    return match[0] if match and re.search(r"^# +jup(?:yter|ytext):", match[1], re.M) else ""
 
 
 _DATABRICKS = "# Databricks notebook source"

@@ -11,6 +11,7 @@ from ..model.shell import PASSING_ON
 from ..model.words import listed
 from . import Found
 from .argv import MANAGER_OF, Call
+from .machine import OF_APT
 
 OTHERS: dict[str, tuple[str, ...]] = {
     name: tuple(filter(None, words.split(",")))
@@ -18,22 +19,22 @@ OTHERS: dict[str, tuple[str, ...]] = {
         entry.partition("=")
         for entry in listed(
             """
-            add-apt-repository= anaconda-project=prepare apk=add apt-add-repository=
-            asdf=install,plugin az=extension brew=install,tap bun=add,install,i bundle=install
-            cabal=install cargo=install checkinstall= cmake=--install,install
-            code-server=--install-extension code=--install-extension composer=install,require
-            conda-lock=install conda-project=install,prepare conda-unpack= cpan= cpanm=
-            deno=add,install dnf=install dotnet=add,tool easy_install= emerge= ensurepip=
-            flatpak=install flit=install fpm=install gdebi= gem=install go=install,get guix=install
-            hatch=env helm=install luarocks=install make=install mamba-lock=install meson=install
-            microdnf=install mim=install,uninstall mise=use,install ninja=install
-            nix-env=-i,-iA,--install npm=install,i,ci,add nvm=install opam=install
-            pacman=-S,-Sy,-Syu,-U pdm=add,install,sync pip-sync= pipenv=install,sync,uninstall
-            pixi=add,install,global playwright=install,install-deps pnpm=add,install,i
-            poetry=add,install,remove,sync pyenv=install raco=pkg
-            rustup=install,toolchain,component,target rye=add,sync,install snap=install
-            spack=install spacy=download stack=install tdnf=install tlmgr=install vcpkg=install
-            yarn=add,install,global yum=install,localinstall zypper=install,in
+            anaconda-project=prepare apk=add asdf=install,plugin az=extension brew=install,tap
+            bun=add,install,i bundle=install cabal=install cargo=install checkinstall=
+            cmake=--install,install code-server=--install-extension code=--install-extension
+            composer=install,require conda-lock=install conda-project=install,prepare
+            conda-unpack= cpan= cpanm= deno=add,install dnf=install dotnet=add,tool
+            easy_install= emerge= ensurepip= flatpak=install flit=install fpm=install gdebi=
+            gem=install go=install,get guix=install hatch=env helm=install luarocks=install
+            make=install mamba-lock=install meson=install microdnf=install mim=install,uninstall
+            mise=use,install ninja=install nix-env=-i,-iA,--install npm=install,i,ci,add
+            nvm=install opam=install pacman=-S,-Sy,-Syu,-U pdm=add,install,sync pip-sync=
+            pipenv=install,sync,uninstall pixi=add,install,global
+            playwright=install,install-deps pnpm=add,install,i poetry=add,install,remove,sync
+            pyenv=install raco=pkg rustup=install,toolchain,component,target
+            rye=add,sync,install snap=install spack=install spacy=download stack=install
+            tdnf=install tlmgr=install vcpkg=install yarn=add,install,global
+            yum=install,localinstall zypper=install,in
             """
         )
     )
@@ -233,6 +234,7 @@ _LISTS = {
     "poetry": ("poetry.lock", "pyproject.toml"),
     "pdm": ("pdm.lock", "pyproject.toml"),
     "pipenv": ("Pipfile.lock", "Pipfile"),
+    "pixi": ("pixi.lock", "pixi.toml", "pyproject.toml"),
     "uv": ("uv.lock", "pyproject.toml"),
 }
 """The lists that these install, where none is named: the lock where there is one."""
@@ -248,11 +250,11 @@ def line_of_list(call: Call, name: str) -> str:
 def _line(call: Call, name: str, texts: list[str]) -> str:
     """Return the line of ours for an installer of a list; empty for one of packages by name."""
     named = name == "pipenv" and any(text[:1] != "-" for text in texts[1:])
-    if name not in _LISTS or {"add", "remove", "uninstall"} & set(texts[:2]) or named:
+    if name not in _LISTS or {"add", "remove", "uninstall", "global"} & set(texts[:2]) or named:
         return ""
     files = [text for text in texts if re.search(r"\.(?:txt|in|ya?ml|lock)$", text)]
-    own = f" The line for it: %envinstall -f {files[-1]}" if files else ""
-    return own or line_of_list(call, name)
+    own = " ".join(f"-f {file}" for file in files)
+    return f" The line for it: %envinstall {own}" if own else line_of_list(call, name)
 
 
 def _r(texts: list[str]) -> str:
@@ -294,6 +296,10 @@ _BY_WORDS: dict[str, tuple[str, str]] = {
             r"(?s:.+)\n(.*(?:site|dist)-packages.*)\Z",
             r"It copies files into \1; a request is for conda, pip or apt.",
         ),
+    ),
+    **dict.fromkeys(
+        ("add-apt-repository", "apt-add-repository"),
+        (r"^([^-].*)$", OF_APT.format(r"\1")),
     ),
     "gh": (r"\Aextension\ninstall\n", _NOT_OURS.format("gh")),
     "eb": (r"\.eb$", _NOT_OURS.format("eb")),

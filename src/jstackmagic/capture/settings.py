@@ -281,7 +281,7 @@ def pip_config(call: Call) -> None:
         changed = StringIO()
         parser.write(changed)
         text = changed.getvalue()
-    call.machine.wrote(path, text, by=f"pip config, line {call.line},")
+    call.machine.wrote(path, text, by=f"pip config, {call.machine.at(call.line)},")
 
 
 def conda_config(call: Call, where: str, changes: Sequence[tuple[str, str, list[Word]]]) -> None:
@@ -308,7 +308,7 @@ def conda_config(call: Call, where: str, changes: Sequence[tuple[str, str, list[
             _change(data, way, key, [word.text for word in values])
     known = isinstance(data, dict)
     text = "".join(f"{key}: {json.dumps(data[key])}\n" for key in data) if known else None
-    call.machine.wrote(path, text, by=f"conda config, line {call.line},")
+    call.machine.wrote(path, text, by=f"conda config, {call.machine.at(call.line)},")
 
 
 def _change(data: dict[str, Any], way: str, key: str, values: list[str]) -> None:

@@ -550,7 +550,9 @@ class State:
                     self.root = Target(prefix=prefix)
                 return
             if kind == "unknown":
-                self.doubt = f"PATH begins with {entry.text}: if a pip lies there, it goes there."
+                self.doubt = (
+                    f"PATH begins with {entry.text}: a pip or conda of that folder goes first."
+                )
         self.target = Target()  # nothing of the old PATH is left
 
     def _kind(self, prefix: str) -> str:
@@ -633,7 +635,9 @@ class State:
                 return Target(prefix=default.text), note
             return Target(name=default.text), note
         on_path = self.machine.roots & {"/usr", "/usr/local"}
-        return Target(prefix=on_path.pop()) if on_path and self.root == Target() else self.root, ""
+        if on_path and self.root == Target():
+            return Target(prefix=on_path.pop()), ""
+        return self.root, self.doubt if self.root == Target() else ""
 
 
 def is_array(value: Word) -> bool:

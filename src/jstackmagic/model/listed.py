@@ -46,7 +46,7 @@ def listed_requirement(text: str, *, folder: str) -> tuple[Asked, tuple[str, ...
     check_length(text)
     try:
         meant = pips_meaning(text) if text.startswith("- ") else ""
-        if reason := _no_index_has(text) or page_of_forge(text) or of_another_system(text) or meant:
+        if reason := _no_index_has(text) or no_package_of_pip(text) or meant:
             raise UsageError(reason)
         if text.startswith("-"):
             return read_requirement(text, folder=folder), ()
@@ -123,6 +123,16 @@ def _no_index_has(text: str) -> str:
         return "It is a part of Debian's setuptools, which no index has: leave it out."
     package = name if name in _UBUNTUS else f"python3-{name.removeprefix('python-')}"
     return f"It is Debian's own, which no index has: leave it out, or %envinstall apt:{package}"
+
+
+def no_package_of_pip(text: str) -> str:
+    """Return why pip takes no package from a requirement; empty if it may.
+
+    >>> no_package_of_pip("git+git@host.example:o/r.git")
+    'pip takes it as a URL: write git+ssh://git@host.example/o/r.git'
+    """
+    scp = pips_meaning(text) if text.startswith("git+git@") else ""
+    return page_of_forge(text) or of_another_system(text) or scp
 
 
 _WHEEL = re.compile(

@@ -37,11 +37,16 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     listed = listed or table(data, "tool", "flit", "metadata").get("requires")
     asked = requirements(listed, folder_of(path), path, uv, poetry)
     offered = table(project, "optional-dependencies")
+    by_files = table(data, "tool", "setuptools", "dynamic", "optional-dependencies")
+    if "optional-dependencies" in (project.get("dynamic") or ()):
+        offered = by_files
     wanted = list(offered) if "*" in extras else list(map(normalise, extras))
     notes: list[str] = []
     for name in offered:
         if name in wanted or normalise(name) in wanted:
-            asked += requirements(offered[name], folder_of(path), path, uv)
+            said = offered[name]
+            lines = of_files(said.get("file"), folder_of(path)) if isinstance(said, dict) else said
+            asked += requirements(lines, folder_of(path), path, uv)
         else:
             notes.append(f"Its extra {name} is left aside: -e '.[{name}]' installs it.")
     known = {normalise(name) for name in offered}
@@ -65,7 +70,7 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
         found, said = pixi_toml.manifest(
             pixi, text, folder_of(path), below="tool.pixi.", others=asked
         )
-    if not found:
+    if not found and not dynamic:
         notes.append(_why_empty(data))
     found = tuple(replace(each, line=each.line or line) for each in found)
     return Reading(path, found, tuple(dict.fromkeys((*notes, *said))))

@@ -42,7 +42,8 @@ def is_of_user(source: str, environment: Environment) -> bool:
 
 def of_user(environment: Environment) -> list[ConfiguredChannel]:
     """Return the channels of the user's home and variables."""
-    return [each for each in environment.channels if is_of_user(each.source, environment)]
+    of_user = (each for each in environment.channels if is_of_user(each.source, environment))
+    return [each for each in of_user if each.channel != "nodefaults"]  # a word, no channel
 
 
 def settled(channels: Iterable[str], environment: Environment) -> list[str]:
