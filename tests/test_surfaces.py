@@ -13,7 +13,9 @@ import pexpect
 import pytest
 
 from jstackmagic import commands
+from support.forked import jstackmagic
 from support.kernels import PATIENCE
+from support.verbs import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,8 +151,8 @@ def test_the_command_line_does_the_same(
         ),
     ],
 )
-def test_exit_status(prefix: Path, words: tuple[str, ...], status: int) -> None:
-    done = cli(prefix, *words)
+def test_exit_status(words: tuple[str, ...], status: int) -> None:
+    done = jstackmagic(*words)
     assert done.returncode == status, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     if status:
@@ -167,9 +169,9 @@ def test_a_terminal_shows_an_error_in_red_and_a_pipe_without(prefix: Path) -> No
 
 
 @pytest.mark.parametrize("verb", commands.names())
-def test_every_verb_has_help_json_and_examples_on_both_surfaces(prefix: Path, verb: str) -> None:
+def test_every_verb_has_help_json_and_examples_on_both_surfaces(verb: str) -> None:
     magic = commands.parser(verb, magic=True).format_help()
-    terminal = cli(prefix, verb, "--help").stdout
+    terminal = command(verb, "--help").stdout
     assert "Examples:" in magic
     assert f"%env{verb}" in magic
     assert f"jstackmagic {verb}" in terminal
