@@ -39,11 +39,17 @@ NEED_AN_ENVIRONMENT = {"conda-explicit", "conda-lock", "pylock"}  # with the arc
 
 
 def terminal(name: str, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run the program: for conda as a process of its own, for the others in this one."""
-    command = ["export", name, *IMAGE.get(name, ()), *map(str, words)]
-    if name == "conda":
-        return subprocess.run([str(PROGRAM), *command], capture_output=True, text=True)
-    return in_this_process(*command)
+    """Run the program in this process."""
+    return in_this_process(*_line(name, *words))
+
+
+def started(name: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run it as a process of its own."""
+    return subprocess.run([PROGRAM, *_line(name, *words)], capture_output=True, text=True)
+
+
+def _line(name: str, *words: object) -> list[str]:
+    return ["export", name, *IMAGE.get(name, ()), *map(str, words)]
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def wheel(tmp_path: Path) -> Path:
 def test_it_is_the_file_to_the_byte(name: str, tmp_path: Path) -> None:
     path = tmp_path / "out" / "file"
     assert terminal(name, "--output", path).returncode == 0
-    done = terminal(name)
+    done = (started if name == "conda" else terminal)(name)
     assert done.returncode == 0
     assert done.stdout == path.read_text()
     asked = json.loads(terminal(name, "--json").stdout)
@@ -125,7 +131,7 @@ def test_of_an_error_nothing_is_on_it(name: str) -> None:
 @pytest.mark.usefixtures("wheel")
 @pytest.mark.parametrize("place", ["-", "/dev/stdout"])
 def test_a_dash_is_standard_output_too(place: str, tmp_path: Path) -> None:
-    done = terminal("conda", "--output", place)
+    done = started("conda", "--output", place)
     assert done.stdout == terminal("conda").stdout
     assert "Debian" in done.stderr
     assert not Path("-").exists()
