@@ -23,7 +23,9 @@ PIP = ("pip", "install", "mytool")
 
 
 @pytest.fixture
-def watcher(tmp_path: Path) -> Watcher:
+def watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watcher:
+    folder = os.path.dirname(sys.executable)  # its pip begins with its Python and need not be asked
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     history = History(tmp_path / "history.jsonl")
     return Watcher(lambda: "", lambda: history)
 
