@@ -186,7 +186,8 @@ def test_each_way_to_run_pip_is_recorded(
 ) -> None:
     name = f"way-{list(WAYS).index(way)}"
     index.add(name, "1.0")
-    result = kernel.run(WAYS[way].format(name=name)).check()
+    cell = WAYS[way].format(name=name)
+    result = kernel.run(cell).check()
     (record,) = records()
     assert record.status == "ok"
     assert record.request.action == "install"
@@ -198,6 +199,8 @@ def test_each_way_to_run_pip_is_recorded(
     assert [package.version for package in record.outcome.resolved] == ["1.0"]
     assert record.context.kernel
     assert record.engine == ("uv" if "uv" in WAYS[way] else "pip")
+    if re.match(r"[!%](\S+ -m )?pip ", cell):
+        assert record.commands == (cell.removeprefix("!"),), "as it was typed"
     assert len(told(result)) == 1, result.shown
     assert "(captured)" in told(result)[0]
 
@@ -260,8 +263,6 @@ def test_uv_add_is_recorded_for_the_project_it_is_of(
 @pytest.mark.parametrize(
     ("cell", "typed"),
     [
-        ("!{sys.executable} -m pip install -q typed", "{sys.executable} -m pip install -q typed"),
-        ("%pip install -q typed", "%pip install -q typed"),
         ("%%bash\n# a comment\nuv pip install  -q  typed", "uv pip install  -q  typed"),
         ("name = '-q ' + 'typed'\n!uv pip install $name", "uv pip install -q typed"),
     ],
@@ -303,7 +304,7 @@ def test_an_upgrade_is_recorded_with_both_versions(
         "!pip install -q no-such-thing",
         "!uv pip install -q no-such-thing 2>&1 | tail -1",
         "!uv pip install -q no-such-thing || true",
-        "subprocess.run(['pip', 'install', '-q', 'no-such-thing'])",
+        "subprocess.run(['uv', 'pip', 'install', '-q', 'no-such-thing'])",
         "os.system('uv pip install -q no-such-thing')",
         "%%bash --no-raise-error\nuv pip install -q no-such-thing\necho done",
     ],
