@@ -236,10 +236,12 @@ def image(docker_engine: DockerClient, made: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def there(docker_engine: DockerClient, image: str, tmp_path: Path) -> Iterator[There]:
+def there(
+    docker_engine: DockerClient, image: str, jstackmagic_image: str, tmp_path: Path
+) -> Iterator[There]:
     if not engine.host().startswith("unix://"):
         pytest.skip("the container is given the engine's socket, and this engine has none")
-    with There(docker_engine, image, tmp_path / "work") as there:
+    with There(docker_engine, image, jstackmagic_image, tmp_path / "work") as there:
         yield there
     # what a page made: if it were only tagged anew by the next page, it would stay
     for found in docker_engine.api.images():  # summaries: others may remove theirs meanwhile

@@ -45,7 +45,8 @@ def base(docker_engine: DockerClient, jstackmagic_image: str) -> str:
     if not docker_engine.images.list(name=tag):
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "Dockerfile").write_text(
-                f"FROM {jstackmagic_image}\nRUN pip install --no-cache-dir 'jupyterhub>=5'\n"
+                f"FROM {jstackmagic_image}\nRUN pip install --no-cache-dir 'jupyterhub>=5'"
+                f" && {stacks.SETTLED}\n"
             )
             stacks.build(docker_engine, tag, Path(folder))
     return tag

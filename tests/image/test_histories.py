@@ -87,6 +87,7 @@ def test_the_image_of_any_history_is_equal(
         return str(output.decode())
 
     try:
+        stacks.know(docker_engine, container, jstackmagic_image)
         for line in history:
             said = do(line)
             # what a removal leaves behind is here and not in the recipe: its offer is taken

@@ -67,6 +67,7 @@ def live(
     own = TAG
     container = stacks.serving(docker_engine, jstackmagic_image, work)
     try:
+        stacks.know(docker_engine, container, jstackmagic_image)
         with ServedKernel(stacks.address(container)) as kernel:
             live = Live(docker_engine, container.id, work, kernel)
             live.say("%cd -q /home/jovyan/work")

@@ -353,6 +353,7 @@ def lines(named: Iterable[str]) -> list[str]:
 def live(docker_engine: DockerClient, jstackmagic_image: str) -> Iterator[Live]:
     container = stacks.idle(docker_engine, jstackmagic_image)
     try:
+        stacks.know(docker_engine, container, jstackmagic_image)
         live = Live(docker_engine, container.id)
         live.do("jstackmagic install conda:pymongo=4.10.1 pip:twitter==1.19.6 apt:hello")
         live.do(f"jstackmagic image build {GOOD}")

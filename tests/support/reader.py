@@ -22,7 +22,7 @@ from .kernels import PATIENCE, Kernel, write_kernelspec
 from .machine import program
 from .people import Home
 from .served import ServedKernel
-from .stacks import address, serving
+from .stacks import address, know, serving
 from .wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -233,14 +233,17 @@ class Here(Reader):
 
 
 class There(Reader):
-    """In a container of the image, which has the engine's socket; as its user, who may use sudo."""
+    """In a container of the image, which has the engine's socket; as its user, who may use sudo.
+
+    The image below it is known there.
+    """
 
     _HISTORY = "/home/jovyan/.local/share/jstackmagic/history.jsonl"
 
-    def __init__(self, client: DockerClient, image: str, folder: Path) -> None:
+    def __init__(self, client: DockerClient, image: str, below: str, folder: Path) -> None:
         super().__init__(folder)
         self._client = client
-        self._image = image
+        self._image, self._below = image, below
         lay_out(folder)
         for path in (folder, *folder.rglob("*")):  # its user in the container is another
             path.chmod(0o777 if path.is_dir() else 0o666)
@@ -248,6 +251,7 @@ class There(Reader):
     def __enter__(self) -> There:
         self._container = serving(self._client, self._image, self.folder, GIT_COMMIT="3f9a1c0")
         self._stack.callback(self._container.remove, force=True, v=True)
+        know(self._client, self._container, self._below)
         self._kernel = self._stack.enter_context(ServedKernel(address(self._container)))
         self.cell("%cd -q /home/jovyan/work").check()
         return self

@@ -14,15 +14,20 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from docker.types import Mount
 
+from jstackmagic.image import root
 from jstackmagic.image.engine import labels
 from jstackmagic.image.engine.dockersdk import connect
+from jstackmagic.image.engine.roots import image_root
 from jstackmagic.image.engine.serve import _server, wait
 
 from . import cache, channel, environments, standin_mamba, tiers
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 REPOSITORY = "jstackmagic-tests"
+SETTLED = 'fix-permissions "$CONDA_DIR"'
+"""What follows an install in an image: else the next layer that runs it copies all these files."""
+
 _SOURCE = Path(__file__).with_name("stacks_image")
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _MAMBA = "2.8.1"
@@ -67,15 +75,15 @@ def image(client: DockerClient) -> str:
     """
     packages, wheels = _channel()
     with _turn():
-        root = _root_image(client, packages)
-    inputs = [root, str(packages), *(_read(path) for path in _files(_SOURCE)), host_settings()]
+        system = _root_image(client, packages)
+    inputs = [system, str(packages), *(_read(path) for path in _files(_SOURCE)), host_settings()]
     inputs += [inspect.getsource(_fill), inspect.getsource(standin_mamba)]
     tag = _tag("stacks", inputs)
     with _turn(), tempfile.TemporaryDirectory(prefix="stacks-") as folder:
         if _is_there(client, tag):
             return tag
         _fill(Path(folder), packages, wheels)
-        build(client, tag, Path(folder), ROOT_IMAGE=root)
+        build(client, tag, Path(folder), ROOT_IMAGE=system)
     return tag
 
 
@@ -92,7 +100,7 @@ def image_with(client: DockerClient, base: str, wheel: Path) -> str:
         for each in needs
         if "extra ==" not in each or each.endswith(tuple(f'extra == "{name}"' for name in extras))
     ]
-    tag = _tag("jstackmagic", [base, contents, inspect.getsource(image_with)])
+    tag = _tag("jstackmagic", [base, contents, inspect.getsource(image_with), SETTLED])
     with _turn(), tempfile.TemporaryDirectory(prefix="stacks-") as folder:
         if _is_there(client, tag):
             return tag
@@ -100,8 +108,8 @@ def image_with(client: DockerClient, base: str, wheel: Path) -> str:
         Path(folder, "needs.txt").write_text("\n".join(needs))
         Path(folder, "Dockerfile").write_text(
             f"FROM {base}\nCOPY needs.txt /tmp/\n"
-            "RUN pip install --no-cache-dir --requirement /tmp/needs.txt\n"
-            f"COPY {wheel.name} /tmp/\nRUN pip install --no-deps /tmp/{wheel.name}\n"
+            f"RUN pip install --no-cache-dir --requirement /tmp/needs.txt && {SETTLED}\n"
+            f"COPY {wheel.name} /tmp/\nRUN pip install --no-deps /tmp/{wheel.name} && {SETTLED}\n"
         )
         build(client, tag, Path(folder))
     return tag
@@ -298,6 +306,29 @@ def idle(client: DockerClient, image: str) -> Container:
         environment={"GRANT_SUDO": "yes"},
         mounts=[socket()],
     )
+
+
+def know(client: DockerClient, container: Container, image: str) -> None:
+    """Leave in a container what a proof there before would have: its image, read.
+
+    An engine sends 500 MB for it, once for all the containers.
+    """
+
+    def make(folder: Path) -> None:
+        home = patch.dict(os.environ, XDG_CACHE_HOME=str(folder))
+        with home, contextlib.closing(connect({"DOCKER_HOST": host()})) as engine:
+            image_root(engine, image)
+
+    read = cache.kept("image-roots", [client.images.get(image).id, inspect.getsource(root)], make)
+
+    def owned(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid, member.gid = 1000, 100
+        return member
+
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(read, ".cache", filter=owned)
+    container.put_archive("/home/jovyan", packed.getvalue())
 
 
 # The rest
