@@ -1674,6 +1674,12 @@ class TestPixi:
             "pip": Sources(),
         }
 
+    def test_uv_passes_over_it(self, write: Callable[..., Path], tmp_path: Path) -> None:
+        text = "[project]\ndependencies = ['six']\n[tool.pixi.dependencies]\nnumpy = '*'\n"
+        write("pyproject.toml", text)
+        (found,) = expanded("uv pip install -r pyproject.toml", tmp_path)
+        assert texts(found) == ("six",)
+
     def test_the_indexes_are_those_of_the_whole_project(self, write: Callable[..., Path]) -> None:
         path = write(
             "pyproject.toml",

@@ -810,3 +810,46 @@ def test_an_environment_that_a_line_names_needs_no_note(words: str) -> None:
 def test_a_folder_on_path_of_which_nothing_is_known(line: str, note: bool) -> None:
     (find,) = script(f"export PATH=/opt/hub/user/bin:$PATH\n{line}")
     assert ("PATH begins with /opt/hub/user/bin" in find.note) is note
+
+
+@pytest.mark.parametrize(
+    ("line", "specs"),
+    [
+        ("uv --directory sub pip install -r r.txt", ["-r /w/sub/r.txt"]),
+        ("uv pip install --directory sub -e .", ["-e /w/sub"]),
+        ("uv --project sub pip install -r r.txt", ["-r /w/r.txt"]),  # it moves no path
+        ("uv --directory $D pip install -r r.txt", ["?"]),
+    ],
+)
+def test_uv_works_in_the_folder_that_it_is_told(line: str, specs: list[str]) -> None:
+    assert asked(script(line)) == specs
+
+
+@pytest.mark.parametrize(
+    ("line", "specs"),
+    [
+        ("pip install --group dev", ["?"]),
+        ("uv pip install --group sub/pyproject.toml:dev", ["?"]),
+        ("uv pip install --group dev six", ["?", "six"]),
+    ],
+)
+def test_a_group_has_a_line_of_its_own(line: str, specs: list[str]) -> None:
+    finds = script(line)
+    assert asked(finds) == specs
+    assert finds[0].reason.endswith(f"%envinstall --group {line.split()[-len(specs)]}")
+    assert all("--group" not in find.request.options for find in finds if find.request)
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("mamba install -y -p $CONDA_PREFIX six", "lab"),
+        ("conda install -y --prefix ${CONDA_PREFIX} six", "lab"),
+        ("conda install -y -p $OTHER six", "$OTHER"),
+    ],
+)
+def test_the_prefix_of_what_is_active(line: str, place: str) -> None:
+    (find,) = script(f"conda activate lab\n{line}")
+    assert where(find) == place
+    (find,) = script(line)
+    assert where(find).startswith("$")

@@ -169,7 +169,11 @@ def aimed(call: Call, given: Given) -> Call:
         call = call.elsewhere(interpreter=call.words[0].text, prefix=own)
     for name, hint in (("--name", "name"), ("--prefix", "prefix"))[bool(root) :]:
         value = given.last(name)
-        if value:
+        if value in ("$CONDA_PREFIX", "${CONDA_PREFIX}") and (
+            call.target.name or call.target.prefix
+        ):
+            call = replace(call, doubt="")  # the active one
+        elif value:
             if hint == "prefix" and not given.values(name)[-1].holes:
                 value = call.path(value)
             call = call.elsewhere(interpreter=call.words[0].text, **{hint: value})

@@ -214,7 +214,7 @@ def _read_by(found: Found, module: ListFormat, path: Path) -> Reading:
 
     is_uv = re.search(r"\buv\b", found.command) is not None
     if module is pyproject and is_uv:
-        return pyproject.read(path, extras=found.extras)
+        return pyproject.read(path, extras=found.extras, by_uv=True)
     if module is setup_cfg and is_uv:
         return setup_cfg.read(path, extras=found.extras)
     if module is pylock:

@@ -227,6 +227,13 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
             where = f"{name} {given.last(name)}"
             yield call.unread(f"It installs with {where}, {_NO_ENVIRONMENT}")
             return
+    groups = given.values("--group")
+    for word in groups:
+        line = f"%envinstall --group {word.text}"
+        yield call.unread(f"It installs a group of the project. The line for it: {line}")
+    if groups and not _specs(given):
+        return
+    kept = kept.all_but(frozenset(("--group",)))
     given = Given(tuple((n, _secret(w) if n in _INDEXES and w else w) for n, w in given.items))
     unclear = call.unclear([*given.values(*_INDEXES), *(word for _, word in kept.items)])
     if unclear:
@@ -397,6 +404,8 @@ def uv(call: Call) -> Iterator[Found]:
         yield call.unread(reason)
         return
     call, settings = _settled(call, "UV_", UV)
+    for word in given.values("--directory"):
+        call = replace(call, folder=None if word.holes else call.path(word.text))
     python = given.values("--python") or tuple(w for n, w in settings if n == "--python" and w)
     if python:
         active, version = call.target.name or call.target.prefix, python[-1].text

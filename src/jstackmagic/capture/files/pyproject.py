@@ -20,11 +20,12 @@ def recognises(path: Path) -> bool:
     return path.name == "pyproject.toml" and path.is_file()
 
 
-def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
+def read(path: Path, *, extras: tuple[str, ...] = (), by_uv: bool = False) -> Reading:
     """Read the dependencies of the project itself; its groups and other extras are noted.
 
     Args:
         extras: The extras to include; ``*`` is all of them.
+        by_uv: Whether uv reads it, which passes over the lists of pixi.
     """
     text = text_of(path)
     data = parse_toml(text, str(path))
@@ -66,7 +67,7 @@ def read(path: Path, *, extras: tuple[str, ...] = ()) -> Reading:
     if "requires-python" in project:
         notes.append(f"It is for Python {project['requires-python']}.")
     found, said = tuple(finds(asked)), asked.notes
-    if pixi := table(data, "tool", "pixi"):
+    if (pixi := table(data, "tool", "pixi")) and not by_uv:
         found, said = pixi_toml.manifest(
             pixi, text, folder_of(path), below="tool.pixi.", others=asked
         )
