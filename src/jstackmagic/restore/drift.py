@@ -144,12 +144,14 @@ def _shared(
         came = (*change.added, *(new for _, new in change.changed), *record.outcome.resolved)
         for key in reached((package.key for package in came), needs):
             records.setdefault(key, record.id)
+    asked = asked_for(ledger.recipe(), environment.prefix)
     return [
-        replace(each, record=records.get(each.package.key, ""))
-        if not each.record
+        replace(each, now=replace(now, requested=now.key in asked), record=records[now.key])
+        if (now := each.now)
+        and not each.record
         and each.before is None
-        and each.package.key in own
-        and (not each.package.requested or each.package.key in uvs)
+        and now.key in own & records.keys()
+        and (not now.requested or now.key in uvs)
         else each
         for each in found
     ]
