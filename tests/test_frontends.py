@@ -39,26 +39,33 @@ def environ(home: Path, prefix: Path, tmp_path: Path) -> Iterator[dict[str, str]
         yield clean_environ(PIP_INDEX_URL=index.url)
 
 
-NBCONVERT = ("nbconvert", "--to", "notebook", "--execute", "{name}.ipynb", "--output", "done.ipynb")
-PAPERMILL = ("papermill", "--no-progress-bar", "{name}.ipynb", "done.ipynb")
+NBCONVERT = ("nbconvert", "--to", "notebook", "--execute", "made.ipynb", "--output", "done.ipynb")
+PAPERMILL = ("papermill", "--no-progress-bar", "made.ipynb", "done.ipynb")
 
 
-@pytest.mark.parametrize("tool", [NBCONVERT, PAPERMILL], ids=["nbconvert", "papermill"])
-def test_a_notebook_runs_without_a_browser_and_stops_where_an_install_fails(
-    tool: tuple[str, ...], environ: dict[str, str], prefix: Path, tmp_path: Path
+LOAD, INSTALL = "%load_ext jstackmagic", "%envinstall --engine pip --pip one-more"
+FAIL = "%envinstall --engine pip --pip no-such-thing"
+
+
+def run(
+    tool: tuple[str, ...], environ: dict[str, str], folder: Path, *cells: str
+) -> subprocess.CompletedProcess[str]:
+    """Have a tool run a notebook of these cells."""
+    write_notebook(folder / "made.ipynb", LOAD, *cells, kernel="tested")
+    return subprocess.run(
+        [sys.executable, "-m", *tool],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_notebook_runs_without_a_browser(
+    environ: dict[str, str], prefix: Path, tmp_path: Path
 ) -> None:
-    load, install = "%load_ext jstackmagic", "%envinstall --engine pip --pip one-more"
-    write_notebook(tmp_path / "good.ipynb", load, install, "import one_more", kernel="tested")
-    bad = "%envinstall --engine pip --pip no-such-thing"
-    write_notebook(tmp_path / "bad.ipynb", load, bad, "print('on')", kernel="tested")
-
-    def run(name: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", *(word.format(name=name) for word in tool)]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
-        )
-
-    done = run("good")
+    done = run(NBCONVERT, environ, tmp_path, INSTALL, "import one_more")
     assert done.returncode == 0, done.stderr
     log, result = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[1].outputs
     assert log.data["text/plain"].startswith("$ "), "the display that was updated is one output"
@@ -66,7 +73,13 @@ def test_a_notebook_runs_without_a_browser_and_stops_where_an_install_fails(
     assert "one-more  1.0" in result.data["text/plain"]
     uv("pip", "uninstall", "one-more", prefix=prefix)
 
-    failed = run("bad")
+
+def test_and_stops_where_an_install_fails(
+    environ: dict[str, str], prefix: Path, tmp_path: Path
+) -> None:
+    """nbclient runs the cells of both tools and stops."""
+    cells = (INSTALL, "import one_more", FAIL, "%envremove one-more")
+    failed = run(PAPERMILL, environ, tmp_path, *cells)
     assert failed.returncode != 0
     assert "No matching distribution found for no-such-thing" in failed.stderr
     assert "%envhistory" in failed.stderr, "what to type"
@@ -74,6 +87,7 @@ def test_a_notebook_runs_without_a_browser_and_stops_where_an_install_fails(
     assert [each["outcome"]["status"] for each in records if each["event"] == "end"] == [
         *("ok", "failed")
     ]
+    uv("pip", "uninstall", "one-more", prefix=prefix)
 
 
 def _history(environ: dict[str, str]) -> list[str]:
