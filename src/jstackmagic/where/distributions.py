@@ -19,6 +19,7 @@ from ..model.packages import Package, normalise
 _T = TypeVar("_T")
 
 METADATA = (".dist-info", ".egg-info")
+_SIZES = re.compile(r",(\d+)\r?$", re.MULTILINE)  # RECORD's last column; its rows are thousands
 
 
 class RecordRow(NamedTuple):
@@ -119,7 +120,7 @@ class Distribution:
             version=self.version,
             source=source,
             sha256=sha256,
-            size=sum(int(row.size) for row in self.record if row.size.isdigit()) or None,
+            size=sum(map(int, _SIZES.findall(self.text("RECORD")))) or None,
             requested=os.path.exists(os.path.join(self.path, "REQUESTED")),
             editable=editable,
         )
