@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.capture import files, lists
+from support.captured import dockerfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -807,3 +808,26 @@ def test_copy_excludes_by_the_rules_of_dockerignore(
         left_out,
         [True] * left_out,
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "project", "reason"),
+    [
+        ("tar xzf p-1.0.tar.gz && cd p-1.0", ".", "unpacked from https://h.example.com/p-1.0"),
+        ("mkdir p && tar -xzf p-1.0.tar.gz -C p --strip-components=1", "./p", "unpacked from"),
+        ("tar --extract --file=p-1.0.tar.gz", "./p-1.0/sub", "unpacked from"),
+        ("tar czf p-1.0.tar.gz sub", "./sub", ""),  # that makes the archive
+        ("tar xzf data.tgz -C /opt/r", ".", ""),  # into the clone
+        ("tar xzf data.tgz", "./sub", ""),
+    ],
+)
+def test_what_an_archive_brings_is_not_the_clones(
+    tmp_path: Path, before: str, project: str, reason: str
+) -> None:
+    clone = "RUN git clone https://git.example.com/o/r.git /opt/r\nWORKDIR /opt/r\n"
+    fetch = "wget -q https://h.example.com/p-1.0.tar.gz"
+    *_, find = dockerfile(tmp_path, f"{clone}RUN {fetch} && {before} && pip install {project}")
+    assert (find.request is None) is bool(reason)
+    assert reason in find.reason
+    if find.request is not None:
+        assert find.request.texts[0].startswith("git+https://git.example.com/o/r.git")

@@ -179,6 +179,33 @@ _GIT = ProgramOptions.of(
 )
 
 
+ARCHIVE = re.compile(r"(?:\.tar)?\.(?:gz|bz2|xz|zst|tar|tgz|tbz2?|txz|zip)$")
+_UNPACK = ProgramOptions.of(
+    valued="-C/--directory -d/--directory -f/--file --strip-components -I/--use-compress-program"
+)
+
+
+def _unpack(call: Call, state: State) -> bool:
+    """Note the folder that ``tar`` or ``unzip`` makes: it is of the archive, not of a clone."""
+    given = _UNPACK.read(call.arguments)
+    into = given.last("--directory")
+    named = (*given.values("--file"), *given.words)
+    archives = [word for word in named if ARCHIVE.search(word.text) and not word.holes]
+    letters = [word.text for word in call.arguments if re.match(r"-?[A-Za-z]+$", word.text)]
+    takes_out = call.program == "unzip" or "--extract" in (w.text for w in call.arguments)
+    takes_out = takes_out or any("x" in each for each in letters[:1])
+    if not archives or not takes_out or (state.folder is None and not into):
+        return False
+    archive = state.path_of(archives[0])
+    folder = state.path_of(Word(into)) if into else str(state.folder)
+    fetched = state.machine.fetched
+    own = f"{folder}/{ARCHIVE.sub('', os.path.basename(archive))}"
+    made = folder if into and folder not in fetched else own
+    url = fetched[archive].url if archive in fetched else archive
+    fetched.setdefault(made, Origin(url, revision=None))
+    return False  # what it brings elsewhere is said there
+
+
 def _alternatives(call: Call, state: State) -> None:
     """Apply ``update-alternatives --install LINK NAME PATH PRIORITY`` and ``--set NAME PATH``."""
     if any(_PROGRAM.search(f"/{word.text}") for word in call.arguments):
@@ -322,6 +349,7 @@ _EFFECTS: dict[str, Callable[[Call, State], object]] = {
     "update-alternatives": _alternatives,
     "set": _set,
     "git": _git,
+    **dict.fromkeys(("tar", "unzip"), _unpack),
     "alias": _alias,
     "shopt": _shopt,
     **dict.fromkeys(_LOADING, _module),

@@ -24,6 +24,7 @@ from .. import Found, Target
 from ..argv import repository
 from ..commandlines import installs_later, recognise, recognise_argv
 from ..downloads import taken
+from ..effects import ARCHIVE
 from ..lists import at_url, listed_in, local_path
 from ..machine import changes_apt, is_setting, origin_of, unknown_value
 from ..others import RUN_LATER
@@ -812,7 +813,9 @@ class _StageRunner:
             return self.files.origin(path)
         origin, below = fetched
         if origin.revision is None:
-            return CopyOrigin(reason=f"Which {origin.url} is there is known only when it runs.")
+            unpacked = f"It is unpacked from {origin.url}."
+            which = f"Which {origin.url} is there is known only when it runs."
+            return CopyOrigin(reason=unpacked if ARCHIVE.search(origin.url) else which)
         url = origin.url if origin.is_file else repository(origin.url, origin.revision, below)
         return CopyOrigin(url=url)
 
