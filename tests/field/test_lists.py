@@ -11,7 +11,9 @@ import pytest
 from packaging.requirements import Requirement
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-from jstackmagic.capture import Found, files, lists
+from jstackmagic import commands
+from jstackmagic.capture import Found, files, lists, own
+from jstackmagic.capture.cells import CellReader
 from jstackmagic.capture.commandlines import recognise
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from jstackmagic.model.sources import Sources
@@ -1701,3 +1703,38 @@ class TestPixi:
         assert "index-strategy" in said
         assert "cu.example.com" in said
         assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "specs"),
+    [
+        ("-r list.txt", [("pip", ("-r {}/list.txt",))]),
+        ("-f list.txt --engine uv --record-only six", [("pip", ("six", "-r {}/list.txt"))]),
+        ("--file environment.yml", [("conda", ("numpy",)), ("pip", ("idna",))]),
+        ("-y -q -f pixi.toml -n lab", [("conda", ("scipy",))]),
+        ("--group dev six", [("", ()), ("pip", ("six",))]),
+        ("--missing old.ipynb", [("", ())]),
+    ],
+)
+def test_what_our_own_line_in_a_notebook_names(
+    write: Callable[..., Path], tmp_path: Path, words: str, specs: list[tuple[str, Any]]
+) -> None:
+    write("list.txt", "six\n")
+    write("environment.yml", "name: x\ndependencies: [numpy, pip: [idna]]\n")
+    write("pixi.toml", "[dependencies]\nscipy = '*'\n")
+    read = CellReader(folder=str(tmp_path)).read(f"%envinstall {words}")
+    finds = [each for found in read for each in lists.expand(found)]
+    assert [each.request.manager if each.request else "" for each in finds] == [m for m, _ in specs]
+    wanted = [tuple(spec.format(tmp_path) for spec in each) for _, each in specs]
+    assert [texts(each) if each.request else () for each in finds] == wanted
+    assert {each.target.name for each in finds if each.request} <= {"lab", ""}
+
+
+def test_a_notebook_reads_our_line_with_all_its_options() -> None:
+    """An option that is not known has its value taken for a package."""
+    known = {
+        word
+        for action in commands.parser("install", magic=True)._actions
+        for word in action.option_strings
+    }
+    assert known - set(own._OPTIONS.names) == set()

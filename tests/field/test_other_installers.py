@@ -92,7 +92,7 @@ class TestR:
         ("!conda-lock install -n lab", "%envinstall -f conda-lock.yml"),
         ("!pip-sync dev.txt", "%envinstall -f dev.txt"),
         ("!pip-sync a.txt dev.txt", "%envinstall -f a.txt -f dev.txt"),
-        ("!pixi install --locked", "%envinstall -f pyproject.toml"),
+        ("!pixi install --locked", "%envinstall -f pixi.toml"),
         ("!pixi global install ripgrep", "pixi is not one of them."),
         ("!sudo add-apt-repository -y ppa:a/b", "what apt installs from (ppa:a/b)"),
         ("!apt-add-repository 'deb https://d.example.com x main'", "from (deb https://d."),

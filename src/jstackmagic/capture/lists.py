@@ -212,6 +212,8 @@ def _read_by(found: Found, module: ListFormat, path: Path) -> Reading:
     """Read a list in another format than pip's for the tool that got it."""
     from .files import inline_script, pylock, pyproject, setup_cfg
 
+    if re.match(r"%%?envinstall\b", found.command):
+        return module.read(path)
     is_uv = re.search(r"\buv\b", found.command) is not None
     if module is pyproject and is_uv:
         return pyproject.read(path, extras=found.extras, by_uv=True)

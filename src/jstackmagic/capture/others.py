@@ -234,7 +234,7 @@ _LISTS = {
     "poetry": ("poetry.lock", "pyproject.toml"),
     "pdm": ("pdm.lock", "pyproject.toml"),
     "pipenv": ("Pipfile.lock", "Pipfile"),
-    "pixi": ("pixi.lock", "pixi.toml", "pyproject.toml"),
+    "pixi": ("pixi.lock", "pixi.toml", "pyproject.toml", "pixi.toml"),
     "uv": ("uv.lock", "pyproject.toml"),
 }
 """The lists that these install, where none is named: the lock where there is one."""

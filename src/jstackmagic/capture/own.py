@@ -22,9 +22,12 @@ from .argv import Given, ProgramOptions, unknown
 _OPTIONS = ProgramOptions.of(
     valued="""
     -n/--name -p/--prefix --kernel -c/--channel -i/--index-url --extra-index-url
-    -r/--requirement --constraint -e/--editable
+    -r/-f/--file/--requirement --constraint -e/--editable --group --engine --cluster
     """,
-    flags="--conda --pip --apt --all-kernels -U/--upgrade --dry-run -h/--help",
+    flags="""
+    --conda --pip --apt --all-kernels -U/--upgrade --dry-run -h/--help --force -y/--yes
+    --record-only -q/--quiet --keep-going --workers --repair --missing --verify --json
+    """,
 )
 _HOLE = re.compile(r"\{[^{}]+\}|\$\w+")
 _FLAGS = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
@@ -50,6 +53,10 @@ def requests(
         if reason:
             yield Found(command, reason=reason)
             return
+        for word in given.values("--group"):
+            yield Found(
+                command, reason=f"It installs the group {word.text}, which is not read here."
+            )
         check_words([word.text for word in given.words])
         asked = _asked(given, body, folder or "/")
     except UsageError as error:
@@ -66,6 +73,8 @@ def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str 
     """Return why a request is known only at run time; empty if it is clear."""
     if given.has("--all-kernels"):
         return "It serves the environments of all kernels there are where it runs."
+    if given.has("--missing"):
+        return "What is missing is only known when it runs."
     holes = " ".join(unknown(word) for word in words if word.holes)
     if holes or folder is not None:
         return holes

@@ -25,7 +25,7 @@ _MANAGERS: Mapping[str, ManagerName] = {
 
 _LIST = re.compile(
     r"(?:\S*/)?(?:(?:requirements|constraints)[\w.-]*\.(?:txt|in)|environment[\w.-]*\.ya?ml"
-    r"|(?:apt|packages)\.txt|(?:pyproject|pylock[\w.-]*)\.toml|conda-lock\.ya?ml|Pipfile)"
+    r"|(?:apt|packages)\.txt|(?:pyproject|pixi|pylock[\w.-]*)\.toml|conda-lock\.ya?ml|Pipfile)"
 )
 _INSTALL = ("install", "add")
 _REMOVE = ("remove", "uninstall")

@@ -29,7 +29,7 @@ _CONDAS = ("build-dependencies", "host-dependencies", "dependencies")
 
 _READ = (
     *("workspace", "project", "target", "feature", "environments", "tasks", "system-requirements"),
-    *(*_CONDAS, "pypi-dependencies", "pypi-options", "package", "platforms", "channels"),
+    *(*_CONDAS, "pypi-dependencies", "pypi-options", "platforms", "channels"),
 )
 _WORKSPACE = ("channel-priority", "solve-strategy", "exclude-newer")
 """Settings of the workspace that choose packages."""
@@ -38,7 +38,7 @@ _PYPI = ("pypi-dependencies",)
 
 
 def recognises(path: Path) -> bool:
-    return path.name == "pixi.toml" and path.is_file()
+    return path.name in ("pixi.toml", "mojoproject.toml") and path.is_file()
 
 
 def read(path: Path) -> Reading:
