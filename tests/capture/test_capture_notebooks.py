@@ -24,6 +24,7 @@ from jstackmagic.model.ledger import fold
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
+from support.growth import growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,6 +325,34 @@ def test_deep_python_is_no_trouble() -> None:
     deep = " + ".join(["'a'"] * 5000)
     finds = read(f"x = {deep}\nos.system('pip install a')")
     assert [find.request and find.request.texts for find in finds] == [("a",)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a = a + a", "a = f'{a}{a}'", "a = '{0}{0}'.format(a)", "a = '%s%s' % (a, a)", "d['N'] = 'x'"],
+)
+def test_the_time_grows_with_lines_that_double_a_value(line: str) -> None:
+    def cells(times: int) -> None:
+        lines = "\n".join(line.replace("N", str(n)) for n in range(times))
+        read(f"a, d = 'x', {{}}\n{lines}\n!pip install {{a}}")
+
+    assert growth(cells, 8, least=0.01) < 64
+
+
+def test_scripts_that_run_each_other_without_end_are_said() -> None:
+    reader = CellReader()
+    reader.state.effort.left = 200
+    cells = [f"%%writefile {n}.ipy\n" + f"%run {n + 1}.ipy\n" * 9 for n in range(8)]
+    finds = [find for cell in (*cells, "%run 0.ipy") for find in reader.read(cell)]
+    assert any("run more than 10,000 commands there" in find.reason for find in finds)
+
+
+@pytest.mark.parametrize("nest", ["%%time\n", "%time ", "%%capture\n"])
+def test_magics_within_magics_are_followed_a_few_deep_and_then_said(nest: str) -> None:
+    (find,) = read(f"{nest * 3}!pip install six")
+    assert find.request
+    (find,) = read(f"{nest * 3000}!pip install six")
+    assert find.reason == "It is nested more than 10 deep, which is not read here."
 
 
 # Files

@@ -18,7 +18,9 @@ from jstackmagic.capture import Target
 from jstackmagic.capture.argv import ProgramOptions
 from jstackmagic.capture.commandlines import recognise, recognise_argv
 from jstackmagic.capture.conda_tools import CONDA
+from jstackmagic.capture.handed import FILTERS
 from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
+from jstackmagic.capture.state import Effort, State
 from jstackmagic.model.request import Request
 from jstackmagic.model.shell import Operator, ShellCommand, Word, parse
 from jstackmagic.model.sources import Sources
@@ -677,6 +679,93 @@ def test_the_time_grows_with_what_is_nested_and_not_with_its_square(nest: str) -
         parse(f"{nest * times}pip install six", braces=True)
 
     assert growth(read, 1_000, least=0.001) < 64
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a=$a$a",
+        "a=$a$a$unknown",
+        "a+=$a",
+        'a=("${a[@]}" "${a[@]}")',
+        'set -- "$@" "$@" x',
+        "a=$(echo $a $a)",
+        "a=${a//x/xx}",
+        "a=$((9 * a))",
+        "PATH=$PATH:$PATH:/v/bin",
+        "cat f f > g; cat g g > f",
+        "alias a='$a$a'",
+        "pip wheel -w /w six; cp /w/* /v; cp /v/* /w",
+    ],
+)
+def test_the_time_grows_with_lines_that_double_a_value(line: str) -> None:
+    def read(times: int) -> None:
+        begun = "a=x\necho six > f\nPATH=/a/bin:$PATH\n"
+        found(f"{begun}{(line + chr(10)) * times}pip install $a -r f /w/*.whl\n")
+
+    assert growth(read, 8, least=0.02) < 64
+
+
+ENDLESS = "run more than 10,000 commands there. It is not read here."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f0() { pip install six; }\n"
+        + "".join(f"f{n + 1}() {{ f{n}; f{n}; f{n}; }}\n" for n in range(9))
+        + "f9\n",
+        "cat > s.sh <<'E'\n" + "source s.sh\n" * 9 + "pip install six\nE\nsource s.sh\n",
+        "cat > s.sh <<'E'\n"
+        + "bash t.sh\n" * 9
+        + "E\ncat > t.sh <<'E'\n"
+        + "bash s.sh\n" * 9
+        + "pip install six\nE\nbash s.sh\n",
+        "cat > s.py <<'E'\nimport os\n"
+        + "os.system('python s.py')\n" * 9
+        + "os.system('pip install six')\nE\npython s.py\n",
+        "shopt -s expand_aliases\nalias a0='pip install six'\n"
+        + "".join(f"alias a{n + 1}='a{n}; a{n}; a{n}'\n" for n in range(9))
+        + "a9\n",
+    ],
+)
+def test_lines_that_run_each_other_without_end_are_said(text: str) -> None:
+    state = State(folder="/w", effort=Effort(300))
+    finds = list(recognise(text, state=state))
+    assert any(find.reason.endswith(ENDLESS) for find in finds)
+    assert state.effort.depth == 0
+    assert len(finds) < 1000
+
+
+def test_a_function_that_is_called_too_deep_is_said() -> None:
+    chain = "".join(f"f{n + 1}() {{ f{n}; }}\n" for n in range(500))
+    text = f"f0() {{ pip install six; }}\n{chain}f500\n"
+    find = found(text)[0]
+    assert find.reason == "It is nested more than 10 deep, which is not read here."
+    assert f"{{ {find.command}; }}" in text.splitlines()[find.line - 1]
+
+
+def test_functions_defined_in_functions_are_no_trouble() -> None:
+    nested = "".join(f"f{n}() {{\n" for n in range(2000))
+    (find,) = found(f"{nested}pip install six\n{'}' * 2000}")
+    assert find.request is None
+    assert "nested more than 10 deep" in find.reason
+
+
+@pytest.mark.parametrize(
+    "words", ["{a,b}" * 40, "{a," * 40 + "b" + "}" * 40, f"x{{{','.join('a' * 5000)}}}"]
+)
+def test_braces_that_stand_for_too_many_words_are_left_as_typed(words: str) -> None:
+    (find,) = found(f"pip install {words}")
+    assert find.request is None
+    assert words[:20] in find.reason
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", "a*a*a*a*b", "a?" * 60 + "a" * 60])
+def test_a_pattern_that_takes_too_long_is_not_followed(pattern: str) -> None:
+    printed, _ = FILTERS["grep"]
+    assert printed("a" * 60, pattern, ["-E"]) is None
+    assert printed("six\n# idna\n" * 200, r"^\s*(#|$)", ["-v", "-E"]) == "six\n" * 200
 
 
 @pytest.mark.parametrize(

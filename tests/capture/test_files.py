@@ -111,6 +111,16 @@ class TestEnvironmentYml:
 
 
 class TestRequirements:
+    @pytest.mark.parametrize("lists", [1, 2])
+    def test_lists_that_include_each_other_are_read_once(
+        self, write: Callable[..., Path], tmp_path: Path, lists: int
+    ) -> None:
+        """However deep, and also where each would double the one before."""
+        for n in range(1500):
+            (tmp_path / f"r{n}.txt").write_text(f"-r r{n + 1}.txt\n" * lists)
+        write("r1500.txt", "six\n")
+        assert files.read(tmp_path / "r0.txt").requests == (pip("six"),)
+
     def test_what_pip_reads(
         self, write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

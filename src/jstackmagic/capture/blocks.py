@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import dropwhile
 from textwrap import shorten
 from typing import NamedTuple, Protocol
 
 from ..model.shell import Operator, ShellCommand, Word
 from ..model.words import listed
-from . import Found
+from . import Found, Target
 from .argv import program_name
 from .debian_tools import is_repair
 from .effects import ASSIGNMENT
@@ -76,6 +77,9 @@ class Runner(Protocol):
 
     def between(self, start: int, end: int) -> str:
         """Return the text from one character to another, on one line."""
+
+    def line_of(self, start: int) -> int:
+        """Return the line of a character."""
 
     def cut_by_ampersand(self, command: ShellCommand, following: object) -> str:
         """Return what an unquoted ``&`` in a URL does; empty without one."""
@@ -181,7 +185,12 @@ class Course:
             unknown = state.snapshot()
             unknown.forget_all()
             unknown.functions.pop(name, None)
-            finds += [(found, ()) for found in Course(self.runner, body).finds(unknown)]
+            start, end = body[0].start, body[-1].start
+            unread = partial(Found, f"{name}()", self.runner.line_of(start), None, Target())
+            inner = Course(self.runner, body).finds(unknown)
+            text = self.runner.between(start, end)
+            inner = unknown.effort.followed(inner, end - start, unread, text)
+            finds += [(found, ()) for found in inner]
         yield from alternatives(finds)
 
     def _walk(self, state: State) -> Iterator[tuple[Found, Path]]:

@@ -302,6 +302,8 @@ def _as_it_was(value: ast.expr | None, name: str) -> ast.expr | None:
 
 _LARGEST = 2000
 """The nodes of a value that is followed: ``x = x + x`` doubles it at every turn."""
+_LONGEST = 2**14
+"""The characters of a text that is followed, which a format may double."""
 
 _KNOWN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Attribute, ast.BinOp)
 _CHANGING = listed(
@@ -463,7 +465,10 @@ class _Visitor(ast.NodeVisitor):
         """Note that a dictionary with variables got more of them."""
         if isinstance(changed, ast.Name):
             before = self.names.values.get(changed.id) or changed
-            self.names.assign(changed.id, ast.BinOp(before, ast.BitOr(), more))
+            after: ast.expr = ast.BinOp(before, ast.BitOr(), more)
+            if isinstance(before, ast.Dict) and isinstance(more, ast.Dict):
+                after = ast.Dict([*before.keys, *more.keys], [*before.values, *more.values])
+            self.names.assign(changed.id, after)
 
     def _environ(self, name: ast.expr, value: ast.expr | None, line: int) -> None:
         part = _whole(self._known(name))
@@ -1166,15 +1171,20 @@ def _filled(
     if text is None:
         return None
     filled: list[Word] = []
+    words: dict[ast.expr, Word] = {}  # of a value that a format names again and again
     at = 0
     known = {str(number): value for number, value in enumerate(values)}
     known |= {keyword.arg: keyword.value for keyword in named if keyword.arg}
     for number, match in enumerate(re.finditer(pattern, text.text)):
         value = known.get(match[1] or str(number))
         plain = re.fullmatch(r"\{\w*\}|%(?:\(\w+\))?[sd]", match[0]) and value is not None
-        word = _text(value) or _hole(value) if plain and value is not None else None
+        if plain and value is not None and value not in words:
+            words[value] = _text(value) or _hole(value)
+        word = words.get(value) if plain and value is not None else None
         filled += [text.part(at, match.start()), word or _hole_of(match[1] or "…")]
         at = match.end()
+    if sum(len(word.text) for word in filled) > _LONGEST:
+        return None
     return joined([*filled, text.part(at, len(text.text))])
 
 

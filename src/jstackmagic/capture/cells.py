@@ -109,6 +109,7 @@ class CellReader:
         if not (known or mentions_install(source) or _SETS.search(source)):
             return
         text = source.replace("\r\n", "\n")
+        self.state.effort.begin(text)
         body = text.lstrip("\n \t")
         line = 1 + text[: len(text) - len(body)].count("\n")
         if body.startswith("%%"):
@@ -172,7 +173,7 @@ class CellReader:
         elif name in ("R", "julia"):
             yield from foreign(name, body, line)
         elif name in _PYTHON_CELLS:
-            yield from self._moved(self.read(body), line - 1)
+            yield from self._moved(self._inner(self.read(body), body, shown), line - 1)
         elif name == "envinstall":
             yield from self._moved(
                 self._own(name, rest, body, f"%%{name} {rest}".rstrip()), line - 2
@@ -272,7 +273,7 @@ class CellReader:
         elif isinstance(what, calls.MagicCall):
             yield from self._magic(what.name, what.line, line=1, typed=typed)
         elif isinstance(what, calls.Cell):
-            yield from self.read(what.source)
+            yield from self._inner(self.read(what.source), what.source, typed)
         else:
             yield from recognise_event(event, self.state, typed)
 
@@ -380,7 +381,8 @@ class CellReader:
         if text is not None and path not in self._running:
             self._running.add(path)
             sources = _sources(text) if name.endswith(".ipynb") else [text]
-            for found in (each for source in sources for each in self.read(source)):
+            finds = (each for source in sources for each in self.read(source))
+            for found in self._inner(finds, text, typed):
                 yield replace(found, line=1)
             self._running.discard(path)
         elif text is None and re.search(r"install|setup|requirement|depend", name):
@@ -408,10 +410,17 @@ class CellReader:
             if words and words[0].isdigit():  # -n 1
                 words.pop(0)
         statement = " ".join(words)
-        if statement.startswith(("!", "%")):
-            yield from self._escape(statement)
-        else:
-            yield from self._python(statement)
+        escaped = statement.startswith(("!", "%"))
+        finds = self._escape(statement) if escaped else self._python(statement)
+        yield from self._inner(finds, statement, statement)
+
+    def _inner(self, finds: Iterator[Found], text: str, typed: str) -> Iterator[Found]:
+        """Yield the finds of a text that a line or a cell runs, if it is not too much."""
+
+        def unread(reason: str) -> Found:
+            return Found(typed, reason=reason)
+
+        yield from self.state.effort.followed(finds, len(text), unread, text=text)
 
 
 def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterator[Found]:

@@ -7,7 +7,6 @@ import re
 import shlex
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -32,7 +31,7 @@ from .debian_tools import apt, dpkg
 from .handed import file_of
 from .machine import BASH_FILES
 from .python_tools import builds, pip, pipx, uv
-from .state import State, joined
+from .state import NESTED, State, joined
 from .wrappers import unwrapped
 
 READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
@@ -112,7 +111,8 @@ def recognise(
         words = [*shell, Word(text, quoted=True)]
         yield from recognise_argv(words, state=state, line=line, command=command or text)
         return
-    walker = _Walker(text, braces=braces, line=line, typed=command, depth=0)
+    state.effort.begin(text)
+    walker = _Walker(text, braces=braces, line=line, typed=command)
     inner = replace(state.process(), python=python)
     inner.variables.update(_given_to_input(shell))
     yield from walker.script(inner, name, shell[1:])
@@ -128,7 +128,7 @@ def recognise_argv(
     """Yield the finds of one call whose words no shell has read; see `recognise`."""
     if words:
         typed = command or " ".join(word.text for word in words)
-        walker = _Walker("", braces=False, line=line, typed=typed, depth=0)
+        walker = _Walker("", braces=False, line=line, typed=typed)
         state = (state or State()).process()
         call = walker.call(tuple(words), typed, line, state, {})
         yield from walker.run(call, state)
@@ -147,9 +147,16 @@ def installs_later(path: str, text: str | None, state: State) -> str:
         return f"What {path} does {started} is not seen here."
     is_shell = effects.shell_of(text) in SHELLS or _RC.search(path)
     in_code = not is_shell and others.IN_CODE.search(re.sub(r"(?m)^\s*#.*", "", text))
-    if not (in_code or any(recognise(text, state=state.snapshot()))):
+    inner = state.snapshot()
+    finds = recognise(text, state=inner)
+    finds = inner.effort.followed(finds, len(text), _unread(path))
+    if not (in_code or any(finds)):
         return ""
     return f"{path} installs {started}, and not here."
+
+
+def _unread(command: str) -> Callable[[str], Found]:
+    return lambda reason: Found(command, reason=reason)
 
 
 def recognise_event(
@@ -212,7 +219,6 @@ class _Walker:
     braces: bool
     line: int
     typed: str
-    depth: int
     still: bool = False  # whether the text has no lines of its own in the file
 
     def script(self, state: State, shell: str, words: Sequence[Word]) -> Iterator[Found]:
@@ -243,10 +249,12 @@ class _Walker:
             if text is None and login:
                 by = state.machine.writers.get(path, "")
                 yield f"{by} changes {path}, in a way that is not followed."
-            if text and self.depth < MAX_DEPTH:
-                walker = _Walker(text, False, self.line, f"({path})", self.depth + 1)
-                for _ in walker.walk(state):
-                    pass
+            if text:
+                walker = _Walker(text, False, self.line, f"({path})")
+                finds = walker.walk(state)
+                for found in state.effort.followed(finds, len(text), _unread(path)):
+                    if found.command == path:
+                        yield found.reason
                 if state.target != before:
                     yield f"{path}, which lines before it wrote, says where it goes."
 
@@ -255,11 +263,9 @@ class _Walker:
         yield from Course(self, parse(self.text, braces=self.braces)).finds(state)
 
     def _nested(self, text: str, call: Call, state: State) -> Iterator[Found]:
-        if self.depth >= MAX_DEPTH:
-            yield from _too_deep(call, text)
-            return
-        walker = _Walker(text, self.braces, call.line, call.command, self.depth + 1)
-        yield from walker.walk(state)
+        walker = _Walker(text, self.braces, call.line, call.command)
+        finds = walker.walk(state)
+        yield from state.effort.followed(finds, len(text), call.unread, text=text)
 
     def _process(
         self,
@@ -272,9 +278,6 @@ class _Walker:
         given: Mapping[str, Word] | None = None,
     ) -> Iterator[Found]:
         """Yield the finds of a script that its own shell runs."""
-        if self.depth >= MAX_DEPTH:
-            yield from _too_deep(call, text)
-            return
         inner = state.process()
         inner.variables, inner.exported = dict(call.variables), set(call.variables)
         inner.variables.update(given or {})
@@ -286,10 +289,10 @@ class _Walker:
             self.braces,
             line or call.line,
             typed,
-            self.depth + 1,
             still=not line or self.still,
         )
-        yield from walker.script(replace(inner, python=state.python), call.program, call.arguments)
+        finds = walker.script(replace(inner, python=state.python), call.program, call.arguments)
+        yield from state.effort.followed(finds, len(text), call.unread, text=text)
 
     # -- one command
 
@@ -303,8 +306,7 @@ class _Walker:
     ) -> Iterator[Found]:
         """Yield the finds of one command, its words without the shell's own at their head."""
         start = words[0].start if words else command.start
-        still = self.still or bool(self.typed)
-        line = self.line if still else self.line + bisect_left(_newlines(self.text), start)
+        line = self.line_of(start)
         typed = self.typed or self.text[start : command.end]
         own, words = _assignments(words)
         for word in (*command.words, *_redirected_words(command)):
@@ -377,7 +379,8 @@ class _Walker:
             call = self._piped(call, pipe)
         for deep, inner in enumerate(unwrapped(call, state, pipe, redirections)):
             if deep == MAX_DEPTH:
-                yield from _too_deep(call, call.command)
+                if "install" in call.command:
+                    yield call.unread(NESTED)
                 return
             aimed = aimed or inner.target != call.target
             call = inner
@@ -439,9 +442,6 @@ class _Walker:
         """Yield the finds in an unread program's arguments: another call, or a script's text."""
         if call.program in READERS or others.prints(call):
             return
-        if self.depth >= MAX_DEPTH:
-            yield from _too_deep(call, call.command)
-            return
         if call.program in others.RUNNERS:
             yield from self._runs_file(call, state)
         for at, word in enumerate(call.words[1:], start=1):
@@ -453,8 +453,9 @@ class _Walker:
             inner = replace(call, words=call.words[at:])
             if others.prints(inner):
                 break
-            deeper = replace(self, depth=self.depth + 1)
-            finds = list(deeper.run(inner, state.snapshot(), pipe))
+            run = self.run(inner, state.snapshot(), pipe)
+            size = sum(len(word.text) for word in inner.words)
+            finds = list(state.effort.followed(run, size, call.unread, text=call.command))
             if finds and call.program in PASSING_ON:
                 yield from finds
             elif finds:
@@ -508,10 +509,11 @@ class _Walker:
         """Run a function's body where it is called."""
         course, items = state.functions.pop(name)  # one that calls itself is not followed for ever
         course.called(items)
+        size = items[-1].start - items[0].start if items else 0
         given = effects.positional(call.arguments)
         before = {key: state.variables.get(key) for key in given}
         state.variables.update(given)
-        yield from course.of(items).finds(state)
+        yield from state.effort.followed(course.of(items).finds(state), size, call.unread)
         for key, value in before.items():
             if value is None:
                 state.variables.pop(key, None)
@@ -636,7 +638,11 @@ class _Walker:
             yield from self._python_code(pipe.text, call, state)
 
     def _python_code(self, code: str, call: Call, state: State) -> Iterator[Found]:
-        """Python in a line or a file: the commands that its calls run."""
+        """Yield the finds of Python in a line or a file: of the commands that its calls run."""
+        finds = self._python_finds(code, call, state)
+        yield from state.effort.followed(finds, len(code), call.unread, text=code)
+
+    def _python_finds(self, code: str, call: Call, state: State) -> Iterator[Found]:
         tree = calls.parse(code)
         state = replace(state.subshell(), python=None, names=calls.KnownNames())
         finds: list[tuple[Found, Path]] = []
@@ -649,9 +655,11 @@ class _Walker:
                 found = recognise_event(event, state, event.typed or call.command, call.words[0])
             finds.extend((replace(each, line=call.line), path) for each in found)
 
-        if tree is not None:
-            with suppress(RecursionError):
+        try:
+            if tree is not None:
                 calls.walk(tree, code, state, run)
+        except RecursionError:
+            finds.append((call.unread(NESTED), ()))
         yield from alternatives(finds)
         installs = r"(pip|conda|apt|subprocess|system)\b.*\binstall\b"
         if not finds and re.search(installs, code, re.DOTALL):
@@ -711,6 +719,11 @@ class _Walker:
         match = re.compile(r"(?:\s*[<>=!~,]+\s*[\w.*]+)+").match(self.text, start, command.end)
         return re.sub(r"\s", "", match[0]) if match else ""
 
+    def line_of(self, start: int) -> int:
+        """Return the line of a character of the text."""
+        still = self.still or bool(self.typed)
+        return self.line if still else self.line + bisect_left(_newlines(self.text), start)
+
     def between(self, start: int, end: int) -> str:
         """Return the text from one character to another, on one line."""
         return " ".join(self.text[start:end].split()).strip("; ")
@@ -729,14 +742,22 @@ class _Walker:
         )
 
 
+_BRACES = re.compile(r"\{([^{},]*(?:,[^{},]*)+)\}")
+_MOST_BRACED = 1000
+"""The most words that are made of one: ``{a,b}{a,b}`` has four, and more double them."""
+
+
 def _braced(word: Word) -> list[Word]:
     """Return the words that bash makes of one with a list in braces: ``python3-{dev,pip}``."""
-    match = re.search(r"\{([^{},]*(?:,[^{},]*)+)\}", word.text)
-    if word.quoted or word.holes or match is None:
-        return [word]
-    before, after = word.text[: match.start()], word.text[match.end() :]
-    made = (replace(word, text=f"{before}{part}{after}") for part in match[1].split(","))
-    return [each for one in made for each in _braced(one)]
+    made, left = list[str](), [word.text]
+    while left and len(made) + len(left) <= _MOST_BRACED:
+        text = left.pop()
+        if word.quoted or word.holes or (match := _BRACES.search(text)) is None:
+            made.append(text)
+            continue
+        before, after = text[: match.start()], text[match.end() :]
+        left += (f"{before}{part}{after}" for part in match[1].split(",")[::-1])
+    return [word] if left or made == [word.text] else [replace(word, text=each) for each in made]
 
 
 def _redirected_words(command: ShellCommand) -> Iterator[Word]:
@@ -748,11 +769,6 @@ def _redirected_words(command: ShellCommand) -> Iterator[Word]:
             yield from (
                 w for c in parse(f': "{quoted}"') if isinstance(c, ShellCommand) for w in c.words
             )
-
-
-def _too_deep(call: Call, text: str) -> Iterator[Found]:
-    if "install" in text:
-        yield call.unread(f"It is nested more than {MAX_DEPTH} deep, which is not read here.")
 
 
 def _refused(found: Found, refusal: str) -> Found:

@@ -13,7 +13,7 @@ from ..model.shell import Redirection, Word
 from ..model.words import listed
 from . import Origin, Target
 from .argv import Call, ProgramOptions, name_of_repository
-from .machine import is_setting
+from .machine import is_setting, unknown_value
 from .others import RUN_LATER
 from .python_tools import builds
 from .settings import pip_config, set_by
@@ -145,8 +145,13 @@ def _shift(call: Call, state: State) -> None:
     state.variables.update(positional([state.variables[name] for name in names]))
 
 
+_MOST_ARGUMENTS = 200
+
+
 def positional(words: Sequence[Word]) -> dict[str, Word]:
     """Return ``$1``, ``$2`` and so on, ``$@`` and their number for the arguments of a script."""
+    if len(words) > _MOST_ARGUMENTS:
+        return {name: unknown_value(name) for name in (*map(str, range(1, 10)), *"@*#")}
     given = {str(at): Word("") for at in range(1, 10)}
     given |= {str(at): word for at, word in enumerate(words, start=1)}
     every = joined_by_blanks(words)

@@ -38,6 +38,9 @@ CHANGED = re.compile(r"\$\{(\w+)((?:%%?|##?|//?|\^\^|,,|:(?=\d)).*)\}", re.DOTAL
 """An expansion that leaves out or replaces a part of a value: ``${NAME%.*}``."""
 
 
+_LONGEST = 1000  # characters: each beginning and end is held against the pattern
+
+
 def shortened(value: str, change: str) -> str | None:
     """Return what a shell makes of a value by ``%``, ``#``, ``/`` and their like; None if unclear.
 
@@ -58,6 +61,8 @@ def shortened(value: str, change: str) -> str | None:
         if not old or set(old) & set("*?#%"):
             return None
         return value.replace(old, new, -1 if operator == "//" else 1)
+    if len(value) > _LONGEST:
+        return None
     parts = [(at, value[at:] if operator[0] == "%" else value[:at]) for at in range(len(value) + 1)]
     ends = [at for at, part in parts if fnmatchcase(part, pattern)]
     if not ends:
@@ -87,6 +92,9 @@ def formatted(words: list[str]) -> str | None:
     return text
 
 
+_MOST_STEPS = 10**7  # of matching a pattern, which take a second
+
+
 def _grep(text: str, pattern: str, options: list[str]) -> str | None:
     """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
     letters = "".join(option.lstrip("-") for option in options)
@@ -99,6 +107,11 @@ def _grep(text: str, pattern: str, options: list[str]) -> str | None:
     except re.error:
         return None
     lines = text.splitlines(keepends=True)
+    # each repetition multiplies the time by a line's length, and that of a group by far more
+    power = len(re.findall(r"(?<!\\)[*+{]", python)) + (python[:1] != "^")
+    steps = sum(len(line) ** power for line in lines) << python.count("?")
+    if steps > _MOST_STEPS or re.search(r"(?<!\\)\)[*+{]", python):
+        return None
     return "".join(line for line in lines if bool(wanted.search(line)) != ("v" in letters))
 
 

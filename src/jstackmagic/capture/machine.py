@@ -21,6 +21,9 @@ _SETTING_FILE = re.compile(
     r"|/apt/(?:sources\.list|preferences|apt\.conf|trusted|auth).*"
     r"|\.netrc|_netrc|\.git-credentials|\.gitconfig)$"
 )
+LONGEST_FILE = 2**20
+"""Characters of a file that lines write; ``cat f f > g`` doubles it."""
+
 _LOGINS = re.compile(r"(?:[._]netrc|\.git-credentials|\.gitconfig)$")
 """Files with the logins of hosts."""
 
@@ -174,7 +177,7 @@ class Machine:
             before = self.text(path)
             before = "" if before is None and path not in self.files else before
             text = None if before is None else f"{before}{text}"
-        self.files[path] = text
+        self.files[path] = text if text is None or len(text) <= LONGEST_FILE else None
         self.fetched.pop(path, None)
         self.writers[path] = by
         return changes_apt(path)
@@ -199,7 +202,9 @@ class Machine:
         if finds := self.wheels.get(folder if whole else source.rstrip("/")):
             # a folder goes into one that is there already, and else gets its name
             into = (target,) if whole else (target, posixpath.join(target, name))
-            self.wheels |= {path: (*self.wheels.get(path, ()), *finds) for path in into}
+            for path in into:
+                every = (*self.wheels.get(path, ()), *finds)
+                self.wheels[path] = tuple({id(find): find for find in every}.values())
 
     def removed(self, path: str) -> None:
         """Note that a file that lines wrote, or a folder of wheels, is gone."""

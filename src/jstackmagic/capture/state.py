@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..model.environment import TOOLS
-from ..model.shell import Operator, Redirection, ShellCommand, Word, parse
-from . import Target
+from ..model.shell import MAX_DEPTH, Operator, Redirection, ShellCommand, Word, parse
+from . import Found, Target
 from .handed import CHANGED, FILTERS, formatted, number_of, shortened, unescaped
-from .machine import Machine, home_as_tilde, same, unknown_value
+from .machine import LONGEST_FILE, Machine, home_as_tilde, same, unknown_value
 from .programs import program_name
 
 _SIMPLE = re.compile(r"\$(?:(\w+|[@*#])|\{(\w+|[@*#])\})")
@@ -53,6 +53,15 @@ _NO_PYTHON = re.compile(
 
 _NESTED = 4
 """The most substitutions within one that is worked out."""
+
+MAX_FOLLOWED = 10_000
+"""The most commands that a short text's scripts and functions run; an installer's run hundreds."""
+
+NESTED = f"It is nested more than {MAX_DEPTH} deep, which is not read here."
+
+_LONGEST = 2**14
+"""Characters of a value that is filled in: ``a=$a$a`` doubles it. Linux has 128 KB for all."""
+_MOST_HOLES = 100
 
 
 def expanded(path: str, home: str) -> str:
@@ -118,6 +127,52 @@ def joined_by_blanks(words: Sequence[Word]) -> Word:
 
 
 @dataclass
+class Effort:
+    """The work that is left for the scripts and functions that a text runs.
+
+    A few lines can run each other without end. All states of one text share it.
+    """
+
+    left: int = MAX_FOLLOWED  #: the commands, by their length
+    depth: int = 0  #: how deep what is read is nested in what runs it
+
+    def begin(self, text: str) -> None:
+        """Begin a text; the longer it is, the more it may run."""
+        if not self.depth:
+            self.left += len(text) // 4
+
+    def followed(
+        self,
+        finds: Iterable[Found],
+        size: int,
+        unread: Callable[[str], Found],
+        text: str | None = None,
+    ) -> Iterator[Found]:
+        """Yield the finds of what a line runs; if that is too much, the line with the reason.
+
+        Args:
+            finds: Read as they are taken.
+            size: The characters of what is run.
+            unread: Returns the line with a reason.
+            text: What is run: one without installs is not listed for its depth. None if it is.
+        """
+        if self.depth >= MAX_DEPTH:
+            if text is None or "install" in text:
+                yield unread(NESTED)
+            return
+        self.left -= 1 + size // 20
+        if self.left < 0:
+            reason = f"Scripts and functions run more than {MAX_FOLLOWED:,} commands there."
+            yield unread(f"{reason} It is not read here.")
+        else:
+            self.depth += 1
+            try:
+                yield from finds
+            finally:
+                self.depth -= 1
+
+
+@dataclass
 class State:
     """The state of a shell after the lines so far."""
 
@@ -146,6 +201,7 @@ class State:
     names: Any = None  #: the values of Python's names, as `calls.KnownNames`; None in a shell
     left: tuple[str | None, ...] = ()  #: the working folders to come back to
     machine: Machine = field(default_factory=Machine)  #: what outlasts this shell
+    effort: Effort = field(default_factory=Effort)
 
     # -- shells and branches
 
@@ -214,6 +270,8 @@ class State:
     def define(self, name: str, value: Word, *, export: bool = True) -> None:
         """Set a variable; PATH and similar ones change where the next commands go."""
         value = self.value(value)
+        if _is_long(value):
+            value = unknown_value(name)
         if export or self.all_exported:
             self.exported.add(name)
         if name == "PATH":
@@ -251,7 +309,9 @@ class State:
         """Return a word with known values filled in, as one word."""
         if not word.holes:
             return word
-        filled = joined(self._filled(piece, hole, said) for piece, hole, said in word.pieces())
+        filled = joined(self._pieces(word))
+        if _is_long(filled):
+            return word
         return replace(
             filled,
             scripts=word.scripts,
@@ -266,14 +326,15 @@ class State:
         if not word.holes:
             return [word]
         lists: list[list[Word]] = [[]]
-        for piece, hole, said in word.pieces():
-            value = self._filled(piece, hole, said)
+        for (piece, hole, said), value in zip(word.pieces(), self._pieces(word), strict=False):
             if not hole or (said and not _SPLIT.fullmatch(piece)) or value.text == piece:
                 lists[-1].append(value)
                 continue
             parts = split(value)
             lists[-1] += parts[:1]
             lists += [[part] for part in parts[1:]]
+        if sum(len(part.text) for parts in lists for part in parts) > _LONGEST:
+            return [word]
         if not lists[0] and len(lists) == 1 and (not word.quoted or word.text in ("$@", "${@}")):
             return []
         made = [joined(parts) for parts in lists]
@@ -290,6 +351,15 @@ class State:
             if each.text or word.quoted
         ]
 
+    def _pieces(self, word: Word) -> Iterator[Word]:
+        """Yield the values of a word's pieces, as far as they are not too long together."""
+        length = 0
+        for piece, hole, said in word.pieces():
+            if length <= _LONGEST:
+                value = self._filled(piece, hole, said)
+                length += len(value.text)
+                yield value
+
     def _filled(self, piece: str, hole: bool, quoted: bool) -> Word:
         if not hole:
             return Word(piece)
@@ -302,8 +372,7 @@ class State:
         if self.python is not None and (value := self.python(hole)) is not None:
             return value
         if hole[:1] == "`" or (hole.startswith("$(") and hole[2:3] != "("):
-            nested = hole.count("$(") + hole.count("`") > _NESTED
-            text = None if nested else self.output(hole[1:-1] if hole[0] == "`" else hole[2:-1])
+            text = self.output(hole[1:-1] if hole[0] == "`" else hole[2:-1])
             return None if text is None else Word(text.rstrip("\n"))
         simple = _SIMPLE.fullmatch(hole)
         if simple:
@@ -356,7 +425,8 @@ class State:
             number = number_of(ast.parse(text, mode="eval").body)
         except (SyntaxError, ValueError, RecursionError):
             return None
-        return Word(str(number)) if isinstance(number, int) else None
+        known = isinstance(number, int) and number.bit_length() <= 64
+        return Word(str(number)) if known else None
 
     def array(self, value: Word) -> Word:
         """Return an array with known values filled in; other values as they are."""
@@ -426,6 +496,8 @@ class State:
     def output(self, script: str) -> str | None:
         """Return what a command substitution prints; None if known only at run time."""
         text: str | None = None
+        if len(re.findall(r"[$<]\(|`", script)) >= _NESTED:
+            return None
         shell = self.subshell()
         items = [*parse(script.lstrip(), braces=self.python is not None)]
         while items and isinstance(items[-1], Operator):
@@ -496,9 +568,10 @@ class State:
         inputs = [each.target for each in redirections if each.operator == "<"]
         if arguments or inputs:
             texts = [self.text_of(file) for file in arguments or inputs[-1:]]
-            text = "".join(each for each in texts if each is not None)
-            if None in texts:
+            seen = [each for each in texts if each is not None]
+            if len(seen) < len(texts) or sum(map(len, seen)) > LONGEST_FILE:
                 return None
+            text = "".join(seen)
         elif (body := self.document(redirections)) is not None:
             text = f"{body}\n"
         return None if text is None else filtered(text, pattern, options)
@@ -517,12 +590,17 @@ class State:
         if last.target.quoted:
             return last.body
 
+        length = 0
+
         def value(match: re.Match[str]) -> str:
+            nonlocal length
             if match[0].startswith("\\"):
                 return match[0][1:]
             name = match[1] or match[2]
             known = self.variables.get(name)
-            return f"${{{name}:?}}" if known is None or known.holes else known.text
+            length += 0 if known is None else len(known.text)
+            unclear = known is None or known.holes or length > LONGEST_FILE
+            return f"${{{name}:?}}" if unclear or known is None else known.text
 
         name = r"[A-Za-z_]\w*|\d"
         return re.sub(rf"\\[$`\\]|\$(?:({name})|\{{({name})\}})", value, last.body)
@@ -638,6 +716,10 @@ class State:
         if on_path and self.root == Target():
             return Target(prefix=on_path.pop()), ""
         return self.root, self.doubt if self.root == Target() else ""
+
+
+def _is_long(value: Word) -> bool:
+    return len(value.text) > _LONGEST or len(value.holes) > _MOST_HOLES
 
 
 def is_array(value: Word) -> bool:

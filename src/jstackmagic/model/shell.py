@@ -73,13 +73,14 @@ class Word:
 
     def part(self, start: int, end: int) -> Word:
         """Return the characters from ``start`` to ``end``, with their holes."""
-        kept = [(hole, *span) for hole, span in zip(self.holes, self._places(), strict=True)]
-        kept = [each for each in kept if start <= each[1] and each[2] <= end]
+        places = self._places()
+        first, last = bisect_left(places, (start,)), bisect_left(places, (end,))
+        last -= last > first and places[last - 1][1] > end
         return replace(
             self,
             text=self.text[start:end],
-            holes=tuple(hole for hole, *_ in kept),
-            spans=tuple((first - start, last - start, said) for _, first, last, said in kept),
+            holes=self.holes[first:last],
+            spans=tuple((at - start, to - start, said) for at, to, said in places[first:last]),
         )
 
     def pieces(self) -> Iterator[tuple[str, bool, bool]]:

@@ -8,12 +8,13 @@ import os
 import posixpath
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from ...io.reading import files_below, text_of, text_or_none
 from ...model.errors import InvalidSpec
+from ..state import Effort
 
 PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 
@@ -54,6 +55,7 @@ class AllStages:
 
     dockerfile: Path
     hidden: Callable[[str], bool]  #: whether a local path is left out of the build context
+    effort: Effort = field(default_factory=Effort)
     copied: int = 0  #: the paths that one stage took from another so far
 
     def count(self, *, paths: int = 0, looks: int = 0) -> None:

@@ -366,16 +366,16 @@ class _StageRunner:
         self.base = base
         self.stage = stage
         self.found: list[Found] = []
-        self.carried: list[
-            StageFind
-        ] = []  #: the finds of other stages that are copied into this one
+        self.carried: list[StageFind] = []  #: what it copies of other stages' finds
         self.holds: list[StageFind] = []  #: what it copies, runs, and stands on
         self.copies: list[tuple[_StageRunner, Copy]] = []
         self.wheels: dict[str, tuple[Found, ...]] = dict(base.wheels) if base else {}
         self.mounted: list[str] = []
         self.secrets: dict[str, Word | None] = {}
         self.inherited = base.triggers if base else []
-        self.state = base.state.snapshot() if base else State(folder="/", closed=True)
+        self.state = (
+            base.state.snapshot() if base else State(folder="/", closed=True, effort=shared.effort)
+        )
         self.state.machine.look = self._text
         self.state.machine.names = lambda path: self.files.below(path)
         if base is None:

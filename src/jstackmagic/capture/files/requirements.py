@@ -53,7 +53,7 @@ def read(path: Path, *, folder: str = "") -> Reading:
         folder: The folder that local requirements are relative to; by default this one.
     """
     base = folder or os.getcwd()
-    lines = list(_of_no_conflict(list(_lines(path, ()))))
+    lines = list(_of_no_conflict(list(_lines(path))))
     first = next((each.number for each in lines if each.file == path), 0)
     asked, alone = Asked(), []
     for each in lines:
@@ -192,25 +192,32 @@ def _of_no_conflict(lines: list[_LogicalLine]) -> Iterator[_LogicalLine]:
         yield replace(line, reason=one_side if inside and not is_mark else line.reason)
 
 
-def _lines(path: Path, includers: tuple[str, ...], at: int = 0) -> Iterator[_LogicalLine]:
-    """Yield the lines of a file, with included files in place of ``-r`` lines."""
-    if os.path.realpath(path) in includers:
-        return
-    for number, line in logical_lines(text_of(path)):
+def _lines(path: Path) -> Iterator[_LogicalLine]:
+    """Yield the lines of a file, with included files in place of ``-r`` lines, each once."""
+    seen = {os.path.realpath(path)}
+    reading = [(path, logical_lines(text_of(path)), 0)]
+    while reading:
+        file, lines, at = reading[-1]
+        number, line = next(lines, (0, ""))
+        if not number:
+            reading.pop()
+            continue
         included = _INCLUDE.fullmatch(line)
         if not included or _VARIABLE.search(line):
-            yield _LogicalLine(number, line, path, at=at)
+            yield _LogicalLine(number, line, file, at=at)
             continue
         rest: list[str] = []
         other = Path(included["path"])
         try:
             named, *rest = split_words(included["path"])
-            other = Path(folder_of(path), named)
-            yield from _lines(other, (*includers, os.path.realpath(path)), at or number)
+            other = Path(folder_of(file), named)
+            if (place := os.path.realpath(other)) not in seen:
+                reading.append((other, logical_lines(text_of(other)), at or number))
+                seen.add(place)
         except (OSError, UsageError, ValueError) as error:  # a name that no file can have
             said = getattr(error, "strerror", None) or getattr(error, "problem", error)
             reason = f"It includes {other}, which cannot be read: {str(said).rstrip('.')}."
-            yield _LogicalLine(number, line, path, reason, at)
+            yield _LogicalLine(number, line, file, reason, at)
         if rest:
             reason = f"pip includes it everywhere: it reads over {' '.join(rest)!r}."
-            yield _LogicalLine(number, line, path, reason, at)
+            yield _LogicalLine(number, line, file, reason, at)
