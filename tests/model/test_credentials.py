@@ -283,6 +283,30 @@ def test_what_a_shell_reads_is_no_secret(text: str, masked: str) -> None:
     assert mask(text) == masked
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("token = 'hun' 'ter2'", f"token = '{MASK}' '{MASK}'"),
+        ("token = (\n  'hun'\n  f'ter2'\n)", f"token = (\n  '{MASK}'\n  f'{MASK}'\n)"),
+        ("token = ('hun'\n  'ter2')", f"token = ('{MASK}'\n  '{MASK}')"),
+        ('token = "hun" \\\n "ter2"', f'token = "{MASK}" \\\n "{MASK}"'),
+        ("token = \\\n 'hunter2'", f"token = \\\n '{MASK}'"),
+        ("token += 'hunter2'", f"token += '{MASK}'"),
+        ("environ['TOKEN'] += 'hunter2'", f"environ['TOKEN'] += '{MASK}'"),
+        ("TOKEN+=hunter2 pip", f"TOKEN+={MASK} pip"),
+        ("export TOKEN=\\\nhunter2 six", f"export TOKEN=\\\n{MASK} six"),
+        ("token = 'hunter2'\n'a text'", f"token = '{MASK}'\n'a text'"),
+        ("TOKEN='hunter2' 'pip' install", f"TOKEN={MASK} 'pip' install"),
+        ("token: 'hunter2'\nname: 'x'", f"token: '{MASK}'\nname: 'x'"),
+        ("keys = ('a', 'b')", "keys = ('a', 'b')"),
+        ("total += 'six' 'idna'", "total += 'six' 'idna'"),
+        ("EXTRA+=' --pre' pip", "EXTRA+=' --pre' pip"),
+    ],
+)
+def test_a_value_may_be_added_or_go_on_behind_its_first_text(text: str, masked: str) -> None:
+    assert mask(text) == mask(masked) == masked
+
+
 PASSWORD = st.text("abcXYZ019%-_.~@/'", min_size=4, max_size=20).filter(
     lambda text: (
         text.strip("'") == text
@@ -333,6 +357,12 @@ def test_no_piece_of_a_word_survives(pieces: list[str], line: str) -> None:
 @pytest.mark.parametrize(
     ("repeated", "once"),
     [
+        *(
+            ("'b' ", "token = 'a' "),
+            ("token = 'a' ", ""),
+            ("token=('a'\n", ""),
+            ("TOKEN+=\\\n", ""),
+        ),
         *(("curl ", ""), ("https://a:b", ""), ("b", "https://a:"), ("token-", ""), ("key=b ", "")),
         *(("a", "@"), ("login me ", ""), ("t/", ""), ("-----BEGIN PRIVATE KEY-----", "")),
         *(("authorization: a=", ""), ("hatch publish ", ""), ("set -a", ""), ("%3a%2f%2f", "")),

@@ -97,7 +97,7 @@ _OPTION = re.compile(r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]{0,200})(?:=|[ \t]+)")
 _OPTIONS_VALUE = re.compile(r"[^\s'\"]+|'[^']*'|\"[^\"]*\"")
 _ASSIGNED = re.compile(
     r"(?:(?<![\w?&#<>!~=/-])|(?<=[\s'\"]-[CDo])|(?<=^-[CDo])|(?<=\w=))"
-    r"(?P<key>[A-Za-z_][\w.-]{0,200})=(?![=])"
+    r"(?P<key>[A-Za-z_][\w.-]{0,200})\+?=(?![=])(?:\\\n)?"
 )
 _ASSIGNED_VALUE = re.compile(
     r"`[^`\n]*`|\$\([^()\n]*\)|[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\""
@@ -121,11 +121,18 @@ _NOT_PYTHON = re.compile(r"\\(?!\n)|(?<=\\) |(?<=['\"])\w|(?<=\w)(?<!\b[bfru])(?
 
 _QUOTED = re.compile(
     r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*"
-    r"(?P<sign>(?::[ \t]+[\w.\[\]]{1,40}[ \t]*|:)?=|<-|[=:,]|[\])]?[ \t]or(?=[ \t]))"
-    r"[ \t]*(?:\([ \t]*\n\s*)?[\\$frbu]{0,2}(?P<quote>\"\"\"|'''|['\"])"
-    r"(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)(?=\\?(?P=quote))"
+    r"(?P<sign>\+=(?=[^'\"\n]{0,9}['\"]+[^'\"\n]{4})|"
+    r"(?::[ \t]+[\w.\[\]]{1,40}[ \t]*|:)?=|<-|[=:,]|[\])]?[ \t]or(?=[ \t]))"
+    r"[ \t]*(?:(?:\([ \t]*|\\)\n\s*|(?P<one>\([ \t]*))?"
+    r"[\\$frbu]{0,2}(?P<quote>\"\"\"|'''|['\"])"
+    r"(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)(?=\\?(?P=quote)(?(one)(?!\s*,)))"
 )
-"""A name and a text, of Python, TOML or JSON."""
+"""A name and a text, of Python, TOML or JSON; one of one text in brackets is no list."""
+_GOES_ON = re.compile(
+    r"['\"]+(?:[ \t]|\\\n|(?P<next>\n))*(?i:[frbu]{0,2})(?P<quote>\"\"\"|'''|['\"])"
+    r"(?P<value>[^'\"\\\n]+)(?=(?P=quote))"
+)
+"""Another text of Python behind one, which belongs to it: on another line only in brackets."""
 
 _SETTING_OF = re.compile(
     r"(?:(?:\b(?:config|configure|setenv|setx|set)|%(?:set_)?env|\bENV)"
@@ -410,6 +417,17 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             if _is_named(pattern, match, match["value"]):
                 yield match.span("value")
+                if pattern is _QUOTED:
+                    yield from _joined(text, match)
+
+
+def _joined(text: str, first: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """Yield the places of the texts that Python joins to one, as no shell's assignment does."""
+    opened = "(" in text[first.end("sign") : first.start("quote")]
+    more = _GOES_ON.match(text, first.end())
+    while more and (opened or (text[first.start("sign") - 1] in " \t" and not more["next"])):
+        yield more.span("value")
+        more = _GOES_ON.match(text, more.end())
 
 
 class _ShellLines:
