@@ -49,7 +49,7 @@ for other in others:
     children.append(child)
 history = History(Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):
-    request = Request("install", "pip", ("x" * (n * 997 % 9000) + "six",))
+    request = Request("install", "pip", ("x" * (n * 1997 % 9000) + "six",))
     record = history.note("running", request, BASE, transaction=f"{name:>03}{n:05x}", step=1,
                            engine="pip", commands=(), context=context())
     history.end(record, Outcome("ok", 0, 1.0))
@@ -254,7 +254,7 @@ class TestHistory:
     def test_twenty_writers_without_the_lock_lose_nothing(
         self, tmp_path: Path, failure: str
     ) -> None:
-        path, each = tmp_path / "history.jsonl", 10
+        path, each = tmp_path / "history.jsonl", 5
         variables = environ(tmp_path, "ENOLCK") if failure == "ENOLCK" else None
         more = {"env": variables} if variables else {}
         with held(Path(f"{path}.lock")):
