@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.display.console import PlainConsole
+from jstackmagic.managers.conda import MANAGER
 from jstackmagic.managers.conda import executable as conda
+from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
@@ -31,7 +33,7 @@ from support.tiers import SIX
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jstackmagic.model.environment import Environment
+    from jstackmagic.model.environment import Kind
     from jstackmagic.model.plan import Plan
     from support.environments import Root
     from support.standin_conda import StandIn
@@ -48,6 +50,18 @@ def remove(*specs: str) -> Request:
 
 def plan(environment: Environment, request: Request, *, thorough: bool = True) -> Plan:
     return conda.manager(thorough=thorough).plan(request, environment)
+
+
+@pytest.mark.parametrize("kind", ["conda", "venv"])
+@pytest.mark.parametrize(
+    ("spec", "meant"),
+    [("six=>1", "six>=1"), ("six=<2,=>1", "six<=2,>=1"), ("six=!1.16", "six!=1.16")],
+)
+def test_an_operator_written_backwards_is_named_anywhere(kind: Kind, spec: str, meant: str) -> None:
+    check = MANAGER.check if kind == "conda" else MANAGER.check_target
+    with pytest.raises(InvalidSpec, match="is not a match spec") as raised:
+        check(install(spec), Environment(kind=kind, name=None, prefix="/e"))
+    assert raised.value.advice == (f"Did you mean: %envinstall 'conda:{meant}'",)
 
 
 @pytest.fixture

@@ -92,7 +92,8 @@ def _owner(spec: str, here: PackageSet, environment: Environment) -> ManagerName
     for owner in owners:
         if not managers.is_system(owner):
             return owner
-    advice = "See what is there: %envhistory, or !conda list, !pip list"
+    target = " ".join(map(shlex.quote, environment.conda_target()))
+    advice = f"See what is there: %envinfo --packages {target}"
     if owners:
         advice = f"It is a package of the whole system: %envremove {owners[0]}:{spec}"
     raise UsageError(

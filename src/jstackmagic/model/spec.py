@@ -278,6 +278,15 @@ def split_hashes(text: str) -> tuple[str, tuple[str, ...]]:
     return text[: match.start()], tuple(re.findall(r"--hash=(\S+)", match[0]))
 
 
+def turned(text: str) -> str:
+    """Return a spec with the operators that are written backwards the right way round.
+
+    >>> turned("numpy=>1.20,=<2")
+    'numpy>=1.20,<=2'
+    """
+    return re.sub(r"=([<>~!])(?!=)", r"\1=", text)
+
+
 def is_vcs(place: str) -> bool:
     """Return whether a place is under version control, as ``git+https://…``."""
     return bool(_VCS.match(place))

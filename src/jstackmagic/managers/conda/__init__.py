@@ -131,6 +131,7 @@ class Conda(Manager):
         self._check_variables(request)
         if environment.is_conda:
             return
+        self.check(request, environment)  # a slip is no reason to name another
         pips = [_as_pips(spec) for spec in request.texts]
         advice = "Name a conda environment: -n NAME or -p PREFIX"
         raise Stopped(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ...model.errors import InvalidSpec
 from ...model.extras import is_here
 from ...model.plan import Command
 from ...model.request import Request
-from ...model.spec import CONDA_ARCHIVE, URL
+from ...model.spec import CONDA_ARCHIVE, URL, turned
 from ...where.condarc import CondaConfig
 from . import plain
 
@@ -178,6 +179,9 @@ def _named(path: str) -> str:
 
 
 def _invalid(text: str, why: str, *, advice: str | tuple[str, ...] = ()) -> NoReturn:
+    meant = turned(text)
+    if meant != text:
+        advice = advice or f"Did you mean: %envinstall {shlex.quote(f'conda:{meant}')}"
     raise InvalidSpec(
         f"{text!r} {why}.",
         advice=advice or "A match spec reads so: pymongo 'numpy>=1.20' conda-forge::scipy",

@@ -27,6 +27,7 @@ from ...model.spec import (
     VcsReference,
     is_vcs,
     read,
+    turned,
 )
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ def _nearest(spec: str) -> Iterator[str]:
     if spec.endswith(";"):
         yield "A magic reads its whole line as packages; Python goes on in the next line."
         return
-    fixed = re.sub(r"=([<>~!])(?!=)", r"\1=", spec)
-    fixed = re.sub(r"(?<![<>=!~])=(?!=)", "==", fixed)
+    fixed = re.sub(r"(?<![<>=!~])=(?!=)", "==", turned(spec))
     fixed = re.sub(rf"^({_NAME})(?:\s+|\s*@\s*)(\d\S*)$", r"\1==\2", fixed)
     if fixed != spec and not _problem(read("pip", fixed), legacy=False):
         yield f"Did you mean: %envinstall {shlex.quote(f'pip:{fixed}')}"
