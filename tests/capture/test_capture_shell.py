@@ -703,7 +703,7 @@ def test_the_time_grows_with_lines_that_double_a_value(line: str) -> None:
         begun = "a=x\necho six > f\nPATH=/a/bin:$PATH\n"
         found(f"{begun}{(line + chr(10)) * times}pip install $a -r f /w/*.whl\n")
 
-    assert growth(read, 8, least=0.02) < 64
+    assert growth(read, 8, least=0.1) < 64
 
 
 ENDLESS = "run more than 10,000 commands there. It is not read here."
