@@ -339,6 +339,18 @@ def test_nothing_of_a_file_comes_out(
         assert out.holding(*secrets) == []
 
 
+TEXTS = [*map(" ".join, LINES.values()), *CELLS.values(), *FILES.values()]
+
+
+@pytest.mark.parametrize("end", [*").,:;?!…`]}", " (pip)", "; x", ": not kept.", ").\n"])
+def test_what_is_masked_stays_as_it_is_in_a_sentence(end: str) -> None:
+    """A text is masked where it is made, and again where it is shown, among others."""
+    for text in TEXTS:
+        once_masked = mask(text.replace("{}", "hunqter-ab1"))
+        for sentence in (once_masked + end, once_masked.replace("*", r"\*") + end):
+            assert mask(sentence) == sentence
+
+
 def test_nothing_that_moves_a_cursor_or_turns_a_line_comes_out(venv: Path) -> None:
     hostile = (
         "\x1b[2J\x1b]0;title\x07\x9b31m\u202e\u2066\u2028\u200b\ufeff\U000e0041\x1b]8;;x\x1b\\"

@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import unquote
 
 MASK = "****"
-_MASKED = re.compile(rf"{re.escape(MASK)}(?![\w*])")
+_MASKED = re.compile(r"(?:\\?\*){4}(?![\w*\\])")
+"""The same, also as Markdown escapes it."""
 
 _WORDS = frozenset(
     re.findall(
@@ -158,7 +159,7 @@ _PLACED = re.compile(
     r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+)?"
     r"(?:[a-z]+=[^\n]{0,400}(?:response|signature)=['\"]?)?"
     r"|(?:(?:[\w-]+[-_])?(?:token|secret|password|passwd|passphrase)|[\w-]+[-_]key)['\"]?\s*:"
-    r"(?:\s*[>|][-+]?[ ]*\n|\s*[!&][\w!]+[ ])?\s*['\"]?(?![!&][\w!]+ \*{4})"
+    r"(?:\s*[>|][-+]?[ ]*\n|\s*[!&][\w!]+[ ])?\s*['\"]?"
     r"(?=[^\s'\"]*[^a-z\s'\",;.]|[^\s'\"]+\s*(?:['\"]|$))"  # not a word of a sentence
     r"|(?:(?-i:-H)|[\w.-]{0,60}header)[ =]?['\"]?"
     r"(?!accept|cache|content|host|if-|origin|range|referer|user-agent)[\w-]+:\s*(?:[a-z]+\s+)?"
@@ -185,7 +186,7 @@ _PLACED = re.compile(
     r"[^\n|;&]{0,200}<<<\s*['\"]?"
     r"|\bcurl\b[^\n|;]{0,500}?\s(?:-b|--cookie)[ =]?['\"]?[\w-]+="
     r"|\b(?:curl|wget)\b[^\n|;]{0,500}?\s(?:-u|--(?:proxy-)?user)[ =]?['\"]?[a-z]\w*:))"
-    r"(?P<value>(?=[^\s'\",;]*\w)[^\s'\",;]+)"
+    r"(?P<value>(?![!&\w]+\s+(?:\\?\*){4})(?=[^\s'\",;]*\w)[^\s'\",;]+)"  # not "Bearer ****"
 )
 """A header of HTTP, a line of YAML, ``.netrc``, options of one letter, and what sudo reads."""
 
@@ -358,9 +359,13 @@ def _spans(text: str) -> list[tuple[int, int]]:
     for start, stop in sorted(_found(text), key=lambda span: (span[0], -span[1])):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        elif text[start:stop].strip("*\\)"):  # Markdown's escapes, a call's end
+        elif text[start:stop].strip(_ENDED):
             merged.append((start, stop))
     return merged
+
+
+_ENDED = "*\\)]}.,:;?!…`"
+"""What a masked value ends with: Markdown's escapes, the end of a call, a quotation, a sentence."""
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
