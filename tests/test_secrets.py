@@ -128,7 +128,7 @@ CELLS = {
     "an option that pip has not": "!pip install six --token {}",
     "what sudo reads": "!echo {} | sudo -S apt-get install -y tree",
     "what a process reads": (
-        "import subprocess\nsubprocess.run(['sudo', '-S', 'apt-get', 'install', 'x'], input='{}')"
+        "import subprocess\nsubprocess.run(['sudo', '-S', 'apt-get', 'install', 'tree'], input='{}')"
     ),
     "git's helper": "!GIT_ASKPASS='echo {}' pip install git+https://g.example/r.git",
     "%env and a blank": "%env GH_PAT {}\n!pip install git+https://$GH_PAT@g.example/r.git",
@@ -228,11 +228,12 @@ class Surfaces:
         self.shown[f"{name}, said"] = "".join(said)
 
     def show_all(self, *formats: str) -> None:
-        """The history, every export of it with the files beside, and what is shown of some."""
+        """The history, and some formats of it or all, with the files beside."""
         self.run("history")
         for name in formats or export.formats():
             self.run("export", name)
-        self.run("export", "--all", self.folder / "made")
+        if not formats:
+            self.run("export", "--all", self.folder / "made")
 
     def all_texts(self) -> dict[str, str]:
         """What was shown and what was written, by where it is."""
@@ -337,6 +338,29 @@ def test_nothing_of_a_file_comes_out(
             out.run(verb, "--prefix", venv, *words, file)
         out.show_all(form)
         assert out.holding(*secrets) == []
+
+
+@pytest.mark.parametrize("kind", ["lines", "cells", "files"])
+def test_nothing_of_all_places_together_comes_out_in_any_format(kind: str, venv: Path) -> None:
+    secrets = ("hunqter-ab1", "QZxkJq0189zzKKqx18")
+    with surfaces() as out:
+        given = out.folder / "given"
+        for place, words in LINES.items() if kind == "lines" else ():
+            if place != "apt's proxy":  # which no Dockerfile takes
+                for each in planted(words, secrets):
+                    out.run("install", "--prefix", venv, "--record-only", *each)
+        for cell in CELLS.values() if kind == "cells" else ():
+            for each in planted([cell], secrets):
+                out.run("capture", "--prefix", venv, notebook(given, *each))
+        for (name, _), text in FILES.items() if kind == "files" else ():
+            for (each,) in planted([text], secrets):
+                (given / name).write_text(each)
+                out.run("install", "--record-only", "--prefix", venv, "-f", given / name)
+        out.show_all()
+        assert out.holding(*secrets) == []
+        refused = {name.split()[1] for name in out.shown if re.match("export .*, the error", name)}
+        # which need packages that are there, or an image
+        assert refused <= {"conda-explicit,", "conda-lock,", "jupyterhub,", "pylock,"}
 
 
 TEXTS = [*map(" ".join, LINES.values()), *CELLS.values(), *FILES.values()]
