@@ -128,7 +128,7 @@ CELLS = {
     "an option that pip has not": "!pip install six --token {}",
     "what sudo reads": "!echo {} | sudo -S apt-get install -y tree",
     "what a process reads": (
-        "import subprocess\nsubprocess.run(['sudo', '-S', 'apt-get', 'install', 'tree'], input='{}')"
+        "import subprocess\nsubprocess.run(['sudo', '-S', 'apt-get', 'install', 'ed'], input='{}')"
     ),
     "git's helper": "!GIT_ASKPASS='echo {}' pip install git+https://g.example/r.git",
     "%env and a blank": "%env GH_PAT {}\n!pip install git+https://$GH_PAT@g.example/r.git",
