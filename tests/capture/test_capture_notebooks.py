@@ -18,6 +18,7 @@ from jstackmagic.capture import Target, notebooks
 from jstackmagic.capture.cells import CellReader, mentions_install
 from jstackmagic.capture.cellsource import logical_lines
 from jstackmagic.capture.commandlines import READERS
+from jstackmagic.capture.lists import expand
 from jstackmagic.capture.others import OTHERS
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from jstackmagic.model.ledger import fold
@@ -239,6 +240,18 @@ def test_unsaid_specs_of_our_own_go_to_who_is_asked_first() -> None:
     assert find.request == Request(
         "install", "conda", ("six",), sources=Sources(channels=("x", "y"))
     )
+
+
+def test_the_sources_of_our_own_line_are_for_its_lists_too(tmp_path: Path) -> None:
+    text = "channels: [y]\ndependencies:\n- six\n- pip: [toolz]\n"
+    (tmp_path / "environment.yml").write_text(text)
+    (tmp_path / "r.txt").write_text("idna\n")
+    line = "%envinstall -c x -i https://h.example/simple -f environment.yml -r r.txt"
+    found = [each for find in read(line, folder=str(tmp_path)) for each in expand(find)]
+    index = Sources(index_url="https://h.example/simple")
+    assert [(each.request.manager, each.request.sources) for each in found if each.request] == [
+        ("pip", index), ("conda", Sources(channels=("x", "y"))), ("pip", index),
+    ]  # fmt: skip
 
 
 def test_commands_are_as_typed() -> None:

@@ -768,6 +768,23 @@ def test_a_pattern_that_takes_too_long_is_not_followed(pattern: str) -> None:
     assert printed("six\n# idna\n" * 200, r"^\s*(#|$)", ["-v", "-E"]) == "six\n" * 200
 
 
+@pytest.mark.parametrize("options", [["-v"], ["-v", "-E"]])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\(torch\|six\)", "(torch|six)", "^torch$", "six+", r"six\+", "x?", r"[+|(]a", r"b\{2\}",
+        "b{2}", r"\.", "a.c", r"^\s*#", "^[[:space:]]*#",
+    ],
+)  # fmt: skip
+def test_the_lines_that_grep_leaves_are_known(pattern: str, options: list[str]) -> None:
+    text = "torch\nsix+1\n(torch|six)\nabb\nb{2}\na.c\n  # x?\n(a\n"
+    real = subprocess.run(
+        ["grep", *options, pattern], input=text, capture_output=True, text=True, check=False
+    )
+    printed, _ = FILTERS["grep"]
+    assert printed(text, pattern, options) == real.stdout
+
+
 @pytest.mark.parametrize(
     "nest", ["sudo ", "xargs ", "nice -n 5 ", "conda run -n x ", "command ", "taskset 1 ", "eval "]
 )

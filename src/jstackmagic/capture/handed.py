@@ -98,12 +98,13 @@ _MOST_STEPS = 10**7  # of matching a pattern, which take a second
 def _grep(text: str, pattern: str, options: list[str]) -> str | None:
     """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
     letters = "".join(option.lstrip("-") for option in options)
-    extended = "E" in letters or "P" in letters
-    if set(letters) - set("vEPiehs") or (not extended and re.search(r"(?<!\\)[(|+?{]", pattern)):
+    if set(letters) - set("vEPiehs"):
         return None
     python = pattern.replace("[[:space:]]", r"\s").replace("[:space:]", r"\s")
+    if not {"E", "P"} & set(letters):  # what a backslash makes an operator, and what it keeps one
+        python = re.sub(r"\\?[(){}|+?]", lambda found: found[0][1:] or rf"\{found[0]}", python)
     try:
-        wanted = re.compile(python if extended else python.replace("\\|", "|"))
+        wanted = re.compile(python)
     except re.error:
         return None
     lines = text.splitlines(keepends=True)

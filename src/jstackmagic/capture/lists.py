@@ -14,6 +14,7 @@ from ..io.reading import text_of
 from ..model.errors import UsageError
 from ..model.packages import ManagerName
 from ..model.request import Request
+from ..model.sources import Sources
 from ..model.spec import Constraint, RequirementsFile, Spec
 from ..model.spec import read as read_spec
 from . import Found, Origin
@@ -50,7 +51,8 @@ def expand(found: Found) -> Iterator[Found]:
     }
     specs = tuple(spec for spec in request.specs if spec not in missing and spec not in lists)
     if any(not isinstance(spec, Constraint) for spec in specs):
-        yield replace(found, request=replace(request, specs=specs))
+        sources = request.sources.of(request.manager)
+        yield replace(found, request=replace(request, specs=specs, sources=sources))
     for listed in lists.values():
         yield from listed
     texts = {path: text for path, text in found.written if text is not None}
@@ -212,7 +214,7 @@ def _read_by(found: Found, module: ListFormat, path: Path) -> Reading:
     """Read a list in another format than pip's for the tool that got it."""
     from .files import inline_script, pylock, pyproject, setup_cfg
 
-    if re.match(r"%%?envinstall\b", found.command):
+    if _is_ours(found):
         return module.read(path)
     is_uv = re.search(r"\buv\b", found.command) is not None
     if module is pyproject and is_uv:
@@ -230,6 +232,10 @@ def _read_by(found: Found, module: ListFormat, path: Path) -> Reading:
     )
 
 
+def _is_ours(found: Found) -> bool:
+    return re.match(r"%%?envinstall\b", found.command) is not None
+
+
 def listed_by(found: Found, request: Request, file: str, reading: Reading) -> Iterator[Found]:
     """Yield the requests of a find, from the content of its list."""
     for each in reading.found:
@@ -239,7 +245,8 @@ def listed_by(found: Found, request: Request, file: str, reading: Reading) -> It
         listed = each.request
         if listed is not None:
             own = request.manager == listed.manager
-            sources = request.sources | listed.sources if own else listed.sources
+            given = request.sources if own or _is_ours(found) else Sources()
+            sources = given.of(listed.manager) | listed.sources
             options = (*listed.options, *request.options) if own else listed.options
             listed = replace(listed, sources=sources, options=options, upgrade=request.upgrade)
         notes = (n for n in reading.notes if request.manager == "pip" or "pip refuses" not in n)

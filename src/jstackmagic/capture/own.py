@@ -15,7 +15,7 @@ from ..model.request import Action, Request
 from ..model.shell import Word
 from ..model.slips import check_words
 from ..model.sources import Sources
-from ..model.spec import read_all
+from ..model.spec import RequirementsFile, read_all
 from . import Found, Target
 from .argv import Given, ProgramOptions, unknown
 
@@ -106,11 +106,14 @@ def _requests(
     for manager in managers.names():
         specs = tuple(spec for said, spec in asked.specs if (said or unsaid) == manager)
         if specs:
+            read = read_all(manager, dict.fromkeys(specs))
+            listed = any(isinstance(spec, RequirementsFile) for spec in read)
             yield Request(
                 action=action,
                 manager=manager,
-                specs=read_all(manager, dict.fromkeys(specs)),
+                specs=read,
                 upgrade=given.has("--upgrade"),
-                sources=asked.sources.of(manager),
+                # a list may ask any manager, and the line's sources are for all
+                sources=asked.sources if listed else asked.sources.of(manager),
                 options=tuple(word.text for word in options),
             )
