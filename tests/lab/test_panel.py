@@ -610,7 +610,6 @@ def test_the_extra_brings_it_where_jupyterlab_looks(world: World) -> None:
 def test_a_kernel_behind_a_gateway(page: Page, lab: Server, world: World) -> None:
     runtime = {"JUPYTER_RUNTIME_DIR": str(world.home / "runtime-far")}
     with world.server("jupyterlab", JUPYTER_GATEWAY_URL=lab.url.rstrip("/"), **runtime) as far:
-        # JupyterLab waits for ever where a gateway's kernel was not up yet when it connected
         write_notebook(world.work / "far.ipynb", "1 + 1", kernel="analysis")
         names = {"path": "far.ipynb", "name": "far.ipynb"}  # without the latter it starts its own
         session = {**names, "type": "notebook", "kernel": {"name": "analysis"}}
