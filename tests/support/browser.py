@@ -239,16 +239,9 @@ def contrast(page: Page) -> float:
 
 
 _CONTEXT = "window.jupyterapp?.shell?.currentWidget?.context?.sessionContext"
-# a gateway drops what comes before it has reached the kernel, and JupyterLab asks only once
 _ANSWERS = f"""
 (anew) => {{
   const context = {_CONTEXT}, kernel = context?.session?.kernel;
-  window.askedKernel ??= Date.now();
-  if (kernel?.connectionStatus === "connected" && kernel.status === "unknown" &&
-      Date.now() > window.askedKernel + 5000) {{
-    window.askedKernel = Date.now();
-    kernel.requestKernelInfo().catch(() => {{}});
-  }}
   return context?.isReady && kernel?.connectionStatus === "connected" &&
     kernel?.status === "idle" && (!anew || window.startedAnew);
 }}
