@@ -7,12 +7,15 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 import time
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
 import nbformat
 
 from .channel import ChannelBuilder
@@ -266,8 +269,14 @@ class There(Reader):
         return "failed" if done.exit_code else "", done.output.decode()
 
     def history(self) -> str:
-        failed, text = self.commands(f"cat {self._HISTORY}")
-        return "" if failed else text
+        try:  # by the engine itself, so that no failure passes for an empty history
+            chunks, _ = self._container.get_archive(self._HISTORY)
+        except docker.errors.NotFound:
+            return ""
+        with tarfile.open(fileobj=BytesIO(b"".join(chunks))) as archive:
+            file = archive.extractfile(archive.getmembers()[0])
+            assert file is not None
+            return file.read().decode()
 
     def forget(self) -> None:
         self.commands(f"rm -f {self._HISTORY}")
