@@ -337,7 +337,10 @@ class _Tracer:
             raw = b""
             while b"\0" not in raw and len(raw) < 4096:
                 # not across a page that may not be there
-                raw += memory.read(4096 - (arguments[path] + len(raw)) % 4096)
+                more = memory.read(4096 - (arguments[path] + len(raw)) % 4096)
+                if not more:
+                    raise ProcessLookupError(pid, "It was killed meanwhile.")
+                raw += more
         text = os.fsdecode(raw.partition(b"\0")[0])
         descriptor = ctypes.c_int(arguments[folder] & 0xFFFFFFFF).value if folder >= 0 else -100
         here = "cwd" if descriptor == -100 else f"fd/{descriptor}"
