@@ -479,6 +479,8 @@ def test_nothing_of_a_real_install_comes_out(engine: str, tmp_path: Path) -> Non
         "apt-key adv --recv-keys E298A3A825C0D65DFD57CBB651716619E084DAB9",
         "docker login -u me --password-stdin < ~/pw && docker run -p 8888:8888 x",
         "conda config --set add_anaconda_token false",
+        r"npm install x --token \$T --registry https://\${T}@h.example/x",  # as Markdown escapes it
+        r'git+https://\$T@g.example/r.git --password="\${P:-x}"',
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

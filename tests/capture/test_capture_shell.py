@@ -768,12 +768,12 @@ def test_a_pattern_that_takes_too_long_is_not_followed(pattern: str) -> None:
     assert printed("six\n# idna\n" * 200, r"^\s*(#|$)", ["-v", "-E"]) == "six\n" * 200
 
 
-@pytest.mark.parametrize("options", [["-v"], ["-v", "-E"]])
+@pytest.mark.parametrize("options", [["-v"], ["-v", "-E"], ["-iv"]])
 @pytest.mark.parametrize(
     "pattern",
     [
         r"\(torch\|six\)", "(torch|six)", "^torch$", "six+", r"six\+", "x?", r"[+|(]a", r"b\{2\}",
-        "b{2}", r"\.", "a.c", r"^\s*#", "^[[:space:]]*#",
+        "b{2}", r"\.", "a.c", r"^\s*#", "^[[:space:]]*#", "TORCH",
     ],
 )  # fmt: skip
 def test_the_lines_that_grep_leaves_are_known(pattern: str, options: list[str]) -> None:
@@ -783,6 +783,11 @@ def test_the_lines_that_grep_leaves_are_known(pattern: str, options: list[str]) 
     )
     printed, _ = FILTERS["grep"]
     assert printed(text, pattern, options) == real.stdout
+
+
+@pytest.mark.parametrize("pattern", ["a[[:punct:]]", r"\<a\>", r"[a\]x]", "[^[:alnum:]]"])
+def test_a_pattern_that_python_reads_otherwise_is_not_followed(pattern: str) -> None:
+    assert FILTERS["grep"][0]("a\n", pattern, ["-v"]) is None
 
 
 @pytest.mark.parametrize(

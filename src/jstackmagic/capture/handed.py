@@ -98,13 +98,16 @@ _MOST_STEPS = 10**7  # of matching a pattern, which take a second
 def _grep(text: str, pattern: str, options: list[str]) -> str | None:
     """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
     letters = "".join(option.lstrip("-") for option in options)
-    if set(letters) - set("vEPiehs"):
+    # Python reads a backslash in brackets otherwise, and marks of words
+    if set(letters) - set("vEPiehs") or re.search(r"\\[<>bB]|\[[^]]*\\", pattern):
         return None
     python = pattern.replace("[[:space:]]", r"\s").replace("[:space:]", r"\s")
     if not {"E", "P"} & set(letters):  # what a backslash makes an operator, and what it keeps one
         python = re.sub(r"\\?[(){}|+?]", lambda found: found[0][1:] or rf"\{found[0]}", python)
+    if "[:" in python:  # another class of characters
+        return None
     try:
-        wanted = re.compile(python)
+        wanted = re.compile(python, re.IGNORECASE if "i" in letters else 0)
     except re.error:
         return None
     lines = text.splitlines(keepends=True)

@@ -218,7 +218,8 @@ _WORD = re.compile(r"[A-Za-z_]\w{0,30}|[\d.,]{1,12}[a-z]{0,8}")
 """What comes before a ``key`` to sort by, and that key."""
 
 _REFERENCE = re.compile(
-    r"\$\{?\w+\}?|\$\{\w+:?[-=?+][^}]*\}|(?:\$\(|`)(?!\s*(?:echo|printf)\s).*[)`]|<[\w -]+>|\*+"
+    r"\\?\$(?:\{?\w+\}?|\{\w+:?[-=?+][^}]*\})|(?:\$\(|`)(?!\s*(?:echo|printf)\s).*[)`]"
+    r"|<[\w -]+>|\*+"
 )
 _HARMLESS = re.compile(
     rf"(?i:(?:{_REFERENCE.pattern}|true|false|none|null|yes|no)$|(?:id|type)=)"
