@@ -345,6 +345,21 @@ def test_where(line: str, target: Target) -> None:
 # What the shell makes of it
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("conda install 'six=>1'", "'six>=1'"),
+        ("mamba install scipy 'numpy=<2'", "'numpy<=2'"),
+        ("pip install 'six=!1.16'", "'six!=1.16'"),
+        ("pip install six=>1", "'six>=1'"),
+    ],
+)
+def test_an_operator_that_is_written_backwards_is_no_package(line: str, meant: str) -> None:
+    (find,) = found(line)
+    assert find.request is None
+    assert f"Probably meant: {meant}." in find.reason + find.note
+
+
 def test_an_unquoted_version_is_a_redirection_and_said_to_be() -> None:
     (find,) = found("pip install -q numpy>=1.20 six")
     assert find.request == pip("numpy", "six")

@@ -356,6 +356,17 @@ def test_an_option_that_only_looks_is_no_install(venv: Path, manager: str, optio
     assert Session().history.records() == []
 
 
+def test_the_plan_of_what_is_only_to_be_recorded_records_nothing(
+    venv: Path, wheel_index: WheelIndex
+) -> None:
+    wheel_index.add("plain", "1.0")
+    words = ("install", "--prefix", venv, "-i", wheel_index.url, "--record-only", "pip:plain")
+    assert "Would change" in str(verb(*words, "--dry-run"))
+    assert Session().history.records() == []
+    verb(*words)
+    assert [record.status for record in Session().history.records()] == ["planned"]
+
+
 def test_what_goes_elsewhere_is_neither_harm_nor_there_already(
     conda_env: Callable[..., Path], wheel_index: WheelIndex, shim_channel: Channel, tmp_path: Path
 ) -> None:

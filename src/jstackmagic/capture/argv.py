@@ -19,7 +19,7 @@ from ..model.parsing import is_path, read_specs
 from ..model.request import Action, Request
 from ..model.shell import Word
 from ..model.slips import names_a_list, repeated_verb
-from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all
+from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all, turned
 from . import Found, Target
 from .machine import Machine
 from .programs import program_name as program_name
@@ -286,7 +286,9 @@ class Call:
         read = [self._spec(flag, word.text, manager) for flag, word in clear]
         wrong = [word.text for (_, word), spec in zip(clear, read, strict=True) if not spec]
         if wrong:  # the manager refuses the whole call
-            yield self.unread(f"{', '.join(map(repr, wrong))}: {manager} reads no package in it.")
+            said = f"{', '.join(map(repr, wrong))}: {manager} reads no package in it."
+            meant = ", ".join(repr(turned(text)) for text in wrong if turned(text) != text)
+            yield self.unread(f"{said} Probably meant: {meant}." if meant else said)
             return
         if read:
             request = Request(
@@ -407,6 +409,7 @@ def _is_spec(manager: ManagerName, spec: str) -> bool:
             return False
         return True
     if manager == "conda":
-        return bool(re.match(r"(\S+::?)?[A-Za-z0-9_*][\w.*-]*([^\w,]|$)", spec)) or is_path(spec)
+        named = re.match(r"(\S+::?)?[A-Za-z0-9_*][\w.*-]*([^\w,]|$)", spec)
+        return (named is not None and turned(spec) == spec) or is_path(spec)
     # NAME- after ``install`` means to remove it, which no request can say
     return bool(re.match(r"[A-Za-z0-9^?.*]([\w.+:^?*~=/-]*[\w.+^?*])?$", spec)) or is_path(spec)

@@ -22,6 +22,7 @@ from ..model.shell import (
     Word,
     parse,
 )
+from ..model.spec import turned
 from . import Found, Target, calls, effects, others
 from .argv import Call, program_name
 from .blocks import Course, Path, Pipe, alternatives
@@ -699,7 +700,7 @@ class _Walker:
                 continue
             name, file = command.words[at].text, redirection.target.text
             shown = self._unspaced(redirection.start, command)
-            meant = f"Probably meant: '{name}{shown}'."
+            meant = f"Probably meant: '{turned(name + shown)}'."
             start = f"The shell takes {shown} as a redirection:"
             if file == "=":
                 refusals.append(f"{start} what follows is asked for as a package. {meant}")

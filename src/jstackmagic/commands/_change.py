@@ -46,7 +46,7 @@ def carry_out(
         session,
         options.engine,
         dry_run=options.dry_run,
-        record_only=options.record_only,
+        record_only=options.record_only and not options.dry_run,
         force=options.force,
     )
     if not options.keep_going:

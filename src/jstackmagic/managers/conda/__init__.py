@@ -13,6 +13,7 @@ from ...model.credentials import mask
 from ...model.errors import Stopped
 from ...model.extras import is_here, line
 from ...model.sources import Sources
+from ...model.spec import turned
 from .. import Choice, Engine, EngineOptions, Manager, Marks
 from . import dockerfile, restore
 from .layered import layered
@@ -131,8 +132,7 @@ class Conda(Manager):
         self._check_variables(request)
         if environment.is_conda:
             return
-        self.check(request, environment)  # a slip is no reason to name another
-        pips = [_as_pips(spec) for spec in request.texts]
+        pips = [_as_pips(turned(spec)) for spec in request.texts]
         advice = "Name a conda environment: -n NAME or -p PREFIX"
         raise Stopped(
             f"The {environment.description} is not a conda environment.",

@@ -181,7 +181,7 @@ def _named(path: str) -> str:
 def _invalid(text: str, why: str, *, advice: str | tuple[str, ...] = ()) -> NoReturn:
     meant = turned(text)
     if meant != text:
-        advice = advice or f"Did you mean: %envinstall {shlex.quote(f'conda:{meant}')}"
+        advice = advice or f"Did you mean: {shlex.quote(f'conda:{meant}')}"
     raise InvalidSpec(
         f"{text!r} {why}.",
         advice=advice or "A match spec reads so: pymongo 'numpy>=1.20' conda-forge::scipy",
