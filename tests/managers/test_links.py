@@ -90,3 +90,9 @@ def test_dependencies_from_there_come_along(tmp_path: Path) -> None:
     assert "seven-1.0-py3-none-any.whl" in text
     assert "eight-2.0-py3-none-any.whl" in text
     assert str(folder) not in text
+    build_wheel(folder, "nine", "3.0")
+    verb("install", "--prefix", prefix, "--pip", "nine", "--", "--no-index", f"-f{folder}")
+    verb("remove", "--prefix", prefix, "pip:eight", "pip:seven")
+    text = verb("export", "dockerfile", "--from", "registry.example.com/base:1").text
+    assert "nine-3.0-py3-none-any.whl" in text
+    assert not [name for name in ("seven", "eight") if name in text], "removed again"

@@ -119,6 +119,8 @@ def _brought(
         if same and record.request.manager == step.manager and record.outcome is not None:
             change = record.outcome.change
             came |= {p.name: p for p in (*change.added, *(new for _, new in change.changed))}
+            for gone in change.removed:
+                came.pop(gone.name, None)
     for name, package in sorted(came.items()):
         path = archives.get((name, package.version))
         if path is not None and name not in asked and not package.source:
