@@ -96,12 +96,12 @@ class TestByNameAlone:
     """Builds whose version says nothing: others in the environment, or their names, do."""
 
     @staticmethod
-    def check(tmp_path: Path, here: tuple[str, str], *, change: Change) -> None:
+    def check(tmp_path: Path, *here: tuple[str, str], change: Change) -> None:
         prefix = tmp_path / "v"
-        name, version = here
-        metadata = prefix / f"lib/python3.12/site-packages/{name}-{version}.dist-info/METADATA"
-        metadata.parent.mkdir(parents=True)
-        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        for name, version in here:
+            metadata = prefix / f"lib/python3.12/site-packages/{name}-{version}.dist-info/METADATA"
+            metadata.parent.mkdir(parents=True)
+            metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         (prefix / "bin").mkdir()
         (prefix / "bin/python").symlink_to(sys.executable)
         (prefix / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.1\n")
@@ -143,6 +143,28 @@ class TestByNameAlone:
         said = rf"the CUDA build of {new} \({here} 1.19.0\) by one for the CPU \({new} 1.20\)"
         with pytest.raises(Stopped, match=said) if stops else nullcontext():
             self.check(tmp_path, (here, "1.19.0"), change=Change((Package("pip", new, "1.20"),)))
+
+    @pytest.mark.parametrize(
+        ("beside", "here", "new", "stops"),
+        [
+            ("nvidia-cublas-cu12", "tensorflow", "tensorflow-cpu", True),
+            ("nvidia-nccl-cu12", "xgboost", "xgboost-cpu", True),
+            ("numpy", "tensorflow", "tensorflow-cpu", False),
+            ("nvidia-ml-py", "xgboost", "xgboost-cpu", False),
+            ("nvidia-cublas-cu12", "tensorflow-hub", "tensorflow-cpu", False),
+        ],
+    )
+    def test_one_for_both_is_one_for_cuda_beside_its_libraries(
+        self, tmp_path: Path, beside: str, here: str, new: str, stops: bool
+    ) -> None:
+        change = Change((Package("pip", new, "2.0"),))
+        with pytest.raises(Stopped, match="the CUDA build") if stops else nullcontext():
+            self.check(tmp_path, (beside, "12.4"), (here, "1.19.0"), change=change)
+
+    def test_the_one_for_the_cpu_is_not_brought_back_by_an_upgrade(self, tmp_path: Path) -> None:
+        old, new = (Package("pip", "onnxruntime", version) for version in ("1.19", "1.20"))
+        with pytest.raises(Stopped, match="the CUDA build of onnxruntime"):
+            self.check(tmp_path, ("onnxruntime-gpu", "1.19"), change=Change(changed=((old, new),)))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ..model.environment import Environment
 from ..model.errors import Stopped, UsageError
 from ..model.managers import is_system
 from ..model.options import INSTALL
-from ..model.packages import Package, normalise
+from ..model.packages import Change, Package, normalise
 from ..model.plan import Plan
 from ..model.policy import Policy, is_listed
 from ..model.request import Request
@@ -175,12 +175,13 @@ def _gpu_lost(plan: Plan) -> Iterator[str]:
         # PyPI's own torch has no label: it is built for CUDA where it brought NVIDIA's libraries
         if gpu := accelerator or (old.manager == "pip" and _nvidia(plan)):
             yield _lost_build(gpu, old, new)
-    for new in plan.change.added if plan.change else ():
+    change = plan.change or Change()
+    for new in (*change.added, *(new for _, new in change.changed)):
         if names := for_the_cpu_of(new.name):
-            here = read_packages(plan.environment, (new.manager,)).packages
-            for old in here:
-                if names.fullmatch(normalise(old.name)):
-                    yield _lost_build(accelerator_of(old), old, new)
+            for old in read_packages(plan.environment, (new.manager,)).packages:
+                named = names.fullmatch(normalise(old.name))
+                if named and (gpu := accelerator_of(old) or _nvidia(plan)):
+                    yield _lost_build(gpu, old, new)
 
 
 def _lost_build(accelerator: str, old: Package, new: Package) -> str:

@@ -97,10 +97,11 @@ _FOR_THE_CPU = {
     "onnxruntime": r"onnxruntime-(?:gpu|rocm)",
     "faiss-cpu": r"faiss-gpu(?:-.+)?",
     "paddlepaddle": r"paddlepaddle-gpu",
-    "tensorflow-cpu": r"tensorflow-(?:gpu|rocm)",
+    "tensorflow-cpu": r"tensorflow(?:-gpu|-rocm)?",
+    "xgboost-cpu": r"xgboost",
     "mxnet": r"mxnet-cu\d+",
 }
-"""Distributions whose files overwrite those of the same library's build for a GPU."""
+"""Distributions whose files overwrite those of the same library's build for a GPU, or for both."""
 
 
 def for_the_cpu_of(name: str) -> re.Pattern[str] | None:
