@@ -1595,6 +1595,9 @@ class TestPixi:
             ('b = { version = "1", track = "x" }', 2, "no track"),
             ('[tasks]\ngo = "pip install -e ."', 3, "pixi run go"),
             ('[tasks.go]\ncmd = "conda install -y x"', 2, "pixi run go"),
+            ('[target.unix.tasks]\ngo = "pip install x"', 3, "pixi run go"),
+            ('b = "1.2.3 py_0"', 2, 'Write b = {version = "1.2.3", build = "py_0"}'),
+            ('b = "* *mkl"', 2, 'Write b = {version = "*", build = "*mkl"}'),
         ],
     )
     def test_what_no_request_can_carry_has_its_line(
@@ -1629,6 +1632,12 @@ class TestPixi:
                 "without its default feature: a, b.",
             ),
             ("[environments]\ndefault = ['x']\n", "a==1 b", "[feature.x] is of its default"),
+            (
+                "[target.unix.activation]\nscripts = ['a.sh']\n[target.win-64.tasks]\nx = 'y'\n",
+                "a==1 b",
+                "[target.unix.activation] is left aside: scripts.",
+            ),
+            ("[target.unix.dependencies]\nc = '>= 1, < 2'\n", "a==1 b c>=1,<2", ""),
         ],
     )
     def test_the_default_environment_on_this_platform(

@@ -75,7 +75,8 @@ def manifest(
             each = replace(each, request=replace(each.request, sources=sources))
         found.append(replace(each, line=each.line or _line(each, lines)))
     for before, part in parts:
-        found += _tasks(table(part, "tasks"), lines, f"{before}tasks", folder)
+        for at, tables in _tables(before, part):
+            found += _tasks(table(tables, "tasks"), lines, f"{at}tasks", folder)
     return tuple(found), tuple(dict.fromkeys((*_notes(data, parts), *asked.notes)))
 
 
@@ -118,14 +119,20 @@ def _matching() -> tuple[str, ...]:
     return (*(("unix",) if system in ("linux", "osx") else ()), system, here)
 
 
+def _tables(before: str, part: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield a feature's own tables, and its targets' for this platform, by what they begin with."""
+    yield before, part
+    for name in _matching():
+        if name in table(part, "target"):
+            yield f"{before}target.{name}.", table(part, "target", name)
+
+
 def _part(part: Mapping[str, Any], before: str, folder: str, lines: Mapping[str, int]) -> Asked:
     """Return what one feature asks for on this platform, where a target's package replaces."""
     asked = _options(table(part, "pypi-options"), f"{before}pypi-options", folder)
     condas: dict[str, tuple[str, str, Any]] = {}
     pypis: dict[str, tuple[str, str, Any]] = {}
-    targets = [name for name in _matching() if name in table(part, "target")]
-    for at in (before, *(f"{before}target.{name}." for name in targets)):
-        tables = part if at == before else table(part, "target", at.split(".")[-2])
+    for at, tables in _tables(before, part):
         for kind in _CONDAS:
             for name, entry in table(tables, kind).items():
                 condas[name.lower()] = (f"{at}{kind}", name, entry)
@@ -189,6 +196,9 @@ def _match_spec(name: str, entry: Any) -> str:
     version = said.get("version", "*")
     if not isinstance(version, str):
         raise UsageError(f'Its version is no text: write {name} = "{version}"')
+    if both := re.fullmatch(r"\s*((?:\S.*)?[\w.*])\s+([\w*]\S*)\s*", version):
+        meant = f'{{version = "{both[1]}", build = "{both[2]}"}}'
+        raise UsageError(f"Its build stands in its version. Write {name} = {meant}")
     version = "".join(version.split())
     keys = [f"{_KEYS[key]}='{value}'" for key, value in said.items() if key in _KEYS]
     channel = f"{said['channel']}::" if said.get("channel") else ""
@@ -289,10 +299,11 @@ def _notes(data: dict[str, Any], parts: list[tuple[str, dict[str, Any]]]) -> Ite
         system = [key for key in table(part, "system-requirements") if key != "cuda"]
         if system:
             yield f"[{before}system-requirements] {', '.join(system)} is left aside."
-        for key, values in part.items():
-            if key not in _READ and values:
-                names = ", ".join(values) if isinstance(values, dict) else str(values)
-                yield f"[{before}{key}] is left aside: {names}."
+        for at, tables in _tables(before, part):
+            for key, values in tables.items():
+                if key not in _READ and values:
+                    names = ", ".join(values) if isinstance(values, dict) else str(values)
+                    yield f"[{at}{key}] is left aside: {names}."
 
 
 def _list(value: Any) -> list[Any]:
