@@ -116,7 +116,11 @@ def test_uv_passes_over_the_virtual_environment(tmp_path: Path) -> None:
     [
         ("pipx install black", "--pip black"),
         ("/opt/conda/envs/gone/bin/pip install six", "--pip six"),
-        ("conda install -n gone -c lab 'six>=1'", "--conda 'six>=1'"),
+        ("conda install -n gone -c lab 'six>=1'", "--conda -c lab 'six>=1'"),
+        (
+            "/no/gone/bin/pip install --pre -i https://a.example/s -f /w six",
+            "--pip --index-url https://a.example/s six -- --find-links /w --pre",
+        ),
         ("pipx inject black tomli", "--pip tomli"),
         ("uv tool install mkdocs --with 'material<10'", "--pip mkdocs 'material<10'"),
     ],

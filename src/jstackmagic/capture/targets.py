@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..model.environment import Environment, EnvironmentRef, Kind, prefix_of_name
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system
+from ..model.sources import Sources
 from ..where import environment, kernels
 from . import Found, Target
 from .python_tools import UV_SYSTEM
@@ -78,8 +79,11 @@ class Targets:
             return Aim(home.ref, f"{reason}: {_shown(home)} is used instead.")
         line = ""
         if request is not None and request.action == "install":
-            line = f" The line for it here: %envinstall --{request.manager} "
-            line += shlex.join(request.texts)
+            sources = replace(request.sources, find_links=()).words
+            links = Sources(find_links=request.sources.find_links).words
+            theirs = [*links, *request.options]  # the manager's own options go last
+            words = [f"--{request.manager}", *sources, *request.texts, *(["--"] * bool(theirs))]
+            line = f" The line for it here: %envinstall {shlex.join([*words, *theirs])}"
         return Aim(home.ref, reason=f"{reason}.{line}")
 
     def _home(self, kernel: str, display_name: str) -> tuple[Environment, str]:
