@@ -800,6 +800,13 @@ def test_the_lines_that_grep_leaves_are_known(pattern: str, options: list[str]) 
     assert printed(text, pattern, options) == real.stdout
 
 
+def test_grep_says_which_of_several_files_a_line_is_from() -> None:
+    written = "echo six > a.txt; echo toolz > b.txt; "
+    *_, named = found(written + "grep -v x a.txt b.txt | xargs pip install")
+    *_, bare = found(written + "grep -hv x a.txt b.txt | xargs pip install")
+    assert (named.request, bare.request) == (None, pip("toolz"))
+
+
 @pytest.mark.parametrize("pattern", ["a[[:punct:]]", r"\<a\>", r"[a\]x]", "[^[:alnum:]]"])
 def test_a_pattern_that_python_reads_otherwise_is_not_followed(pattern: str) -> None:
     assert FILTERS["grep"][0]("a\n", pattern, ["-v"]) is None

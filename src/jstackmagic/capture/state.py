@@ -566,6 +566,8 @@ class State:
         pattern, text = " ".join(word.text for word in arguments[:patterns]), piped
         arguments = [] if program == "tee" else arguments[patterns:]
         inputs = [each.target for each in redirections if each.operator == "<"]
+        if len(arguments) > 1 and program.endswith("grep") and "h" not in "".join(options):
+            return None  # each line has its file before it
         if arguments or inputs:
             texts = [self.text_of(file) for file in arguments or inputs[-1:]]
             seen = [each for each in texts if each is not None]
