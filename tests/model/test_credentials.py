@@ -206,6 +206,13 @@ from support.growth import growth
         ("token is invalid, password is required", "token is invalid, password is required"),
         # YAML's and JSON's variables, lists and tags
         ("- name: DB_PASSWORD\n  value: hunter2", "- name: DB_PASSWORD\n  value: ****"),
+        # at any place of a list of words, and where its text goes on
+        ("['npm', '--token', 'hunter2', 'x']", "['npm', '--token', '****', 'x']"),
+        ("run(['npm', 'i', '--token', 'hunter2'])", "run(['npm', 'i', '--token', '****'])"),
+        ('["a", "--api-key", "hunter2" "more"]', '["a", "--api-key", "****" "****"]'),
+        ("['a', '--token', 'hunter2' + 'more', 'x']", "['a', '--token', '****' + '****', 'x']"),
+        ("['six', 'token', 'numpy', 'key', 'x']", "['six', 'token', 'numpy', 'key', 'x']"),
+        ("{'a': 'the token', 'b': 'c'}", "{'a': 'the token', 'b': 'c'}"),
         ('{"name": "A_TOKEN", "value": "hunter2"}', '{"name": "A_TOKEN", "value": "****"}'),
         ("- name: token-bucket\n  version: 1.0", "- name: token-bucket\n  version: 1.0"),
         ("args: [run, --token, hunter2, x]", "args: [run, --token, ****, x]"),

@@ -126,11 +126,14 @@ _QUOTED = re.compile(
     r"(?::[ \t]+[\w.\[\]]{1,40}[ \t]*|:)?=|<-|[=:,]|[\])]?[ \t]or(?=[ \t]))"
     r"[ \t]*(?:(?:\([ \t]*|\\)\n\s*|(?P<one>\([ \t]*))?"
     r"[\\$frbu]{0,2}(?P<quote>\"\"\"|'''|['\"])"
-    r"(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)(?=\\?(?P=quote)(?(one)(?!\s*,)))"
+    r"(?=(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)\\?(?P=quote)(?(one)(?!\s*,)))"
 )
-"""A name and a text, of Python, TOML or JSON; one of one text in brackets is no list."""
+"""A name and a text, of Python, TOML or JSON; one of one text in brackets is no list.
+
+The text, which is the next one's name in a list of words, is only looked at.
+"""
 _GOES_ON = re.compile(
-    r"['\"]+(?:[ \t]|\\\n|(?P<next>\n))*(?i:[frbu]{0,2})(?P<quote>\"\"\"|'''|['\"])"
+    r"['\"]+(?:[ \t]|\\\n|(?P<next>\n))*(?:\+\s*)?(?i:[frbu]{0,2})(?P<quote>\"\"\"|'''|['\"])"
     r"(?P<value>[^'\"\\\n]+)(?=(?P=quote))"
 )
 """Another text of Python behind one, which belongs to it: on another line only in brackets."""
@@ -429,8 +432,8 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
 
 def _joined(text: str, first: re.Match[str]) -> Iterator[tuple[int, int]]:
     """Yield the places of the texts that Python joins to one, as no shell's assignment does."""
-    opened = "(" in text[first.end("sign") : first.start("quote")]
-    more = _GOES_ON.match(text, first.end())
+    opened = "(" in text[first.end("sign") : first.start("quote")] or first["sign"] == ","
+    more = _GOES_ON.match(text, first.end("value"))
     while more and (opened or (text[first.start("sign") - 1] in " \t" and not more["next"])):
         yield more.span("value")
         more = _GOES_ON.match(text, more.end())
@@ -500,6 +503,8 @@ def _is_named(pattern: re.Pattern[str], match: re.Match[str], value: str) -> boo
     if value.rstrip(")") == key or value.strip("([{") == "":
         return False
     if sign == ",":  # in a list of words only an option or a variable has a value
+        if re.compile(r"\\?['\"]\s*:").match(match.string, match.end("value")):
+            return False  # the next name of an object
         return (
             key.startswith("-")
             or "_" in key
