@@ -255,10 +255,8 @@ def _git(call: Call, state: State) -> bool:
     folder = state.path_of(Word(given.last("-C"))) if given.last("-C") else state.folder
     fetched = state.machine.fetched
     if verb == "config" and any(word.text.endswith(".insteadOf") for word in words):
-        by, said = (
-            f"git config, {state.machine.at(call.line)},",
-            " ".join(word.text for word in words),
-        )
+        by = f"git config, {state.machine.at(call.line)},"
+        said = " ".join(word.text for word in words)
         state.machine.wrote("~/.gitconfig", said, append=True, by=by)
     elif verb == "clone" and len(words) > 1 and folder is not None:
         url = words[1].text

@@ -132,6 +132,7 @@ _QUOTED = re.compile(
 
 The text, which is the next one's name in a list of words, is only looked at.
 """
+_NAME_ENDS = re.compile(r"\\?['\"]\s*:")
 _GOES_ON = re.compile(
     r"['\"]+(?:[ \t]|\\\n|(?P<next>\n))*(?:\+\s*)?(?i:[frbu]{0,2})(?P<quote>\"\"\"|'''|['\"])"
     r"(?P<value>[^'\"\\\n]+)(?=(?P=quote))"
@@ -503,7 +504,7 @@ def _is_named(pattern: re.Pattern[str], match: re.Match[str], value: str) -> boo
     if value.rstrip(")") == key or value.strip("([{") == "":
         return False
     if sign == ",":  # in a list of words only an option or a variable has a value
-        if re.compile(r"\\?['\"]\s*:").match(match.string, match.end("value")):
+        if _NAME_ENDS.match(match.string, match.end("value")):
             return False  # the next name of an object
         return (
             key.startswith("-")

@@ -144,13 +144,13 @@ def _shared(
         came = (*change.added, *(new for _, new in change.changed), *record.outcome.resolved)
         for key in reached((package.key for package in came), needs):
             records.setdefault(key, record.id)
-    asked = asked_for(ledger.recipe(), environment.prefix)
+    asked, shared = asked_for(ledger.recipe(), environment.prefix), own & records.keys()
     return [
         replace(each, now=replace(now, requested=now.key in asked), record=records[now.key])
         if (now := each.now)
         and not each.record
         and each.before is None
-        and now.key in own & records.keys()
+        and now.key in shared
         and (not now.requested or now.key in uvs)
         else each
         for each in found

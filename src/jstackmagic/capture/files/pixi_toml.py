@@ -26,15 +26,14 @@ from ._toolsources import place_of, poetrys, table, texts
 
 _CONDAS = ("build-dependencies", "host-dependencies", "dependencies")
 """Tables whose packages are installed side by side; of one in several the last counts."""
+_PYPI = "pypi-dependencies"
 
 _READ = (
     *("workspace", "project", "target", "feature", "environments", "tasks", "system-requirements"),
-    *(*_CONDAS, "pypi-dependencies", "pypi-options", "platforms", "channels"),
+    *(*_CONDAS, _PYPI, "pypi-options", "platforms", "channels"),
 )
 _WORKSPACE = ("channel-priority", "solve-strategy", "exclude-newer")
 """Settings of the workspace that choose packages."""
-
-_PYPI = ("pypi-dependencies",)
 
 
 def recognises(path: Path) -> bool:
@@ -69,9 +68,10 @@ def manifest(
         asked += _part(part, before, folder, lines)
     asked += Asked(sources=Sources(tuple(_channels(data, parts))))
     found: list[Found] = []
+    cuda = _cuda(data, parts)
     for each in finds(asked):
         if each.request and each.request.manager == "conda":
-            sources = replace(each.request.sources, variables=_cuda(data, parts))
+            sources = replace(each.request.sources, variables=cuda)
             each = replace(each, request=replace(each.request, sources=sources))
         found.append(replace(each, line=each.line or _line(each, lines)))
     for before, part in parts:
@@ -98,9 +98,14 @@ def _lines(text: str, below: str) -> dict[str, int]:
     return found
 
 
+def _line_of(place: str, name: str, lines: Mapping[str, int]) -> int:
+    """Return the line of a key of a table, or of the table; 0 if neither is seen."""
+    return lines.get(f"{place}.{name}", lines.get(place, 0))
+
+
 def _line(found: Found, lines: Mapping[str, int]) -> int:
     """Return the line of the first table that a request may be of; 0 if there is none."""
-    kinds = _CONDAS if found.request and found.request.manager == "conda" else _PYPI
+    kinds = _CONDAS if found.request and found.request.manager == "conda" else (_PYPI,)
     own = (n for place, n in lines.items() if place.rpartition(".")[2] in kinds)
     return next(own, 0)
 
@@ -136,13 +141,13 @@ def _part(part: Mapping[str, Any], before: str, folder: str, lines: Mapping[str,
         for kind in _CONDAS:
             for name, entry in table(tables, kind).items():
                 condas[name.lower()] = (f"{at}{kind}", name, entry)
-        for name, entry in table(tables, "pypi-dependencies").items():
-            pypis[normalise(name)] = (f"{at}pypi-dependencies", name, entry)
+        for name, entry in table(tables, _PYPI).items():
+            pypis[normalise(name)] = (f"{at}{_PYPI}", name, entry)
     for place, name, entry in condas.values():
-        asked += _conda(name, entry, lines.get(f"{place}.{name}", lines.get(place, 0)), folder)
+        asked += _conda(name, entry, _line_of(place, name, lines), folder)
     for place, name, entry in pypis.values():
         one = poetrys({name: _with_marker(entry)}, (), folder, by="pixi")
-        line = lines.get(f"{place}.{name}", lines.get(place, 0))
+        line = _line_of(place, name, lines)
         at_line = tuple(replace(each, line=line) for each in one.problems)
         urls = texts(entry.get("index")) if isinstance(entry, dict) else []
         said = [f"pixi has {name} from the index {mask(url)} alone; pip asks all." for url in urls]
@@ -312,8 +317,7 @@ def _list(value: Any) -> list[Any]:
 
 def _listed(part: Any) -> list[str]:
     """Return the names of a feature's or a target's packages, those of its targets too."""
-    kinds = (*_CONDAS, "pypi-dependencies")
-    own = [name for kind in kinds for name in table(part, kind)]
+    own = [name for kind in (*_CONDAS, _PYPI) for name in table(part, kind)]
     return own + [name for values in table(part, "target").values() for name in _listed(values)]
 
 
@@ -326,5 +330,4 @@ def _tasks(
         text = " ".join(map(str, command)) if isinstance(command, list) else command
         for found in recognise(text, folder=folder) if isinstance(text, str) else ():
             reason = f"It is a task of pixi's, which runs when it is called: pixi run {name}"
-            line = lines.get(f"{place}.{name}", lines.get(place, 0))
-            yield Found(found.command, line, reason=reason)
+            yield Found(found.command, _line_of(place, name, lines), reason=reason)
