@@ -69,6 +69,17 @@ def test_one_name_is_one_idea() -> None:
     assert not {name: files for name, files in where.items() if len(files) > 1}
 
 
+def test_one_modules_name_is_one_idea() -> None:
+    """Verbs, formats and the parts that each manager has are called by what is outside."""
+    where: dict[str, list[str]] = {}
+    for path in (ROOT / "src" / TOP).rglob("*.py"):
+        folder = path.parent.relative_to(ROOT / "src" / TOP).as_posix()
+        if not re.match(r"commands|managers/|export|capture/files", folder):
+            where.setdefault(path.stem, []).append(folder)
+    del where["__init__"]
+    assert not {name: folders for name, folders in where.items() if len(folders) > 1}
+
+
 def _said(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return ast.get_docstring(node) or ""
 

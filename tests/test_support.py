@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from jstackmagic.where.packages import dpkg_folder
+from jstackmagic.where.metadata import dpkg_folder
 from support import machine
 from support.channel import PLACEHOLDER, PYTHON_MINOR, ChannelBuilder, File, platform_subdir
 from support.debs import without

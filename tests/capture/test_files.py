@@ -25,8 +25,8 @@ from jstackmagic.model.record import Context, Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_conda, read_distributions
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_conda, read_distributions
 from strategies import names, versions
 from support.channel import platform_subdir
 from support.environments import make_venv

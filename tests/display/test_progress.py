@@ -16,7 +16,7 @@ from jstackmagic.display import progress
 from jstackmagic.display.console import PlainConsole
 from jstackmagic.display.progress import Lines, Meter, ProgressReport, bar_html
 from jstackmagic.managers.conda import rattler
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.kernels import PATIENCE, Kernel, clean_environ
 from support.slow import slow_channel
 

@@ -21,8 +21,8 @@ from jstackmagic.history.file import History
 from jstackmagic.model.errors import ExportError, UsageError
 from jstackmagic.model.ledger import fold
 from jstackmagic.model.recipe import Item, Recipe, RecipeStep
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from strategies import BASE, BY_PREFIX, SECOND, SYSTEM, VENV, hostile, recipes
 from support import r2d_image
 from support.acceptance import PASSWORD

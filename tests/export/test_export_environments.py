@@ -29,8 +29,8 @@ from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_conda, read_distributions
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_conda, read_distributions
 from strategies import BASE, VENV, recipes
 from support import channel as channel_parts
 from support.acceptance import (

@@ -9,7 +9,7 @@ import pytest
 
 from jstackmagic.capture.lists import expand
 from jstackmagic.capture.targets import Targets
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.captured import asked, dockerfile, script, where
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from jstackmagic.model.record import Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.model.variants import cuda_of
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.captured import script
 from support.environments import make_venv
 from support.verbs import verb

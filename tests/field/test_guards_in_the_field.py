@@ -28,8 +28,8 @@ from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import debian_owners, read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import debian_owners, read_packages
 from support.environments import make_venv, settled
 from support.verbs import verb
 

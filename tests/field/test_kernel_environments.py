@@ -482,7 +482,7 @@ class TestLinkedPrefix:
     """D6: a prefix that is a link, switched by a rebuild."""
 
     def test_it_is_one_environment(self, home: Path, root: Root) -> None:
-        from jstackmagic.where.environment import detect
+        from jstackmagic.where.detect import detect
 
         envs = root.prefix / "envs"
         for name in ("env-1", "env-2"):

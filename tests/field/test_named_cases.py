@@ -10,8 +10,8 @@ import pytest
 
 from jstackmagic.capture import files
 from jstackmagic.model.errors import InvalidSpec, Stopped
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import debian_owners
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import debian_owners
 from support.environments import make_venv
 from support.verbs import verb
 

@@ -20,7 +20,7 @@ from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from jstackmagic.restore.homes import at_home, of_other_images
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.environments import delete_environment, make_venv, uv
 from support.verbs import verb
 

@@ -17,8 +17,8 @@ from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support.captured import dockerfile as dockerfile_finds
 from support.environments import make_venv
 from support.verbs import verb

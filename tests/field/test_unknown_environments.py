@@ -11,7 +11,7 @@ from tests.support.captured import asked, cells, dockerfile, script, where
 
 from jstackmagic.capture import files
 from jstackmagic.capture.targets import Targets
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from jstackmagic.restore.verify import Verification, Witnessed
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_debian
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_debian
 from support.environments import delete_environment, make_venv
 from support.verbs import verb
 

@@ -14,7 +14,7 @@ from jstackmagic.managers.pip.executable import PipProgram
 from jstackmagic.model.errors import CommandFailed, Stopped
 from jstackmagic.model.policy import Policy
 from jstackmagic.model.request import Request
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.channel import ChannelBuilder
 from support.environments import make_venv
 from support.verbs import verb

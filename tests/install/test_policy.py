@@ -29,7 +29,7 @@ from jstackmagic.model.policy import Policy
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.verbs import verb
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from jstackmagic.model.errors import (
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support.debs import build_deb, purge
 from support.environments import make_venv
 from support.interrupts import interrupt_when

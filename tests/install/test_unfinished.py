@@ -28,8 +28,8 @@ from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_debian
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_debian
 from support.debs import build_deb, make_repository, make_system
 from support.environments import make_uv_venv
 from support.verbs import verb

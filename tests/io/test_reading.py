@@ -14,7 +14,7 @@ from jstackmagic.io import reading
 from jstackmagic.io.files import write_file
 from jstackmagic.model import documents
 from jstackmagic.model.errors import InvalidSpec, UnknownEnvironment, UsageError
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.verbs import verb
 
 SOON = 5.0  # seconds of processor; what is meant took minutes

@@ -14,7 +14,7 @@ from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.environments import PYTHON, make_uv_venv, uv
 from support.wheels import build_wheel
 

@@ -15,8 +15,8 @@ from jstackmagic.model.engines import Engines
 from jstackmagic.model.errors import Stopped, UsageError
 from jstackmagic.model.request import Request
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support import tiers
 from support.standin_conda import NOTHING_TO_DO, StandIn
 from support.verbs import verb

@@ -25,8 +25,8 @@ from jstackmagic.managers.pip.wanted import check_archives
 from jstackmagic.model.errors import CommandFailed
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
+from jstackmagic.where.detect import detect
 from jstackmagic.where.distributions import record_rows
-from jstackmagic.where.environment import detect
 from support.environments import make_venv
 from support.forked import jstackmagic
 from support.verbs import verb

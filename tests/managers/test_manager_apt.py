@@ -17,7 +17,7 @@ from jstackmagic.managers.apt import aptget as apt
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.metadata import read_packages
 from support import rights
 from support.debs import build_deb, publish, purge
 from support.dpkg import apt_get

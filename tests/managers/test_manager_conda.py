@@ -22,8 +22,8 @@ from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support.channel import ChannelBuilder, platform_subdir
 from support.environments import create_environment
 from support.interrupts import interrupt_when

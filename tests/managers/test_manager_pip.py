@@ -25,8 +25,8 @@ from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support import tiers
 from support.environments import Root, make_uv_venv, make_venv, uv
 from support.wheels import WheelIndex, build_wheel

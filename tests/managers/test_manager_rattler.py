@@ -30,8 +30,8 @@ from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, St
 from jstackmagic.model.packages import Change
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support.channel import (
     PLACEHOLDER,
     PYTHON_MINOR,
@@ -889,7 +889,7 @@ class TestHistoryFile:
 SCRIPT = """
 import sys
 from jstackmagic.display.console import PlainConsole, quiet
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from jstackmagic.managers.conda import rattler
 from jstackmagic.model.request import Request
 from jstackmagic.model.errors import JStackMagicError

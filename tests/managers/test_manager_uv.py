@@ -19,8 +19,8 @@ from jstackmagic.model.errors import CommandFailed, Stopped
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support import tiers
 from support.environments import make_uv_venv, make_venv
 from support.verbs import verb

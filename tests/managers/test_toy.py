@@ -21,10 +21,10 @@ from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.ledger import Ledger
 from jstackmagic.model.packages import Need, Package, PackageSet
 from jstackmagic.model.spec import read
-from jstackmagic.restore.keep import Store
+from jstackmagic.restore.kept import Store
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support import toymanager
 from support.environments import make_venv
 from support.verbs import verb

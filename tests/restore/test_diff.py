@@ -15,8 +15,8 @@ from jstackmagic.io.runtime import runtime_folder
 from jstackmagic.model.ledger import fold
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from support.debs import build_deb, purge
 from support.dpkg import apt_get
 from support.environments import add_packages, make_venv, uv

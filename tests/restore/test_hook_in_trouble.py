@@ -26,7 +26,7 @@ from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Outcome
 from jstackmagic.model.request import Request
 from jstackmagic.restore import hook
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from support.forked import jstackmagic
 from support.verbs import packages, verb
 from support.warm import warm_conda

@@ -25,8 +25,8 @@ from jstackmagic.restore.goals import goals, requests
 from jstackmagic.restore.replay import alone
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from strategies import World, worlds
 from support import stacks
 from support.debs import build_deb, purge

@@ -50,8 +50,8 @@ ipython --no-banner --colors=NoColor /tmp/cells.ipy
 
 PACKAGES = """
 import json
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 found = [*read_packages(detect(), ("apt",)).packages]
 for prefix in ("/opt/conda", "/opt/conda/envs/python2"):
     found += read_packages(detect(prefix), ("conda", "pip")).packages

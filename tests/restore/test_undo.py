@@ -20,8 +20,8 @@ from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.restore.inverse import inverse
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from strategies import World, worlds
 from support.debs import build_deb, purge
 from support.environments import delete_environment, make_venv

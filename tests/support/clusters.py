@@ -20,7 +20,7 @@ from packaging.utils import parse_wheel_filename
 from jstackmagic.display.console import quiet
 from jstackmagic.model.policy import Policy
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from jstackmagic.workers.cargo import Cargo, archive_row, load
 from jstackmagic.workers.worker import fingerprint, source
 

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jstackmagic.where.packages import read_debian
+from jstackmagic.where.metadata import read_debian
 
 from . import dpkg
 

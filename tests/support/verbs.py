@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from jstackmagic import commands
 from jstackmagic.cli import main
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import read_packages
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,9 @@ from jstackmagic.model.errors import ExportError
 from jstackmagic.model.packages import Package
 from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.spec import read
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import read_packages
 from jstackmagic.where.ours import asked_for, described, extras_here, only_ours, ours_in
-from jstackmagic.where.packages import read_packages
 from support.environments import make_venv, uv
 from support.verbs import verb
 from support.wheels import build_wheel

@@ -26,7 +26,7 @@ from jstackmagic.model.recipe import Item
 from jstackmagic.model.record import Context
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from jstackmagic.workers.cluster import find
 from jstackmagic.workers.dask import Dask
 from jstackmagic.workers.sync import compare, differences, on_record, sync, take_back

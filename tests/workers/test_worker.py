@@ -20,7 +20,7 @@ import pytest
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.policy import Policy
 from jstackmagic.session import Session
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 from jstackmagic.workers import worker
 from jstackmagic.workers.cargo import load, order
 from jstackmagic.workers.sync import WorkerRow, differences, stale

@@ -15,8 +15,8 @@ from ..model.environment import TOOLS, Environment
 from ..model.errors import JStackMagicError
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import Change, ManagerName, PackageSet
-from ..where.environment import detect, find, is_conda_prefix
-from ..where.packages import dpkg_folder, read_packages
+from ..where.detect import detect, find, is_conda_prefix
+from ..where.metadata import dpkg_folder, read_packages
 from . import Found
 from .state import upwards
 

@@ -11,7 +11,8 @@ from ..model.environment import Environment, EnvironmentRef, Kind, prefix_of_nam
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system
 from ..model.sources import Sources
-from ..where import environment, kernels
+from ..where import kernels
+from ..where.detect import detect, find
 from . import Found, Target
 from .python_tools import UV_SYSTEM
 
@@ -127,10 +128,10 @@ def _lookup(target: Target, root: str) -> Environment:
         return kernels.environment_of(target.kernel)
     if target.name:
         try:
-            return environment.find(name=target.name)
+            return find(name=target.name)
         except UnknownEnvironment:
-            return environment.detect(prefix_of_name(root, target.name))
-    return environment.find(prefix=target.prefix)
+            return detect(prefix_of_name(root, target.name))
+    return find(prefix=target.prefix)
 
 
 def _version_note(target: Target, home: Environment) -> str:

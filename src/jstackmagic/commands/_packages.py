@@ -13,7 +13,7 @@ from ..model.errors import UsageError
 from ..model.managers import of_environment
 from ..model.packages import Package
 from ..model.text import counted
-from ..where.packages import read_packages
+from ..where.metadata import read_packages
 
 
 @dataclass(frozen=True, repr=False)

@@ -42,15 +42,16 @@ class TargetOptions:
         Raises:
             UnknownEnvironment: None has that name, prefix or kernelspec.
         """
-        from ..where import environment, kernels
+        from ..where import kernels
+        from ..where.detect import detect, find
 
         if self.kernel:
             return (kernels.environment_of(self.kernel),)
         if self.all_kernels:
             return tuple(found.environment for found in kernels.environments())
         if self.name or self.prefix:
-            return (environment.find(name=self.name, prefix=self.prefix),)
-        return (environment.detect(),)
+            return (find(name=self.name, prefix=self.prefix),)
+        return (detect(),)
 
     def not_reached(self) -> tuple[str, ...]:
         """Return what ``--all-kernels`` does not reach, and why: sentences for the user."""

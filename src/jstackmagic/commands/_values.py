@@ -22,7 +22,7 @@ def values_of(
         return [str(choice) for choice in action.choices]
     match action.metavar:
         case "ENV":
-            from ..where.environment import known_names
+            from ..where.detect import known_names
 
             return known_names()
         case "KERNELSPEC":
@@ -101,7 +101,7 @@ def packages(token: str, words: Sequence[str]) -> Iterator[str]:
 
 
 def installed(token: str, words: Sequence[str]) -> Iterator[str]:
-    from ..where.packages import read_packages
+    from ..where.metadata import read_packages
 
     prefix, name = _prefixed(token)
     manager = prefix or _said(words)

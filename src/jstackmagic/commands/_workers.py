@@ -10,7 +10,7 @@ from ..model.errors import NOTHING_CHANGED, CommandFailed, UsageError
 from ..model.record import Record
 from ..model.text import counted
 from ..session import Session
-from ..where.environment import detect
+from ..where.detect import detect
 from ..workers import worker
 from ..workers.cargo import Cargo, load
 from ..workers.cluster import Cluster, connected_to, find

@@ -23,8 +23,8 @@ from ..model.parsing import read_specs
 from ..model.request import Request
 from ..model.spec import read, read_all
 from ..session import Session
+from ..where.metadata import read_packages
 from ..where.ours import left_behind
-from ..where.packages import read_packages
 from ._change import carry_out
 from ._changed import ChangeResult
 from ._mode import Several

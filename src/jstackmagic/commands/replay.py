@@ -22,7 +22,7 @@ from ..display.console import into
 from ..history.replays import replays
 from ..model.ledger import Ledger
 from ..session import Session
-from ..where import environment
+from ..where.detect import find
 from ._change import transaction
 from ._changed import ChangeResult
 from ._mode import Rehearsal
@@ -51,14 +51,14 @@ class Options(Rehearsal):
 def run(options: Options, session: Session) -> ReplayResult:
     """Replay this user's history, or the one that was named."""
     from ..restore.homes import Home, at_home
-    from ..restore.keep import Store
+    from ..restore.kept import Store
     from ..restore.replay import ReplayOptions, alone, replay
     from ._replaysource import records_of
 
     if options.source is None:
         home = at_home(session.history, "%envreplay --all-images", every=options.all_images)
     else:
-        here = environment.find(name=options.name, prefix=options.prefix)
+        here = find(name=options.name, prefix=options.prefix)
         home = Home(records_of(options.source, [here], session.context(), session.console))
     wanted = ReplayOptions(
         session.history.path,

@@ -22,7 +22,7 @@ from ..model.parsing import read_specs
 from ..model.record import WHY, Record
 from ..model.text import counted
 from ..session import Session
-from ..where.environment import detect
+from ..where.detect import detect
 from ._change import transaction
 from ._changed import ChangeResult
 from ._options import option
@@ -82,7 +82,7 @@ class Requests(Result):
 
 def _listed(session: Session) -> Requests:
     from ..sending.outbox import Outbox, Unreachable
-    from ..where.packages import read_packages
+    from ..where.metadata import read_packages
 
     outbox = Outbox(session.history.path, session.policy.hub_url)
     if outbox.url:

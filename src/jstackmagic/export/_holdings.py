@@ -17,9 +17,9 @@ from ..model.managers import of_environment
 from ..model.packages import Package, normalise, with_origin
 from ..model.recipe import Holding, IndexFile, Recipe
 from ..model.spec import is_direct
-from ..where.environment import detect
+from ..where.detect import detect
+from ..where.metadata import read_details, read_packages
 from ..where.ours import ours_here
-from ..where.packages import read_details, read_packages
 from ._choice import Chosen, choose
 from ._locked import platform_of_holding
 

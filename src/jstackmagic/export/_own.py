@@ -11,9 +11,9 @@ from ..model.managers import of_environment
 from ..model.packages import Package, PackageSet
 from ..model.recipe import Item, Recipe, RecipeStep
 from ..model.spec import read
-from ..where.environment import detect
+from ..where.detect import detect
+from ..where.metadata import read_packages
 from ..where.ours import OWN, asked_for, described, extras_here, ours_here
-from ..where.packages import read_packages
 
 FLAG = "--with-jstackmagic"
 

@@ -79,7 +79,7 @@ class Hints:
 
         from ..model.policy import is_denied
         from ..model.spec import read
-        from ..where.environment import is_conda_prefix
+        from ..where.detect import is_conda_prefix
         from .missing import explain
 
         policy = self._policy()

@@ -10,7 +10,7 @@ from importlib.machinery import PathFinder
 
 from .. import names
 from ..model.environment import Environment
-from ..where.packages import distributions
+from ..where.metadata import distributions
 from .missing import explain_module, imported, optional
 
 

@@ -13,7 +13,7 @@ from ..model.errors import JStackMagicError
 from ..model.managers import is_system, of_environment
 from ..model.packages import ManagerName, Package, PackageSet
 from ..where.distributions import METADATA
-from ..where.packages import conda_package, read_packages
+from ..where.metadata import conda_package, read_packages
 from .root import LIBRARY, Root, is_cached
 
 DEBIAN = ("/var/lib/dpkg/status", "/var/lib/dpkg/arch", "/var/lib/apt/extended_states")

@@ -89,7 +89,7 @@ def completed(asked: Mapping[str, str], given: Mapping[str, bytes]) -> Mapping[s
 
 def _configured_urls() -> Iterator[str]:
     """Yield the indexes and channels that pip's variables and conda's settings name here."""
-    from ..where.environment import detect
+    from ..where.detect import detect
 
     for variable in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         yield from os.environ.get(variable, "").split()

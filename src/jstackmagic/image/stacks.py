@@ -17,9 +17,9 @@ from ..model.managers import is_system
 from ..model.packages import ManagerName, PackageKey, normalise
 from ..model.recipe import Recipe
 from ..model.record import Record
-from ..where.environment import detect
+from ..where.detect import detect
 from ..where.host import look
-from ..where.packages import read_packages
+from ..where.metadata import read_packages
 
 
 @dataclass(frozen=True, slots=True)

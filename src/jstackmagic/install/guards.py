@@ -16,7 +16,7 @@ from ..model.plan import Plan
 from ..model.policy import Policy, is_listed
 from ..model.request import Request
 from ..model.variants import accelerator_of, build_text, for_the_cpu_of, is_cpu
-from ..where.packages import distributions, read_packages
+from ..where.metadata import distributions, read_packages
 
 KEEPERS = ("ipykernel", "ipython", "jstackmagic")
 """Packages that a kernel needs to keep working."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from ..managers.steps import Stale
 from ..model.environment import Environment
 from ..model.packages import Change, Package
-from ..where.packages import files_of
+from ..where.metadata import files_of
 
 FilesByPackage = dict[tuple[str, str], tuple[str, ...]]
 

@@ -14,7 +14,7 @@ from ..model.environment import Environment
 from ..model.managers import is_system
 from ..model.packages import Change
 from ..model.text import counted
-from ..where.packages import files_of, metadata_of
+from ..where.metadata import files_of, metadata_of
 
 _SHARED = 0o055  # of group and others: to read, and to pass through
 _SHOWN = 3

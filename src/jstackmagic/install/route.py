@@ -13,7 +13,7 @@ from ..model.managers import FALLBACK, is_system, of_environment
 from ..model.packages import ManagerName, PackageSet
 from ..model.parsing import Asked
 from ..model.spec import read
-from ..where.packages import read_packages
+from ..where.metadata import read_packages
 
 
 def route(

@@ -30,8 +30,8 @@ from ..model.policy import Policy
 from ..model.policy import check_plan as check_denied
 from ..model.record import Context, Record
 from ..model.request import Request
-from ..where.environment import detect
-from ..where.packages import read_packages
+from ..where.detect import detect
+from ..where.metadata import read_packages
 from . import imports, modes, unfinished
 from .guards import check_names, check_options, check_plan, check_target, hosts_kernel
 from .turns import turn

@@ -499,7 +499,7 @@ def mark(wishes: Iterable[Wish], environment: Environment) -> None:
     Raises:
         OSError: A note cannot be written.
     """
-    from ..where.packages import read_packages
+    from ..where.metadata import read_packages
 
     by_manager: dict[ManagerName, dict[str, Wish]] = {}
     for wish in wishes:

@@ -35,7 +35,7 @@ class Listed:
 
 
 def _ours(name: str, packages: str, metadata: str = "", *, system: bool = False) -> Listed:
-    reader, spec = f"jstackmagic.where.packages:{packages}", f"jstackmagic.model.spec:of_{name}"
+    reader, spec = f"jstackmagic.where.metadata:{packages}", f"jstackmagic.model.spec:of_{name}"
     return Listed(name, f"jstackmagic.managers.{name}", reader, metadata, spec, system)
 
 

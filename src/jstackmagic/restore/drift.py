@@ -20,8 +20,8 @@ from ..model.record import Context
 from ..model.request import Request
 from ..where import baseline
 from ..where.baseline import Baseline, Witness, time_of
+from ..where.metadata import of_uv, read_packages
 from ..where.ours import OWN, asked_for, needs_of, ours_in, reached
-from ..where.packages import of_uv, read_packages
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from ..model.environment import Environment
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system, of_environment, of_system
 from ..model.record import Record
-from ..where.environment import detect
+from ..where.detect import detect
 from ..where.host import look
-from ..where.packages import read_packages
+from ..where.metadata import read_packages
 
 _SHOWN = 5
 _OWN = "jstackmagic/"

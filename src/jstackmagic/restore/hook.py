@@ -16,8 +16,9 @@ from ..io.files import write_file
 from ..io.runtime import own_runtime_folder
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError, Stopped
-from ..where import environment, kernels
+from ..where import kernels
 from ..where.baseline import container_start, read_snapshot, take_snapshot
+from ..where.detect import detect, find, known_names
 
 FOLDER = Path("/usr/local/bin/before-notebook.d")
 """The Docker Stacks' folder of scripts that run before the server (``run-hooks.sh``)."""
@@ -144,11 +145,11 @@ def _reason(error: Exception) -> str:
 
 def _environments() -> list[Environment]:
     """Return the environments with a kernel or a conda name, and our own."""
-    found = [environment.detect()]
+    found = [detect()]
     found += [each.environment for each in kernels.environments()]
-    for name in environment.known_names():
+    for name in known_names():
         with suppress(JStackMagicError):  # a name of several environments
-            found.append(environment.find(name=name))
+            found.append(find(name=name))
     return list({each.prefix: each for each in found}.values())
 
 

@@ -12,7 +12,7 @@ from ..io import process
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import CommandFailed, Stopped, UnknownEnvironment
 from ..model.plan import Command
-from ..where.environment import detect, find
+from ..where.detect import detect, find
 
 
 def located(ref: EnvironmentRef) -> tuple[Environment | None, str]:

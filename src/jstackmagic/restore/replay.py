@@ -36,12 +36,11 @@ from ..model.plan import Plan
 from ..model.request import Request
 from ..model.spec import Constraint, Listing
 from ..model.text import counted
-from ..where import environment
-from ..where.environment import detect
-from ..where.packages import read_packages
+from ..where.detect import detect, find
+from ..where.metadata import read_packages
 from .goals import goals
 from .goals import requests as requests_for
-from .keep import Store, Taken
+from .kept import Store, Taken
 from .made import located, make
 
 
@@ -142,7 +141,7 @@ def _sites(goals: Sequence[Goal], wanted: ReplayOptions, console: Console) -> li
     target = None
     environments = [goal.ref.prefix for goal in goals if goal.ref is not None]
     if wanted.name or wanted.prefix:
-        target = environment.find(name=wanted.name or None, prefix=wanted.prefix or None)
+        target = find(name=wanted.name or None, prefix=wanted.prefix or None)
         if len(environments) > 1:
             raise UsageError(
                 f"The history has {len(environments)} environments, and the target is one: "
@@ -152,7 +151,7 @@ def _sites(goals: Sequence[Goal], wanted: ReplayOptions, console: Console) -> li
     found = []
     for goal in goals:
         if goal.ref is None:
-            found.append(Site(goal, environment.detect(), ""))
+            found.append(Site(goal, detect(), ""))
         elif target is not None:
             found.append(Site(goal, target, target.prefix))
         else:

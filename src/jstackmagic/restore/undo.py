@@ -29,8 +29,8 @@ from ..model.packages import ManagerName, Package, PackageSet, same
 from ..model.plan import Plan
 from ..model.record import Record
 from ..model.request import Action, Request
-from ..where.environment import detect
-from ..where.packages import read_packages
+from ..where.detect import detect
+from ..where.metadata import read_packages
 from .inverse import Inverse, inverse, requests
 
 _OPPOSITE: dict[Action, Action] = {"install": "remove", "remove": "install"}

@@ -17,8 +17,8 @@ from ..model.ledger import fold
 from ..model.managers import is_system
 from ..model.packages import ManagerName, Package
 from ..model.record import Record
-from ..where.environment import detect
-from ..where.packages import read_packages
+from ..where.detect import detect
+from ..where.metadata import read_packages
 
 NOT_ASKED = "?"
 """The placeholder for a manager that could not be asked; such a witness decides nothing."""

@@ -15,7 +15,7 @@ from ..io.runtime import own_runtime_folder, runtime_folder
 from ..model.environment import Environment
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
-from .packages import metadata_of, read_packages
+from .metadata import metadata_of, read_packages
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Packages that a new virtual environment may have."""
@@ -187,7 +187,7 @@ def _machine() -> str:
 
 
 def _any_environment() -> Environment:
-    from .environment import detect
+    from .detect import detect
 
     return detect()
 

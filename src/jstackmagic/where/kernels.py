@@ -21,7 +21,7 @@ from ..io.reading import text_of
 from ..model.documents import parse_json
 from ..model.environment import Environment
 from ..model.errors import InvalidSpec, UnknownEnvironment
-from .environment import detect, find
+from .detect import detect, find
 from .startlines import UNSAID, Seen, by_command, starts_another
 
 NATIVE = "python3"

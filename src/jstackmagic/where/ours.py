@@ -11,7 +11,7 @@ from ..model.packages import ManagerName, Package, PackageKey, PackageSet, norma
 from ..model.recipe import Recipe
 from ..model.text import counted
 from .baseline import Witness
-from .packages import extras_of, of_uv, read_details, read_packages, read_requirements
+from .metadata import extras_of, of_uv, read_details, read_packages, read_requirements
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

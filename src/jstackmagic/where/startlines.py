@@ -19,7 +19,7 @@ from ..model.environment import TOOLS, Environment, prefix_of_name
 from ..model.errors import UnknownEnvironment
 from ..model.options import OptionTable
 from ..model.shell import PASSING_ON, SHELLS, Operator, ShellCommand, Word, parse
-from .environment import detect, find, is_conda_prefix
+from .detect import detect, find, is_conda_prefix
 
 UNSAID = "its command line does not say which."
 

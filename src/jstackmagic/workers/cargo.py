@@ -19,8 +19,8 @@ from ..model.errors import CommandFailed, Stopped
 from ..model.ledger import Ledger
 from ..model.packages import Package, PackageSet, normalise, same
 from ..model.policy import Policy, is_denied
+from ..where.metadata import read_details, read_packages
 from ..where.ours import OWN, needs_of, reached
-from ..where.packages import read_details, read_packages
 from . import worker
 from .elsewhere import Elsewhere
 from .packing import archive_row, modules_wheel, own_modules, packed, repacked

@@ -23,7 +23,7 @@ from ..model.policy import Policy
 from ..model.request import Request
 from ..model.sources import Sources
 from ..model.spec import read
-from ..where.packages import applying, distributions_of_package, python_markers
+from ..where.metadata import applying, distributions_of_package, python_markers
 from .packing import repacked
 
 if TYPE_CHECKING:

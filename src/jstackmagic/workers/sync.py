@@ -15,7 +15,7 @@ from ..model.plan import OnWorker, Outcome, Swap
 from ..model.record import Context, Record
 from ..model.request import Request
 from ..model.text import counted
-from ..where.environment import detect
+from ..where.detect import detect
 from . import worker
 from .cargo import Cargo, order
 from .cluster import Cluster, Lost, answering

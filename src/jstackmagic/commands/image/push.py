@@ -94,7 +94,7 @@ def _unrecorded(ledger: Ledger, base: Base) -> tuple[str, ...]:
     from ...image.installed import ImageWitness
     from ...model.managers import of_environment, of_system
     from ...restore.drift import drift_of
-    from ...where.environment import detect
+    from ...where.detect import detect
     from ...where.host import look
 
     witness, own = ImageWitness(base.root, f"the image {base.image.name}"), detect()

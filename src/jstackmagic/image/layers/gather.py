@@ -18,8 +18,8 @@ from ...model.managers import is_system, place, position
 from ...model.packages import ManagerName, Package, same
 from ...where.baseline import time_of
 from ...where.compiled import is_compiled
-from ...where.environment import detect
-from ...where.packages import files_of, read_packages
+from ...where.detect import detect
+from ...where.metadata import files_of, read_packages
 from ..owned import files_of as files_in
 from ..root import Root
 from . import disk, system

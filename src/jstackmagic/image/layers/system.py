@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
-from ...where.packages import dpkg_folder
+from ...where.metadata import dpkg_folder
 from .. import asroot
 from ..root import Root
 from . import disk

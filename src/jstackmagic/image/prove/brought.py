@@ -13,7 +13,7 @@ from ...model.managers import is_system, metadata_path
 from ...model.packages import ManagerName, Package
 from ...where.distributions import METADATA
 from ...where.host import look
-from ...where.packages import metadata_of
+from ...where.metadata import metadata_of
 from ..engine.container import Container, this_container
 from ..engine.dockersdk import ContainerEngine, connect, speaking
 from ..engine.roots import container_of, files_below, is_there

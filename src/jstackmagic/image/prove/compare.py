@@ -19,9 +19,9 @@ from ...model.managers import of_environment, of_system
 from ...model.packages import ManagerName, Package, PackageSet
 from ...model.recipe import Recipe
 from ...model.record import Record
-from ...where.environment import detect
+from ...where.detect import detect
+from ...where.metadata import read_details, read_packages
 from ...where.ours import OWN, described, needs_of, ours_here
-from ...where.packages import read_details, read_packages
 from ..engine.roots import fetch
 from ..installed import ImageWitness, packages_of, survey
 from ..root import Root

@@ -15,7 +15,7 @@ from ...model.managers import is_system
 from ...model.packages import Package
 from ...model.record import Record
 from ...where.compiled import is_taken
-from ...where.packages import files_of
+from ...where.metadata import files_of
 from ..engine.dockersdk import ContainerEngine, speaking
 from ..owned import Owned, owners
 from ..root import BUFFER, LIBRARY, Entry, is_below, is_cached

@@ -11,7 +11,7 @@ from ...model.environment import Environment
 from ...model.errors import JStackMagicError, UnknownEnvironment
 from ...model.reference import parse
 from ...where import kernels
-from ...where.environment import detect, find, known_names
+from ...where.detect import detect, find, known_names
 from ...where.host import look
 from ..engine.build import exists, named_image
 from ..engine.container import Container, this_container

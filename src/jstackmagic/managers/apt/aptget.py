@@ -19,7 +19,7 @@ from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
 from ...model.request import Request
 from ...model.spec import read
-from ...where.packages import read_debian
+from ...where.metadata import read_debian
 from .. import Engine
 from ..goal import Wish
 from . import cutoff

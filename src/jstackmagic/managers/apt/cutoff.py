@@ -19,7 +19,7 @@ from ...model.packages import Package
 from ...model.plan import Plan
 from ...model.request import Request
 from ...model.spec import DebianPackage
-from ...where.packages import dpkg_folder, paragraphs, read_debian
+from ...where.metadata import dpkg_folder, paragraphs, read_debian
 
 Marks = dict[str, tuple[str, ...]]
 

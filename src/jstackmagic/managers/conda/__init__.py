@@ -288,7 +288,7 @@ class Conda(Manager):
 
 
 def _executable(environment: Environment, wanted: str) -> Choice:
-    from ...where.environment import executable_of
+    from ...where.detect import executable_of
 
     found = executable_of(environment, cast("Tool", wanted))
     if found is None:

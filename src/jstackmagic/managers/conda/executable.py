@@ -19,7 +19,7 @@ from ...model.packages import Change, Package, PackageSet
 from ...model.plan import Command, Plan
 from ...model.request import Request
 from ...model.sources import Sources
-from ...where.packages import read_packages
+from ...where.metadata import read_packages
 from .. import Engine
 from .present import Installed, check_installed, check_records, lone_archives, resolved
 from .spec import CondaSpec, command_lines, loose_pins, pinned_where, read_archive, read_specs

@@ -12,7 +12,7 @@ from ...model.credentials import mask
 from ...model.environment import Environment
 from ...model.packages import Package
 from ...where.compiled import is_compiled
-from ...where.packages import files_of, metadata_of
+from ...where.metadata import files_of, metadata_of
 from ..layered import LayerFile
 
 _PLACES = ("extracted_package_dir", "package_tarball_full_path")

@@ -17,7 +17,7 @@ from ...model.extras import is_here
 from ...model.packages import Package
 from ...model.request import Request
 from ...model.spec import URL
-from ...where.packages import read_packages
+from ...where.metadata import read_packages
 from . import plain
 from .spec import CondaSpec, configuration, name_of, parse, read_archive, read_specs
 

@@ -16,7 +16,7 @@ from ...display.console import Console
 from ...io.reading import own_bytes
 from ...model.environment import Environment
 from ...model.packages import Package, PackageSet, normalise
-from ...where.packages import files_of
+from ...where.metadata import files_of
 from .rattler.loop import Wire
 
 if TYPE_CHECKING:

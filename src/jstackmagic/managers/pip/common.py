@@ -22,7 +22,7 @@ from ...model.packages import Change, Package, with_origin
 from ...model.plan import Command, Plan
 from ...model.request import Request
 from ...model.spec import Listing, RequirementsFile, read
-from ...where.packages import distributions_of_package
+from ...where.metadata import distributions_of_package
 from .. import Engine
 from .effective import unfollowed
 from .harm import python_kept

@@ -20,7 +20,7 @@ from ...model.environment import Environment
 from ...model.packages import normalise
 from ...model.plan import Plan
 from ...where.distributions import record_rows
-from ...where.packages import conda_distributions, files_of, read_distributions
+from ...where.metadata import conda_distributions, files_of, read_distributions
 from .harm import is_pythons
 from .landing import landed
 from .marks import asked_names

@@ -13,7 +13,7 @@ from ...model.environment import Environment
 from ...model.plan import Plan
 from ...model.request import Request
 from ...model.spec import Requirement
-from ...where.packages import conda_distributions, debian_owners
+from ...where.metadata import conda_distributions, debian_owners
 
 _PYTHONS = re.compile(r"bin/python[\d.]*|pyvenv\.cfg|conda-meta/.*")
 

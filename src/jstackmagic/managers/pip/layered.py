@@ -14,7 +14,7 @@ from ...model.errors import Stopped
 from ...model.packages import Package
 from ...where.compiled import is_compiled
 from ...where.distributions import RecordRow, record_rows
-from ...where.packages import files_of
+from ...where.metadata import files_of
 from ..layered import LayerFile, masked
 
 _RECORD = re.compile(r".*/[^/]+-[^/]+\.dist-info/RECORD")

@@ -12,7 +12,7 @@ from ...model.environment import Environment
 from ...model.packages import Package, normalise
 from ...model.request import Request
 from ...model.spec import Constraint
-from ...where.packages import files_of
+from ...where.metadata import files_of
 from .. import mark as mark_all
 from ..goal import Wish
 from .spec import plain_requirements

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...model.environment import Environment
 from ...model.managers import is_system
 from ...model.packages import Need, Package, PackageKey, PackageSet, normalise
-from ...where.packages import conda_distributions, read_requirements
+from ...where.metadata import conda_distributions, read_requirements
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet

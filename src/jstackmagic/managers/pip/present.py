@@ -17,7 +17,7 @@ from ...model.packages import Package, normalise
 from ...model.request import Request
 from ...model.spec import Constraint, Spec, read
 from ...where.distributions import Distribution, metadata_in, read_once
-from ...where.packages import (
+from ...where.metadata import (
     distributions,
     find_distribution,
     python_markers,

@@ -12,10 +12,10 @@ import inspect
 import re
 
 from ...where import compiled
-from . import archives, conda, facts, install, plan, wheels
-from .archives import is_kept, keep, locked, path_of, write
+from . import facts, fulfil, linking, order, rows, wheels
 from .facts import fingerprint, identity, in_site, infos, look, rows_of, store
-from .plan import concerning, named, todo
+from .order import concerning, named, todo
+from .rows import is_kept, keep, locked, path_of, write
 from .wheels import archive, pack, record_row
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 
 def source() -> str:
     """Return the text of all of it, as one module."""
-    return joined(compiled, facts, archives, plan, wheels, conda, install)
+    return joined(compiled, facts, rows, order, wheels, linking, fulfil)
 
 
 def joined(*modules: object) -> str:

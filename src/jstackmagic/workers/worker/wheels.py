@@ -18,8 +18,8 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .archives import is_kept, is_plain, keep, not_kept, path_of, write
 from .facts import Plain, check, fingerprint, is_content, normal, read, read_text, rows_of, store
+from .rows import is_kept, is_plain, keep, not_kept, path_of, write
 
 _SCRIPT = """
 import sys

@@ -12,7 +12,7 @@ from ....model.errors import InvalidSpec
 from ....model.packages import Change, PackageSet
 from ....model.plan import Plan
 from ....model.request import Request
-from ....where.packages import read_packages
+from ....where.metadata import read_packages
 from ..present import Installed, lone_archives, records, resolved
 from ..spec import (
     CondaSpec,

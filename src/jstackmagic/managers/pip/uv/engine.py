@@ -34,7 +34,7 @@ from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Change, Package, normalise
 from ....model.plan import Command, Plan
 from ....model.request import Request
-from ....where.packages import distributions_of_package
+from ....where.metadata import distributions_of_package
 from ... import Engine
 from ..common import OfPip, foreseen, install_command, nothing_to_do, plan_removal, secrets_in_files
 from ..executable import leaves_out

@@ -23,7 +23,7 @@ from ....model.packages import Package, normalise
 from ....model.plan import Command
 from ....model.request import Request
 from ....where.distributions import headers
-from ....where.packages import distributions_of_package
+from ....where.metadata import distributions_of_package
 from ..common import index_of
 
 _WORDS = ("--format", "pylock.toml", "--no-deps", "--no-header", "--quiet")

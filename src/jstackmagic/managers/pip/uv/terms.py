@@ -21,7 +21,7 @@ from ....model.request import Request
 from ....model.sources import Sources
 from ....model.spec import Constraint, Listing, Spec
 from ....model.words import listed
-from ....where.packages import find_distribution
+from ....where.metadata import find_distribution
 from ..landing import LANDING
 from ..pipconf import UNREADABLE, Setting, configured
 from ..present import serving, user_site

@@ -21,7 +21,7 @@ from ..model.errors import CommandFailed
 from ..model.managers import names, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet, same
 from ..model.request import Request
-from ..where.packages import read_packages
+from ..where.metadata import read_packages
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import jstackmagic
 from jstackmagic.model.environment import CondaExecutable, ConfiguredChannel, Environment
 from jstackmagic.model.errors import UnknownEnvironment, UsageError
-from jstackmagic.where import environment
-from jstackmagic.where.environment import detect, find, known_names
+from jstackmagic.where.detect import detect, find, known_names
 from support.environments import make_root, make_uv_venv, make_venv
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from support.standin_conda import StandIn
     from support.tiers import Channel
 
-SOURCE = Path(environment.__file__).parent.parent.parent
+SOURCE = Path(jstackmagic.__file__).parent.parent
 RUNNING = ".".join(map(str, sys.version_info[:3]))
 
 
@@ -95,7 +95,7 @@ def in_process(python: Path, code: str, **environ: str) -> str:
 
 DETECT = """\
 import dataclasses, json
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 print(json.dumps(dataclasses.asdict(detect())))
 """
 
@@ -158,7 +158,7 @@ import sys
 def guard(event, arguments):
     if event in {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork"}:
         raise SystemExit(f"{event}: {arguments}")
-import jstackmagic.where.environment
+import jstackmagic.where.detect
 sys.addaudithook(guard)
 """
         in_process(prefix / "bin" / "python", guard + DETECT)
@@ -183,7 +183,7 @@ def note(event, arguments):
     if event == "open" and str(arguments[0]).endswith(".json"):
         opened.append(arguments[0])
 sys.addaudithook(note)
-from jstackmagic.where.environment import detect
+from jstackmagic.where.detect import detect
 assert [each.channel for each in detect({str(prefix)!r}).channels] == ["conda-forge"]
 print(len(opened))
 """
@@ -625,8 +625,7 @@ class TestState:
     def test_even_root_cannot_write_to_a_read_only_mount(self, tmp_path: Path) -> None:
         prefix = lay_environment(tmp_path / "env")
         code = (
-            "from jstackmagic.where.environment import detect; "
-            f"print(detect({str(prefix)!r}).writable)"
+            f"from jstackmagic.where.detect import detect; print(detect({str(prefix)!r}).writable)"
         )
         mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$3"'
         done = subprocess.run(
@@ -746,7 +745,7 @@ class TestFind:
 def test_the_noun_is_light() -> None:
     """What keeps history and plans imports this; detection's helpers come when they are needed."""
     code = (
-        "import sys, jstackmagic.where.environment\n"
+        "import sys, jstackmagic.where.detect\n"
         "heavy = {'yaml', 'json', 'configparser', 'shutil', 'difflib'}\n"
         "heavy |= {'jstackmagic.where.condarc'}\n"
         "print(sorted(heavy & sys.modules.keys()))"

@@ -14,9 +14,9 @@ import pytest
 
 from jstackmagic.managers.apt import aptget as apt
 from jstackmagic.model.errors import CommandFailed
-from jstackmagic.restore.keep import Store
+from jstackmagic.restore.kept import Store
 from jstackmagic.session import Session
-from jstackmagic.where.packages import read_debian
+from jstackmagic.where.metadata import read_debian
 from support.debs import build_deb, publish, purge
 from support.environments import make_venv
 from support.projects import write_project

@@ -8,10 +8,10 @@ import sys
 import time
 from typing import Any
 
-from .archives import is_kept, locked, prune
-from .conda import link
 from .facts import Plain, folder, identity, is_writable, look, reach, store
-from .plan import named, planned, todo
+from .linking import link
+from .order import named, planned, todo
+from .rows import is_kept, locked, prune
 from .wheels import put, take_out
 
 

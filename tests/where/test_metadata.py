@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.model.packages import Package, PackageSet
-from jstackmagic.where.environment import detect
-from jstackmagic.where.packages import (
+from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import (
     conda_distributions,
     files_of,
     read_debian,

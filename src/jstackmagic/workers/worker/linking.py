@@ -11,8 +11,8 @@ import sys
 import tempfile
 from typing import Any
 
-from .archives import is_kept, not_kept, path_of
 from .facts import Plain, conda_records, store
+from .rows import is_kept, not_kept, path_of
 
 
 def link(rows: list[Plain], unlink: list[str], facts: Plain) -> list[list[Any]]:
