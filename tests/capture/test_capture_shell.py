@@ -18,7 +18,7 @@ from jstackmagic.capture import Target
 from jstackmagic.capture.argv import ProgramOptions
 from jstackmagic.capture.commandlines import recognise, recognise_argv
 from jstackmagic.capture.conda_tools import CONDA
-from jstackmagic.capture.handed import FILTERS
+from jstackmagic.capture.machine import Machine
 from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
 from jstackmagic.capture.state import Effort, State
 from jstackmagic.model.request import Request
@@ -27,6 +27,8 @@ from jstackmagic.model.sources import Sources
 from support.growth import growth
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jstackmagic.capture import Found
 
 
@@ -776,28 +778,52 @@ def test_braces_that_stand_for_too_many_words_are_left_as_typed(words: str) -> N
     assert words[:20] in find.reason
 
 
+def grepped(text: str, *words: str) -> str | None:
+    state = State(machine=Machine(look={"/w/t": text, "/w/skip": "torch\n^six\n"}.get), folder="/w")
+    return state.printed([*map(Word, ("grep", *words, "/w/t"))], ())
+
+
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", "a*a*a*a*b", "a?" * 60 + "a" * 60])
 def test_a_pattern_that_takes_too_long_is_not_followed(pattern: str) -> None:
-    printed, _ = FILTERS["grep"]
-    assert printed("a" * 60, pattern, ["-E"]) is None
-    assert printed("six\n# idna\n" * 200, r"^\s*(#|$)", ["-v", "-E"]) == "six\n" * 200
+    assert grepped("a" * 60, "-E", pattern) is None
+    assert grepped("six\n# idna\n" * 200, "-vE", r"^\s*(#|$)") == "six\n" * 200
 
 
-@pytest.mark.parametrize("options", [["-v"], ["-v", "-E"], ["-iv"]])
-@pytest.mark.parametrize(
-    "pattern",
-    [
+@pytest.mark.parametrize("options", ["-v", "-v -E", "-iv", "-vF", "-w", "-vx", "-ve ^a -f skip -e"])
+def test_the_lines_that_grep_leaves_are_known(options: str, tmp_path: Path) -> None:
+    text = "torch\nsix+1\n(torch|six)\nabb\nb{2}\na.c\n  # x?\n(a\nmytorch-x"
+    (tmp_path / "skip").write_text("torch\n^six\n")
+    for pattern in (
         r"\(torch\|six\)", "(torch|six)", "^torch$", "six+", r"six\+", "x?", r"[+|(]a", r"b\{2\}",
-        "b{2}", r"\.", "a.c", r"^\s*#", "^[[:space:]]*#", "TORCH",
+        "b{2}", r"\.", "a.c", r"^\s*#", "^[[:space:]]*#", "TORCH", "[^a-z]", "six\ntorch", r"\s",
+    ):  # fmt: skip
+        words = [*options.split(), pattern]
+        real = subprocess.run(
+            ["grep", *words], input=text, capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert grepped(text, *words) == real.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ("-v -e torch -e numpy", "six"),
+        ("--invert-match --regexp=torch", "numpy six"),
+        ("--inv --ignore-case NumPy", "torch six"),
+        ("-vf skip", "numpy"),
+        ("-v --fixed-strings --word-regexp --color=auto torch", "numpy six"),
+        ("--extended-regexp -vh 't|n'", "six"),
     ],
-)  # fmt: skip
-def test_the_lines_that_grep_leaves_are_known(pattern: str, options: list[str]) -> None:
-    text = "torch\nsix+1\n(torch|six)\nabb\nb{2}\na.c\n  # x?\n(a\n"
-    real = subprocess.run(
-        ["grep", *options, pattern], input=text, capture_output=True, text=True, check=False
-    )
-    printed, _ = FILTERS["grep"]
-    assert printed(text, pattern, options) == real.stdout
+)
+def test_what_grep_takes_out_of_a_list_is_not_installed(options: str, left: str) -> None:
+    written = "printf 'torch\\nnumpy\\nsix\\n' > r.txt; printf 'torch\\n^six\\n' > skip; "
+    find, *_ = [*found(f"{written}grep {options} r.txt | xargs pip install")]
+    assert find.request == pip(*left.split())
+
+
+@pytest.mark.parametrize("options", ["-c x", "-o x", "-n x", "-A1 x", "-vm1 x", "-EF x", "-q x"])
+def test_an_option_by_which_grep_prints_otherwise_is_not_followed(options: str) -> None:
+    assert grepped("six\n", *options.split()) is None
 
 
 def test_grep_says_which_of_several_files_a_line_is_from() -> None:
@@ -807,9 +833,30 @@ def test_grep_says_which_of_several_files_a_line_is_from() -> None:
     assert (named.request, bare.request) == (None, pip("toolz"))
 
 
-@pytest.mark.parametrize("pattern", ["a[[:punct:]]", r"\<a\>", r"[a\]x]", "[^[:alnum:]]"])
+@pytest.mark.parametrize(
+    "pattern", ["a[[:punct:]]", r"\<a\>", r"[a\]x]", "[^[:alnum:]]", r"\d", "b^a", "[[=a=]]", "$X"]
+)
 def test_a_pattern_that_python_reads_otherwise_is_not_followed(pattern: str) -> None:
-    assert FILTERS["grep"][0]("a\n", pattern, ["-v"]) is None
+    holes = ("$X",) if pattern == "$X" else ()
+    state = State(machine=Machine(look={"/w/t": "a\n"}.get), folder="/w")
+    words = [Word("grep"), Word("-v"), Word(pattern, holes=holes), Word("/w/t")]
+    assert state.printed(words, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "left"),
+    [
+        ("sed '/torch/d' r.txt", "six numpy"),
+        ("sed -e '/^t/d' -e '/num/d' r.txt", "six"),
+        ("sed -E '/torch|six/d; s/#.*//' r.txt", "numpy"),
+        ("sed '/#/d' r.txt", "torch numpy"),
+    ],
+)
+def test_what_sed_takes_out_of_a_list_is_not_installed(command: str, left: str) -> None:
+    written = "printf 'torch\\nsix # x\\nnumpy\\n' > r.txt; "
+    finds = found(f"{written}{command} > s.txt; pip install -r s.txt")
+    (kept,) = [text for find in finds for path, text in find.written if path == "/w/s.txt"]
+    assert re.sub(r"\s*#.*", "", kept or "").split() == left.split()
 
 
 @pytest.mark.parametrize(

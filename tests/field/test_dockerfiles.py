@@ -106,7 +106,7 @@ def test_advice_names_no_path_of_the_image(evil: Path, context: Path) -> None:
     _, reasons = read(context, f"RUN pip install $(cat {evil})\n")
     assert "only in the image" in reasons[0]
     assert "%envinstall" not in reasons[0]
-    text = f"COPY requirements.txt {evil}\nRUN pip install $(head -3 {evil})\n"
+    text = f"COPY requirements.txt {evil}\nRUN pip install $(uniq {evil})\n"
     assert f"-f {context}/requirements.txt" in read(context, text)[1][0]
 
 

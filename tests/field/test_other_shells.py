@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.capture import notebooks
+from jstackmagic.capture.commandlines import recognise
 from jstackmagic.capture.lists import expand
 from support.captured import asked, cells, dockerfile, script, where
 from support.verbs import verb
@@ -250,6 +251,23 @@ class TestCommandsAsText:
 
 class TestHandedOver:
     """G3: lists that a shell hands over."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "pip install $(sed -n '/torch/!p' requirements.txt)",
+            "cat requirements.txt | grep -vP '(?i)TORCH' | xargs pip install",
+            "head -n 2 requirements.txt | xargs pip install",
+            "grep -v $SKIP requirements.txt | while read p; do pip install $p; done",
+            "while read p; do pip install $p; done < <(awk '!/torch/' requirements.txt)",
+            'while read p; do [ "$p" = torch ] || pip install $p; done < requirements.txt',
+        ],
+    )
+    def test_no_line_is_offered_for_a_list_that_loses_some(self, line: str) -> None:
+        (found,) = recognise(line, folder="/w")
+        assert found.request is None
+        assert "only known when it runs" in found.reason or "piped into it" in found.reason
+        assert "%envinstall" not in found.reason
 
     @pytest.mark.parametrize(
         ("line", "ours"),

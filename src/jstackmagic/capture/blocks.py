@@ -29,6 +29,8 @@ _QUIET = listed("cd export set unset true : shopt pushd popd alias")
 _ENDS = listed("exit return false break continue")
 NEVER = "never"
 """The condition of a branch that no run takes, such as that of ``if False``."""
+_CHOOSING = listed("if case [ [[ test continue break")
+"""Words of a loop that passes some of the lines over."""
 _WIDTH = 90  # characters of a condition that is shown
 
 
@@ -355,9 +357,11 @@ class Course:
         file = listed if name else pipe.file if pipe else ""
         last = self.items[end] if end < len(self.items) else None
         if isinstance(last, ShellCommand):
-            inputs = [r.target.text for r in last.redirections if r.operator == "<"]
-            file = inputs[-1] if inputs else file
-        for each in ({name} if name else reads) if file else ():
+            inputs = [r.target for r in last.redirections if r.operator == "<"]
+            for target in inputs[-1:]:
+                file = "".join(map(file_of, target.scripts)) if target.holes else target.text
+        chosen = any(word.text in _CHOOSING for command in body for word in command.words)
+        for each in ({name} if name else reads) if file and not chosen else ():
             block.state.origins[f"${each}"] = block.state.origins[f"${{{each}}}"] = file
 
     def _end(self, at: int, opens: Container[str], closes: str) -> int:

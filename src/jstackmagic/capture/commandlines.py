@@ -674,7 +674,7 @@ class _Walker:
         fetched = bool(pipe and pipe.fetched)
         _, words = _assignments(words)
         text: str | None = None
-        file = file_of(self.text[command.start : command.end]) if words else ""
+        file = file_of(self.text[command.start : command.end], pipe.file if pipe else "")
         if words:
             words = tuple(each for word in words for each in state.words(word))
             call = self.call(words, "", 0, state, {})
@@ -685,7 +685,7 @@ class _Walker:
             if call.words:
                 given = pipe.text if pipe else None
                 text = state.printed(call.words, command.redirections, given)
-        return Pipe(start, command.end, fetched, text, file or (pipe.file if pipe else ""))
+        return Pipe(start, command.end, fetched, text, file)
 
     # -- what the shell makes of a line that was meant otherwise
 

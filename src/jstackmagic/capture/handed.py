@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
-from ..model.shell import ShellCommand, parse
+from ..model.options import OptionTable
+from ..model.shell import ShellCommand, Word, parse
 from ..model.words import listed
 from .programs import program_name
 
-_PASSING = listed("cat grep egrep sed awk tr cut head tail sort uniq echo tee dos2unix xargs")
-"""Programs that pass a file's lines on."""
+_PASSING = listed("cat tr sort uniq echo tee dos2unix xargs")
+"""Programs that pass all lines on."""
+_BLANK = r"(?:(?:\\s|\[?\[:space:\]\]?| )[*+]?)*"
+_COMMENTS = rf"(?:\^?{_BLANK}#(?:\.\*)?|\^{_BLANK}\$|\^{_BLANK}\\?\((?:#\\?\|\$|\$\\?\|#)\\?\))"
+_LEFT = re.compile(rf"{_COMMENTS}(?:\\?\|{_COMMENTS})*|/{_COMMENTS}/d|s/{_BLANK}#\.\*//g?")
+"""What ``grep -v`` and ``sed`` leave out, where it is but comments and empty lines."""
 
 
-def file_of(script: str) -> str:
-    """Return the file whose lines a script passes on; empty if there is none or it is unclear."""
+def file_of(script: str, piped: str = "") -> str:
+    r"""Return the file whose lines a script passes on, all but comments; empty if it is unclear.
+
+    Args:
+        piped: The file whose lines flow into it.
+
+    >>> file_of("grep -v '^#' a.txt | tr -d '\r'"), file_of("cat a.txt | grep -v six")
+    ('a.txt', '')
+    """
+    file = piped
     for item in parse(script):
         if not isinstance(item, ShellCommand) or not item.words:
             continue
-        name = program_name(item.words[0])
-        inputs = [r.target for r in item.redirections if r.operator == "<"]
-        if inputs and not inputs[-1].holes:
-            return inputs[-1].text
-        if name not in _PASSING:
+        name, words = program_name(item.words[0]), item.words[1:]
+        if name in FILTERS and name not in _PASSING:
+            _, given = FILTERS[name].read(words)
+            inverted = name == "sed" or "--invert-match" in given
+            patterns = given.get("--regexp", [])
+            if not inverted or not all(_LEFT.fullmatch(each.text) for each in patterns):
+                return ""
+        elif name not in _PASSING:
             return ""
-        last = item.words[-1] if len(item.words) > 1 else None
-        if last is not None and re.search(r"\.[A-Za-z]{2,5}$|[\w-]+/[\w.-]+$", last.text):
-            return "" if last.holes else last.text
-    return ""
+        inputs = [r.target for r in item.redirections if r.operator == "<"]
+        last = inputs[-1] if inputs else words[-1] if words else None
+        if last is not None and (
+            inputs or re.search(r"\.[A-Za-z]{2,5}$|[\w-]+/[\w.-]+$", last.text)
+        ):
+            if last.holes:
+                return ""
+            file = last.text
+    return file
 
 
 # Texts
@@ -95,59 +117,126 @@ def formatted(words: list[str]) -> str | None:
 _MOST_STEPS = 10**7  # of matching a pattern, which take a second
 
 
-def _grep(text: str, pattern: str, options: list[str]) -> str | None:
-    """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
-    letters = "".join(option.lstrip("-") for option in options)
-    # Python reads a backslash in brackets otherwise, and marks of words
-    if set(letters) - set("vEPiehs") or re.search(r"\\[<>bB]|\[[^]]*\\", pattern):
-        return None
-    python = pattern.replace("[[:space:]]", r"\s").replace("[:space:]", r"\s")
-    if not {"E", "P"} & set(letters):  # what a backslash makes an operator, and what it keeps one
-        python = re.sub(r"\\?[(){}|+?]", lambda found: found[0][1:] or rf"\{found[0]}", python)
-    if "[:" in python:  # another class of characters
-        return None
+_GREP = OptionTable.of(
+    valued="""
+    -e/--regexp -f/--file -m/--max-count -A/--after-context -B/--before-context -C/--context
+    -d/--directories -D/--devices --include --exclude --exclude-dir --exclude-from --label
+    """,
+    flags="""
+    -v/--invert-match -i/-y/--ignore-case -E/--extended-regexp -F/--fixed-strings -P/--perl-regexp
+    -G/--basic-regexp -w/--word-regexp -x/--line-regexp -h/--no-filename -s/--no-messages -a/--text
+    --color/--colour --line-buffered
+    """,
+)
+_KINDS = {"--extended-regexp", "--fixed-strings", "--perl-regexp", "--basic-regexp"}
+_FOLLOWED = {
+    *("--invert-match", "--ignore-case", "--word-regexp", "--line-regexp", "--text", "--colour"),
+    *("--no-filename", "--no-messages", "--line-buffered", *_KINDS),
+}
+_READ_OTHERWISE = re.compile(  # by Python: escapes, anchors amid a basic pattern, brackets, (?, a++
+    r"\\(?![wWsS])[\w<>`']|\[[^]]*(?:\\|--|&&|~~|\|\||\[[.=])|\[\[(?!:)|\(\?|[*+?}]\+"
+)
+
+
+def _matching(pattern: str, flags: set[str]) -> re.Pattern[str] | None:
+    """Return a pattern of grep's as Python's; None for one that is not followed."""
+    kind = "".join(flags & _KINDS)
+    if kind == "--fixed-strings":
+        python = re.escape(pattern)
+    else:
+        if _READ_OTHERWISE.search(pattern):
+            return None
+        python = pattern.replace("[[:space:]]", r"\s").replace("[:space:]", r"\s")
+        if kind in ("", "--basic-regexp"):  # what a backslash makes an operator, and keeps one
+            python = re.sub(r"\\?[(){}|+?]", lambda at: at[0][1:] or rf"\{at[0]}", python)
+            if re.search(r"(?<=[^(|\[])\^|\$(?=[^)|])", python):
+                return None
+        if "[:" in python:  # another class of characters
+            return None
+    if "--word-regexp" in flags:
+        python = rf"(?<!\w)(?:{python})(?!\w)"
+    if "--line-regexp" in flags:
+        python = rf"^(?:{python})$"
     try:
-        wanted = re.compile(python, re.IGNORECASE if "i" in letters else 0)
+        return re.compile(python, re.IGNORECASE if "--ignore-case" in flags else 0)
     except re.error:
         return None
-    lines = text.splitlines(keepends=True)
-    # each repetition multiplies the time by a line's length, and that of a group by far more
-    power = len(re.findall(r"(?<!\\)[*+{]", python)) + (python[:1] != "^")
-    steps = sum(len(line) ** power for line in lines) << python.count("?")
-    if steps > _MOST_STEPS or re.search(r"(?<!\\)\)[*+{]", python):
+
+
+def _grep(text: str, patterns: list[str], flags: set[str]) -> str | None:
+    """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
+    said = [each for pattern in patterns for each in pattern.split("\n")]
+    wanted = [found for each in said if (found := _matching(each, flags))]
+    if flags - _FOLLOWED or len(flags & _KINDS) > 1 or len(wanted) < len(said):
         return None
-    return "".join(line for line in lines if bool(wanted.search(line)) != ("v" in letters))
+    lines = [line for line in re.split(r"(?<=\n)", text) if line]
+    for each in wanted:
+        # each repetition multiplies the time by a line's length, and that of a group by far more
+        power = len(re.findall(r"(?<!\\)[*+{]", each.pattern)) + (each.pattern[:1] != "^")
+        steps = sum(len(line) ** power for line in lines) << each.pattern.count("?")
+        if steps > _MOST_STEPS or re.search(r"(?<!\\)\)[*+{]", each.pattern):
+            return None
+    left = "--invert-match" in flags
+    bare = (line.removesuffix("\n") for line in lines)
+    return "".join(f"{line}\n" for line in bare if any(e.search(line) for e in wanted) != left)
 
 
-def _without_comments(text: str, pattern: str, options: list[str]) -> str | None:
-    """Return the text after ``sed`` took the comments out; None for another command."""
-    if options == ["-i"] or not re.fullmatch(r"/\^?(\\s\*)?#/d|s/(\s|\\s)?\*?#\.\*//g?", pattern):
-        return None
-    return re.sub(r"(?m)[ \t]*#.*$", "", text)
+def _sed(text: str, commands: list[str], flags: set[str]) -> str | None:
+    """Return the text after ``sed`` took comments or lines out; None for another command."""
+    left: str | None = None if flags - {"-E", "-r"} else text
+    kinds = {"--extended-regexp"} if flags else set()
+    for command in (each for said in commands for each in re.split(r";\s*", said)):
+        if re.fullmatch(r"s/(\s|\\s)?\*?#\.\*//g?", command):
+            left = left and re.sub(r"(?m)[ \t]*#.*$", "", left)
+        else:
+            line = re.fullmatch(r"/([^/]+)/d", command)
+            left = _grep(left, [line[1]], {"--invert-match", *kinds}) if left and line else None
+    return left
 
 
-def _translated(text: str, words: str, options: list[str]) -> str | None:
+def _translated(text: str, words: list[str], flags: set[str]) -> str | None:
     """Return the text after ``tr`` changed the white space; None for other characters."""
-    wanted = re.fullmatch(r"(\\r)?(\\n)? ?(\s|,|\\n)?", words)
-    if wanted is None or (options and options != ["-d"]):
+    said = " ".join(words)
+    wanted = re.fullmatch(r"(\\r)?(\\n)? ?(\s|,|\\n)?", said)
+    if wanted is None or flags - {"-d"}:
         return None
-    if options:
-        return text.replace("\r", "") if words == "\\r" else None
-    return re.sub(r"\s+", " ", text) if not words.endswith(",") else None
+    if flags:
+        return text.replace("\r", "") if said == "\\r" else None
+    return re.sub(r"\s+", " ", text) if not said.endswith(",") else None
 
 
-FILTERS: dict[str, tuple[Callable[[str, str, list[str]], str | None], int]] = {
+class TextFilter(NamedTuple):
+    """A program that passes on a text that is known, some of it left out."""
+
+    #: what it makes of a text, its patterns and its other options; None if not followed
+    run: Callable[[str, list[str], set[str]], str | None]
+    patterns: int = 0  #: how many words are no files, unless an option names the patterns
+    options: OptionTable = OptionTable({})
+
+    def read(self, words: Sequence[Word]) -> tuple[list[Word], dict[str, list[Word]]]:
+        """Return its files, and the values of each option; patterns are those of ``--regexp``."""
+        files: list[Word] = []
+        given: dict[str, list[Word]] = {}
+        for name, _, at, begin in self.options.walk([word.text for word in words]):
+            values = given.setdefault(name, []) if name else files
+            values += [] if at is None else [words[at].tail(begin)]
+        if not given.keys() & {"--regexp", "--file"}:
+            given["--regexp"], files = files[: self.patterns], files[self.patterns :]
+        return files, given
+
+
+FILTERS = {
     **dict.fromkeys(
-        ("cat", "xargs", "dos2unix"), (lambda text, _, given: None if given else text, 0)
+        ("cat", "xargs", "dos2unix"), TextFilter(lambda text, _, flags: None if flags else text)
     ),
-    "tee": (lambda text, _, _options: text, 0),
-    "grep": (_grep, 1),
-    "egrep": (lambda text, pattern, options: _grep(text, pattern, [*options, "-E"]), 1),
-    "sed": (_without_comments, 1),
-    "tr": (_translated, 2),
-    "sort": (lambda text, _, _options: "".join(sorted(text.splitlines(keepends=True))), 0),
+    "tee": TextFilter(lambda text, *_: text),
+    "grep": TextFilter(_grep, 1, _GREP),
+    "egrep": TextFilter(lambda t, ps, flags: _grep(t, ps, flags | {"--extended-regexp"}), 1, _GREP),
+    "fgrep": TextFilter(lambda t, ps, flags: _grep(t, ps, flags | {"--fixed-strings"}), 1, _GREP),
+    "sed": TextFilter(_sed, 1, OptionTable.of(valued="-e/--expression/--regexp")),
+    "tr": TextFilter(_translated, 2),
+    "sort": TextFilter(lambda text, *_: "".join(sorted(text.splitlines(keepends=True)))),
 }
-"""Programs that pass on a text that is known, some of it left out; how many words are no files."""
 
 
 def number_of(node: ast.expr) -> int | float | None:

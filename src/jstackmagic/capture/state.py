@@ -558,25 +558,27 @@ class State:
             folder = self.path_of(Word(os.path.dirname(said)))
             known = folder in self.machine.wheels and re.fullmatch(r"\S*\*\.whl", said)
             return f"{folder}/{os.path.basename(said)}\n" if known else None
-        filtered, patterns = FILTERS.get(program, (None, 0))
-        if filtered is None:
+        if (filtered := FILTERS.get(program)) is None:
             return None
-        options = [word.text for word in arguments if word.text.startswith("-")]
-        arguments = [word for word in arguments if word.text not in options]
-        pattern, text = " ".join(word.text for word in arguments[:patterns]), piped
-        arguments = [] if program == "tee" else arguments[patterns:]
+        files, given = filtered.read(arguments)
+        patterns, text = given.pop("--regexp", []), piped
+        lists = [self.text_of(file) for file in given.pop("--file", ())]
+        files = [] if program == "tee" else files
         inputs = [each.target for each in redirections if each.operator == "<"]
-        if len(arguments) > 1 and program.endswith("grep") and "h" not in "".join(options):
-            return None  # each line has its file before it
-        if arguments or inputs:
-            texts = [self.text_of(file) for file in arguments or inputs[-1:]]
+        several = len(files) > 1 and program.endswith("grep") and "--no-filename" not in given
+        if several or None in lists or any(word.holes for word in patterns):
+            return None  # of several files, each line has its file before it
+        if files or inputs:
+            texts = [self.text_of(file) for file in files or inputs[-1:]]
             seen = [each for each in texts if each is not None]
             if len(seen) < len(texts) or sum(map(len, seen)) > LONGEST_FILE:
                 return None
             text = "".join(seen)
         elif (body := self.document(redirections)) is not None:
             text = f"{body}\n"
-        return None if text is None else filtered(text, pattern, options)
+        lines = [line for each in lists for line in (each or "").splitlines()]
+        lines += [word.text for word in patterns]
+        return None if text is None else filtered.run(text, lines, {*given})
 
     def document(self, redirections: Sequence[Redirection]) -> str | None:
         """Return the text that a command is given by ``<<`` or ``<<<``; None without one.
