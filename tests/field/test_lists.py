@@ -403,6 +403,9 @@ class TestItemsThatAreNoSpecs:
             ("python {{ PY }}", "{{ PY }}"),
             ("1.5", "a version without a name"),
             ("six>=", "no package"),
+            ("toolz=>1", "Write - toolz>=1"),
+            ("toolz ~1.0", "no package"),
+            ("toolz=^1", "no package"),
             ("dask[array]", "below - pip:"),
             ("pip: 'six, idna'", "write 2 lines"),
             ("pip: [six idna]", "write 2 lines"),
@@ -431,7 +434,13 @@ class TestItemsThatAreNoSpecs:
             *("conda-forge::scipy", "conda-forge/linux-64::scipy>=1", "lab/label/x::scipy>=1|2"),
             *("pytorch[version='>=1.8',build=*cuda*]", "numpy=1.19=*openblas*", "python=3.*"),
             *("numpy !=1.2", "_libgcc_mutex=0.1=main", "7zip", "python~=3.8", "jpeg 9e", "r-base"),
-            *("numpy >=1.8,<2|>3", "numpy >= 1.8, < 2", "blas=*=openblas", "tzdata=2023c"),
+            *(
+                "numpy ^1.*$",
+                "numpy >=1.8,<2|>3",
+                "numpy >= 1.8, < 2",
+                "blas=*=openblas",
+                "tzdata=2023c",
+            ),
             *(
                 "https://c.example.com/linux-64/x-1-0.tar.bz2",
                 "numpy=1.19.2=py38h54aff64_0",
@@ -885,13 +894,13 @@ class TestProjects:
             "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\npython = '^3.9'\n"
             "six = '^1.16'\nidna = {version = '~3.4', extras = ['all']}\n"
             "lab = {git = 'https://git.example.com/lab.git', tag = 'v1'}\n"
-            "odd = '^1 || ^2'\nbig = {version = '1', optional = true}\n"
+            "odd = '^1 || ^2'\nback = '=>1'\nbig = {version = '1', optional = true}\n"
         )
         reading = files.read(write("pyproject.toml", text))
         lab = "lab @ git+https://git.example.com/lab.git@v1"
         assert asked(reading) == [("pip", ("six>=1.16,<2", "idna[all]>=3.4,<3.5", lab))]
         assert any("poetry's" in note for note in reading.notes)
-        assert [each.command.split()[0] for each in reading.problems] == ["odd"]
+        assert [each.command.split()[0] for each in reading.problems] == ["odd", "back"]
 
     @pytest.mark.parametrize(
         ("source", "index", "extra"),
@@ -1598,6 +1607,19 @@ class TestPixi:
             ('[target.unix.tasks]\ngo = "pip install x"', 3, "pixi run go"),
             ('b = "1.2.3 py_0"', 2, 'Write b = {version = "1.2.3", build = "py_0"}'),
             ('b = "* *mkl"', 2, 'Write b = {version = "*", build = "*mkl"}'),
+            ('a = "~=1.0"\nb = "=>1"', 3, "Write b = '>=1'"),
+            ('b = "^1"', 2, "Write b = '>=1,<2'"),
+            ('[pypi-dependencies]\na = "==1.*"\nb = "=>1"', 4, "Write b = '>=1'"),
+            ('[pypi-dependencies]\na = ""\nb = "^1"', 4, "Write b = '>=1,<2'"),
+            ('[pypi-dependencies]\nb = "1.0"', 3, "Write b = '==1.0'"),
+            ('[pypi-dependencies]\nb = ">=1 <2"', 3, "Write b = '>=1,<2'"),
+            (
+                '[pypi-dependencies]\nb = {version = "~1.2", extras = ["x"]}',
+                3,
+                "Write b = {version = '>=1.2,<1.3', extras = ['x']}",
+            ),
+            ("[pypi-dependencies]\nb = {version = 1}", 3, "Write b = {version = '==1'}"),
+            ('[pypi-dependencies]\nb = "none!"', 3, "pixi does not take this version."),
         ],
     )
     def test_what_no_request_can_carry_has_its_line(

@@ -22,7 +22,7 @@ from .parsing import (
     read_requirement,
     read_specs,
 )
-from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, split_hashes
+from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, split_hashes, turned
 
 _COMMAND = (
     r"[!%$]?\s*(?:(?:python\S*\s+-m\s+)?pip\d?|conda|mamba|uv(?:\s+pip)?)\s+install\s+(?P<rest>.+)"
@@ -256,9 +256,9 @@ def pips_meaning(text: str) -> str:
 
 # conda
 
-_PART = r"(?:[<>=!~]=?|===)?\s*\^?[\w*][\w.*+!-]*\$?"
+_PART = r"(?:(?:===?|[<>!~]=|[<>=])\s*)?(?:[\w*][\w.*+!-]*|\^[^\s,|]*\$)"
 _CONSTRAINT = rf"\(?{_PART}\)?(?:\s*[,|]\s*\(?{_PART}\)?)*"
-_FIRST = rf"(?:[<>=!~]=?\s*|(?<=\s)(?=[\d*(^])){_CONSTRAINT}"
+_FIRST = rf"(?:(?=[<>=!~])|(?<=\s)(?=[\d*(^])){_CONSTRAINT}"
 _MATCH_SPEC = re.compile(
     r"(?:\S+::)?(?!\d[\d.]*(?:\s|$))[A-Za-z0-9_*][\w.*-]*\s*"
     rf"(?:{_FIRST}(?:\s*=\s*\S+|\s+[\w.*^][^\s,\[]*)?)?"
@@ -305,6 +305,8 @@ def _condas_meaning(text: str) -> str:
         return f"Write {len(words)} items, each on a line of its own: - {words[0]}"
     if re.fullmatch(r"[\d.]+", text):
         return "It is a version without a name."
+    if (meant := turned(text)) != text and _MATCH_SPEC.fullmatch(meant):
+        return f"Write - {meant}"
     return ""
 
 

@@ -14,6 +14,7 @@ from ...model.listed import listed_requirement
 from ...model.packages import normalise
 from ...model.parsing import Asked, Problem, logical_lines, read_requirement
 from ...model.sources import Sources
+from ...model.spec import turned
 from ..argv import repository
 from ._finds import text_of
 
@@ -346,7 +347,7 @@ def poetrys(tables: Mapping[str, Any], sources: Any, folder: str, *, by: str = "
 
 def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str, by: str) -> Asked:
     if isinstance(entry, str):
-        return _listed(f"{name}{_pips(entry)}", folder)
+        return _listed(f"{name}{pips(entry)}", folder)
     if not isinstance(entry, dict):
         raise UsageError("It is neither a version nor a table.")
     if entry.get("optional"):
@@ -359,7 +360,7 @@ def _poetrys_one(name: str, entry: Any, names: frozenset[str], folder: str, by: 
     marker = reduce(both, said, "")
     if entry.keys() & _PLACES - {"index", "source"}:
         return _direct(whole, entry, marker, folder, by)
-    version = _pips(str(entry.get("version") or "*"))
+    version = pips(str(entry.get("version") or "*"))
     index = str(entry.get("source") or entry.get("index") or "")  # a Pipfile's word is index
     notes = Asked(notes=(_of_index(by, name, index, names),) if index else ())
     if entry.get("allow-prereleases"):
@@ -377,17 +378,17 @@ _MARKERS = (
 
 
 def _pythons(entry: Mapping[str, Any]) -> str:
-    said = _pips(str(entry["python"])) if entry.get("python") else ""
+    said = pips(str(entry["python"])) if entry.get("python") else ""
     parts = [re.fullmatch(r"([<>=!~]+)(.+)", part.strip()) for part in said.split(",") if part]
     return " and ".join(f"python_version {part[1]} '{part[2]}'" for part in parts if part)
 
 
-def _pips(constraint: str) -> str:
+def pips(constraint: str) -> str:
     """Return a constraint of poetry's as pip's.
 
-    >>> _pips("^1.16"), _pips("^0.2.3"), _pips("^0.0.3"), _pips("~1.2"), _pips("~1"), _pips("2.1")
+    >>> pips("^1.16"), pips("^0.2.3"), pips("^0.0.3"), pips("~1.2"), pips("~1"), pips("2.1")
     ('>=1.16,<2', '>=0.2.3,<0.3', '>=0.0.3,<0.0.4', '>=1.2,<1.3', '>=1,<2', '==2.1')
-    >>> _pips("*"), _pips("1.*"), _pips(">=1,<3"), _pips(">= 1 <3"), _pips("=1.0"), _pips("== 1.0")
+    >>> pips("*"), pips("1.*"), pips(">=1,<3"), pips(">= 1 <3"), pips("=1.0"), pips("== 1.0")
     ('', '==1.*', '>=1,<3', '>=1,<3', '==1.0', '==1.0')
     """
     if "||" in constraint or re.search(r"\d\s*\|", constraint):
@@ -401,7 +402,10 @@ def _pips_one(part: str) -> str:
         return ""
     bounded = re.fullmatch(rf"([\^~])\s*({_VERSION})(.*)", part)
     if bounded is None:
-        part = part.replace(" ", "").removeprefix("=").removeprefix("=")
+        part = part.replace(" ", "")
+        if (meant := turned(part)) != part:
+            raise UsageError(f"{part} has its operator the wrong way round. Write {meant}")
+        part = part.removeprefix("=").removeprefix("=")
         return part if part[0] in "<>!~" else f"=={part}"
     sign, version, rest = bounded.groups()
     numbers = [int(number) for number in version.split(".")]

@@ -16,13 +16,14 @@ from ...model.documents import parse_toml
 from ...model.errors import UsageError
 from ...model.listed import listed_spec
 from ...model.packages import normalise
-from ...model.parsing import Asked, Problem
+from ...model.parsing import Asked, Problem, is_requirement
 from ...model.sources import Sources
+from ...model.spec import turned
 from .. import Found
 from ..commandlines import recognise
 from . import Reading
 from ._finds import finds, folder_of, platform_here, text_of
-from ._toolsources import place_of, poetrys, table, texts
+from ._toolsources import pips, place_of, poetrys, table, texts
 
 _CONDAS = ("build-dependencies", "host-dependencies", "dependencies")
 """Tables whose packages are installed side by side; of one in several the last counts."""
@@ -146,8 +147,14 @@ def _part(part: Mapping[str, Any], before: str, folder: str, lines: Mapping[str,
     for place, name, entry in condas.values():
         asked += _conda(name, entry, _line_of(place, name, lines), folder)
     for place, name, entry in pypis.values():
-        one = poetrys({name: _with_marker(entry)}, (), folder, by="pixi")
         line = _line_of(place, name, lines)
+        try:
+            _check_pips(name, entry)
+        except UsageError as error:
+            problem = Problem(f"{name} = {_shown(entry)}", error.problem, line)
+            asked += Asked(problems=(problem,))
+            continue
+        one = poetrys({name: _with_marker(entry)}, (), folder, by="pixi")
         at_line = tuple(replace(each, line=line) for each in one.problems)
         urls = texts(entry.get("index")) if isinstance(entry, dict) else []
         said = [f"pixi has {name} from the index {mask(url)} alone; pip asks all." for url in urls]
@@ -161,6 +168,26 @@ def _conda(name: str, entry: Any, line: int, folder: str) -> Asked:
         return listed_spec(_match_spec(name, entry), folder=folder)
     except UsageError as error:
         return Asked(problems=(Problem(f"{name} = {_shown(entry)}", error.problem, line),))
+
+
+def _check_pips(name: str, entry: Any) -> None:
+    """Stop at a version of a package of PyPI's that pixi refuses, such as ``^1`` and ``1.0``."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    version = entry.get("version", "*") if isinstance(entry, dict) else entry
+    if version == "*" or not isinstance(entry, (dict, str)):
+        return
+    try:
+        SpecifierSet(version if isinstance(version, str) else "?")
+    except InvalidSpecifier:
+        raise UsageError(f"pixi does not take this version.{_right(name, entry)}") from None
+
+
+def _right(name: str, entry: Any) -> str:
+    """Return what to write for a dependency whose version pixi refuses; empty if it is unclear."""
+    meant = pips(turned(str(entry["version"] if isinstance(entry, dict) else entry)))
+    right = _shown({**entry, "version": meant} if isinstance(entry, dict) else meant)
+    return f" Write {name} = {right}" if meant and is_requirement(f"{name}{meant}") else ""
 
 
 def _with_marker(entry: Any) -> Any:
@@ -204,6 +231,8 @@ def _match_spec(name: str, entry: Any) -> str:
     if both := re.fullmatch(r"\s*((?:\S.*)?[\w.*])\s+([\w*]\S*)\s*", version):
         meant = f'{{version = "{both[1]}", build = "{both[2]}"}}'
         raise UsageError(f"Its build stands in its version. Write {name} = {meant}")
+    if re.match(r"\s*(?:=[<>~!]|\^|~(?!=))", version):
+        raise UsageError(f"pixi does not take this version.{_right(name, entry)}")
     version = "".join(version.split())
     keys = [f"{_KEYS[key]}='{value}'" for key, value in said.items() if key in _KEYS]
     channel = f"{said['channel']}::" if said.get("channel") else ""
