@@ -17,14 +17,20 @@ from jstackmagic.image.prove.proof import Side, Ways, differences
 from jstackmagic.image.root import Root, apply, archive
 from jstackmagic.managers.needs import broken_by, needed
 from jstackmagic.model import managers
+from jstackmagic.model.environment import EnvironmentRef
 from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.ledger import Ledger
-from jstackmagic.model.packages import Need, Package, PackageSet
-from jstackmagic.model.spec import read
+from jstackmagic.model.packages import Change, Need, Package, PackageSet
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.record import Record
+from jstackmagic.model.request import Request
+from jstackmagic.model.spec import read, read_all
 from jstackmagic.restore.kept import Store
 from jstackmagic.session import Session
 from jstackmagic.where import baseline
 from jstackmagic.where.detect import detect
+from jstackmagic.where.metadata import files_of
+from jstackmagic.where.ours import dependants
 from support import toymanager
 from support.environments import make_venv
 from support.verbs import verb
@@ -194,6 +200,36 @@ def test_a_manager_that_lists_no_files_has_no_layer(
     history = Session().history
     found = gather(Ledger.of(history.records()), history.content(), Root(), (0, 0))
     assert found.faults == ["toy keeps no list of the files of robot."]
+
+
+def test_its_reader_says_what_needs_a_package_and_what_it_owns(
+    venv: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verb("install", "--prefix", venv.prefix, "toy:robot", "toy:train")
+    here = PackageSet(toymanager.installed(venv, Path("/")))
+    assert dependants(venv, here) == {}
+    monkeypatch.setattr(toymanager, "NEEDS", {"train": ("robot", "rail"), "doll": ("robot",)})
+    assert dependants(venv, here) == {("toy", "robot"): [("toy", "train")]}, "none is here"
+    robot = here.by_key["toy", "robot"]
+    assert files_of(robot, venv) == (f"{venv.prefix}/toys/robot",)
+    assert files_of(replace(robot, manager="none"), venv) == (), "an unlisted manager's"
+
+
+@pytest.mark.parametrize(
+    ("content_with", "version"), [((), ""), (("conda",), ""), (("conda", "pip"), "3.0")]
+)
+def test_another_managers_package_serves_it(
+    monkeypatch: pytest.MonkeyPatch, content_with: tuple[str, ...], version: str
+) -> None:
+    """As conda's package of a name serves pip."""
+    listing = replace(toymanager.LISTED, content_with=content_with)
+    monkeypatch.setattr(managers, "MANAGERS", (*managers.MANAGERS[:-1], listing))
+    request = Request("install", "toy", read_all("toy", ("robot",)))
+    change = Change(added=(Package("pip", "robot", "3.0"),))
+    venv = EnvironmentRef("venv", None, "/w/venv", "3.11.4")
+    record = Record("a.1", "2026-01-01", "ok", request, venv, outcome=Outcome("ok", 0, 0.0, change))
+    (step,) = Ledger.of([record]).recipe().steps
+    assert step.install[0].version == version
 
 
 def test_it_says_what_holds_a_package(venv: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from jstackmagic.model.plan import Command, Plan
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import NamedPackage, read_all
 from jstackmagic.model.words import quoted_spec
+from jstackmagic.where.reader import PackageReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 NEWEST = {"robot": "2.0", "train": "1.1"}
 """What its index holds."""
 
+NEEDS: dict[str, tuple[str, ...]] = {}
+"""What a toy needs."""
+
 
 def installed(environment: Environment, root: Path) -> tuple[Package, ...]:
     folder = Path(environment.prefix, "toys")
@@ -42,6 +46,21 @@ def installed(environment: Environment, root: Path) -> tuple[Package, ...]:
     return tuple(
         Package("toy", file.name, file.read_text(), requested=True) for file in folder.iterdir()
     )
+
+
+class _ToyReader(PackageReader):
+    def packages(self, environment: Environment, root: Path) -> tuple[Package, ...]:
+        return installed(environment, root)
+
+    def files(self, package: Package, environment: Environment) -> tuple[str, ...]:
+        return self.metadata(package, environment)
+
+    def needs(self, environment: Environment) -> Iterable[tuple[str, Iterable[str]]]:
+        for package in installed(environment, Path("/")):
+            yield package.name, NEEDS.get(package.name, ())
+
+
+shelf = _ToyReader()
 
 
 def spec(text: str) -> NamedPackage:
@@ -166,4 +185,4 @@ class _Toy(Manager):
 
 
 MANAGER = _Toy()
-LISTED = Listed("toy", __name__, f"{__name__}:installed", "toys/{name}")
+LISTED = Listed("toy", __name__, f"{__name__}:shelf", "toys/{name}")

@@ -9,6 +9,7 @@ from typing import Any
 from ..display import Part, Result, Table, Text
 from ..model.text import counted
 from ..restore.drift import Drift, DriftDifference
+from ..where.metadata import read_packages
 from ..where.ours import dependants, described
 
 
@@ -69,7 +70,7 @@ def _with_needs(drift: Drift) -> list[Any]:
     """Return the differences with the packages there that need each, as MANAGER:NAME."""
     import msgspec
 
-    by = dependants(drift.environment, drift.managers)
+    by = dependants(drift.environment, read_packages(drift.environment, drift.managers))
     return [
         {
             **msgspec.to_builtins(each),

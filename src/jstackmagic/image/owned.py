@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from ..model.managers import is_system, metadata_path
+from ..model.managers import is_system, listed
 from ..model.packages import PackageKey, normalise
 from ..where.distributions import record_rows
 from .installed import packages_of
@@ -153,7 +153,7 @@ def files_of(root: Root, manager: str, prefix: str, names: Collection[str]) -> l
         about = {each: posixpath.basename(each) for each in root.children("/var/lib/dpkg/info")}
         stems = {path: name.rpartition(".")[0].partition(":")[0] for path, name in about.items()}
         return [*found, *(path for path, stem in stems.items() if stem in plain)]
-    below = metadata_path(manager)
+    below = listed(manager).metadata
     packages = packages_of(root, prefix, (manager,)).packages if below else ()
     metadata = [below.format(name=p.name, stem=p.stem) for p in packages if p.name in plain]
     return [*found, *(f"{prefix}/{path}" for path in metadata)]

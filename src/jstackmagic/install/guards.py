@@ -142,7 +142,7 @@ def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:
 
 def _python(plan: Plan, running_prefix: str) -> Iterator[str]:
     for old, new in _lost(plan):
-        if old.key != ("conda", "python"):
+        if old.name != "python" or is_system(old.manager):
             continue
         whose = "this kernel's" if plan.environment.prefix == running_prefix else "its"
         if new is None:

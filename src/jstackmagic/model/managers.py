@@ -21,28 +21,34 @@ class Listed:
 
     name: ManagerName  #: its name for users, records and recipes
     folder: str  #: the import path of its folder
-    #: the reader of its packages, as ``module:function``; it takes an environment and the root of
-    #: the file tree, and returns packages
+    #: the `jstackmagic.where.reader.PackageReader` of its packages, as ``module:name``
     reader: str
     #: the file that came with a package, below an environment's prefix, with ``{name}`` or
-    #: ``{stem}``; empty if `jstackmagic.where` knows better
+    #: ``{stem}``; empty if its reader knows better
     metadata: str = ""
     #: the reader of one of its specs, as ``module:function``, from a text to a
     #: `jstackmagic.model.spec.Spec`; empty where ``NAME==VERSION`` is all that there is
     spec: str = ""
     #: whether its packages belong to the whole system rather than to one environment
     system: bool = False
+    #: whether a package may come from a place of its own (PEP 610), which asks for it
+    direct: bool = False
+    #: the managers whose package of the same name it takes for its own
+    content_with: tuple[ManagerName, ...] = ()
 
 
-def _ours(name: str, packages: str, metadata: str = "", *, system: bool = False) -> Listed:
-    reader, spec = f"jstackmagic.where.metadata:{packages}", f"jstackmagic.model.spec:of_{name}"
-    return Listed(name, f"jstackmagic.managers.{name}", reader, metadata, spec, system)
+_PLAIN = "jstackmagic.where.reader:plain"
+
+
+def _ours(name: str, metadata: str = "", **said: Any) -> Listed:
+    reader, spec = f"jstackmagic.where.metadata:{name}", f"jstackmagic.model.spec:of_{name}"
+    return Listed(name, f"jstackmagic.managers.{name}", reader, metadata, spec, **said)
 
 
 MANAGERS: tuple[Listed, ...] = (
-    _ours("apt", "debian_of", system=True),
-    _ours("conda", "conda_of", "conda-meta/{stem}.json"),
-    _ours("pip", "distributions_of"),
+    _ours("apt", system=True),
+    _ours("conda", "conda-meta/{stem}.json"),
+    _ours("pip", direct=True, content_with=("conda",)),
 )
 """In the order in which they work: the system's libraries first, and pip last, which must see what
 conda brought."""
@@ -73,7 +79,7 @@ def is_system(manager: ManagerName) -> bool:
     >>> is_system("apt"), is_system("pip")
     (True, False)
     """
-    return manager in of_system()
+    return listed(manager).system
 
 
 def neighbours(manager: ManagerName) -> tuple[ManagerName, ...]:
@@ -94,26 +100,16 @@ def place(manager: ManagerName, prefix: str) -> str:
     return "" if is_system(manager) else os.path.normpath(prefix)
 
 
-def reader_of(manager: ManagerName) -> Any:
-    """Return what reads a manager's packages; see `Listed.reader`."""
-    return named(next(each.reader for each in MANAGERS if each.name == manager))
-
-
-def spec_reader_of(manager: ManagerName) -> Any:
-    """Return what reads a manager's specs, as `Listed.spec` has it; None without one."""
-    path = next((each.spec for each in MANAGERS if each.name == manager), "")
-    return named(path) if path else None
+def listed(manager: ManagerName) -> Listed:
+    """Return a manager as the list has it; a plain one where only a history knows it."""
+    found = next((each for each in MANAGERS if each.name == manager), None)
+    return found or Listed(manager, "", _PLAIN)
 
 
 def named(path: str) -> Any:
     """Return what ``module:name`` names; the module is imported now."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
-
-
-def metadata_path(manager: ManagerName) -> str:
-    """Return the file that comes with a manager's package, as `Listed.metadata` has it."""
-    return next((each.metadata for each in MANAGERS if each.name == manager), "")
 
 
 def position(manager: ManagerName) -> int:

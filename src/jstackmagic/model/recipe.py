@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Literal, NamedTuple
 
 from .environment import EnvironmentRef
-from .managers import of_environment, of_system
+from .managers import listed, of_environment, of_system
 from .packages import Change, CondaDetail, ManagerName, Package
 from .plan import Outcome
 from .record import Record
@@ -350,13 +350,13 @@ class Net:
         )
 
     def _serving(self, shelf: _Shelf, name: str) -> Package | None:
-        """Return the package as last seen; conda's package of that name satisfies pip."""
+        """Return the package as last seen; another manager's of that name may satisfy this one."""
         package = shelf.seen.get(name)
-        if package is not None or shelf.manager != "pip" or not name:
-            return package
-        conda = self.shelves[shelf.prefix]["conda"].seen
-        found = conda.get(name) or conda.get(name.replace("-", "_"))
-        return None if found is None else Package("pip", name, found.version)
+        for other in listed(shelf.manager).content_with if name and package is None else ():
+            seen = self.shelves[shelf.prefix][other].seen
+            found = seen.get(name) or seen.get(name.replace("-", "_"))
+            package = Package(shelf.manager, name, found.version) if found else package
+        return package
 
 
 def _sorted(packages: Iterable[Package]) -> tuple[Package, ...]:
@@ -419,7 +419,7 @@ def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
 
 def _name(spec: Spec, record: Record, shelf: _Shelf) -> str:
     """Return the name in a spec; for a place, the name of the package installed from it."""
-    if shelf.manager == "apt" and ":" in spec.name and spec.name not in shelf.seen:
+    if ":" in spec.name and spec.name not in shelf.seen:
         return spec.name.partition(":")[0]  # dpkg names its own architecture nowhere
     return spec.name or name_of_place(spec, record)
 
@@ -427,9 +427,9 @@ def _name(spec: Spec, record: Record, shelf: _Shelf) -> str:
 def name_of_place(spec: Spec, record: Record) -> str:
     """Return the package that a record's request installed from a place; empty if unseen.
 
-    Only pip takes a place without a package's name.
+    Where a place names its package (``Listed.direct``), it needs no look.
     """
-    if record.request.manager != "pip" or record.outcome is None or not spec.place:
+    if not listed(record.request.manager).direct or record.outcome is None or not spec.place:
         return ""
     candidates = (*record.outcome.resolved, *_arrived(record.outcome.change))
     where = same_place(spec.place)

@@ -14,7 +14,7 @@ from typing import cast
 from urllib.parse import unquote
 
 from .credentials import without_login
-from .managers import spec_reader_of
+from .managers import listed, named
 from .packages import ManagerName, Package, normalise
 
 CONDA_ARCHIVE = (".conda", ".tar.bz2")
@@ -229,8 +229,8 @@ def read(manager: ManagerName, text: str) -> Spec:
     >>> read("pip", "-c /w/limits.txt").place
     '/w/limits.txt'
     """
-    if reader := spec_reader_of(manager):
-        return cast("Spec", reader(text))
+    if reader := listed(manager).spec:
+        return cast("Spec", named(reader)(text))
     name, _, version = text.partition("==")
     return NamedPackage(text, name, version=version)
 
@@ -247,12 +247,13 @@ def of_package(package: Package) -> Spec:
     '-e /w/my six'
     """
     source = package.source
-    if package.manager != "pip" or not source or not is_direct(package):
+    if not (listed(package.manager).direct and source and is_direct(package)):
         return read(package.manager, package.name)
     if package.editable:
         local = source.startswith("file://")
-        return read("pip", f"-e {unquote(source.removeprefix('file://')) if local else source}")
-    return read("pip", f"{package.name} @ {source}")
+        place = unquote(source.removeprefix("file://")) if local else source
+        return read(package.manager, f"-e {place}")
+    return read(package.manager, f"{package.name} @ {source}")
 
 
 def is_direct(package: Package) -> bool:

@@ -387,7 +387,7 @@ class Rebuild:
             else:
                 nothing = Request("install", manager, ()) if self._foreign else None
                 # where the history has pip's in the place of conda's, that is what there was
-                over = frozenset(name for owner, name in goal.there if owner == "pip")
+                over = frozenset(name for owner, name in goal.there if owner == manager)
                 step = Step(request, environment, asked=said or nothing, over_conda=over)
                 yield from self._carrier.plan([step])
 

@@ -16,9 +16,8 @@ from ..model.environment import Environment
 from ..model.managers import is_system, of_environment, of_system
 from ..model.packages import ManagerName, Package, PackageSet
 from .metadata import metadata_of, read_packages
-
-SEEDS = ("pip", "setuptools", "wheel")
-"""Packages that a new virtual environment may have."""
+from .reader import reader_of
+from .revisions import changing
 
 
 @dataclass(frozen=True)
@@ -199,58 +198,18 @@ def _without_witness(
     environment: Environment, mine: Sequence[Package], manager: ManagerName, begun: float | None
 ) -> tuple[list[Package], str]:
     """Return one manager's packages and their evidence; no words without evidence."""
-    revisions = _revisions(environment.prefix) if not is_system(manager) else []
-    if manager == "conda" and revisions:
-        return _by_revisions(mine, revisions, begun)
-    if manager != "conda" and not is_system(manager) and environment.kind.startswith("venv"):
-        seeds = [p for p in mine if manager == "pip" and p.name in SEEDS]
-        return seeds, "what venv puts into a new environment"
-    since = begun if begun is not None else (revisions[0].time if revisions else None)
-    if since is None or (mine and all(time_of(p, environment) is None for p in mine)):
+    first = None
+    if not is_system(manager):
+        first = reader_of(manager).beginning(environment, mine, begun)
+        begun = (
+            next((e.time for e in changing(environment.prefix)), None) if begun is None else begun
+        )
+    if first is not None:
+        return first
+    if begun is None or (mine and all(time_of(p, environment) is None for p in mine)):
         return [], ""
-    old = [p for p in mine if (time_of(p, environment) or 0) <= since]
+    old = [p for p in mine if (time_of(p, environment) or 0) <= begun]
     return old, "the times of the files"
-
-
-@dataclass
-class _CondaRevision:
-    time: float
-    added: set[str] = field(default_factory=set)
-    removed: set[str] = field(default_factory=set)
-
-
-def _revisions(prefix: str) -> list[_CondaRevision]:
-    """Return the revisions of conda's history that changed packages, as NAME-VERSION-BUILD."""
-    try:
-        text = Path(prefix, "conda-meta", "history").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    found: list[_CondaRevision] = []
-    for line in text.splitlines():
-        head = re.match(r"==>\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s*<==", line)
-        if head:
-            found.append(_CondaRevision(time.mktime(time.strptime(head[1], "%Y-%m-%d %H:%M:%S"))))
-        elif found and line[:1] in ("+", "-"):
-            side = found[-1].added if line[0] == "+" else found[-1].removed
-            side.add(line[1:].strip().rpartition("::")[2])
-    return [revision for revision in found if revision.added or revision.removed]
-
-
-def _by_revisions(
-    mine: Iterable[Package], revisions: list[_CondaRevision], begun: float | None
-) -> tuple[list[Package], str]:
-    """Return the packages of the first revision, or of the last before this container began."""
-    ours = [revision for revision in revisions[1:] if begun is None or revision.time > begun]
-    base = revisions[: len(revisions) - len(ours)]
-    stems: set[str] = set()
-    for revision in base:
-        stems = (stems - revision.removed) | revision.added
-    there = {package.stem: package for package in mine}
-    words = "conda's history before this container" if len(base) > 1 else "conda's first revision"
-    for stem in stems - there.keys():
-        name, version, build = stem.rsplit("-", 2)
-        there[stem] = Package("conda", name, version, build)
-    return [there[stem] for stem in sorted(stems)], words
 
 
 def time_of(package: Package, environment: Environment) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..io.reading import own_bytes
 from ..model.environment import Environment
-from ..model.managers import is_system, metadata_path, names, reader_of
+from ..model.managers import names
 from ..model.packages import CondaDetail, ManagerName, Package, PackageKey, PackageSet, normalise
 from .distributions import Distribution, metadata_in, read_once, text_in
+from .reader import PackageReader, reader_of
+from .revisions import first
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -36,23 +38,8 @@ def read_packages(
     """
     found: list[Package] = []
     for manager in names() if managers is None else managers:
-        found += reader_of(manager)(environment, root)
+        found += reader_of(manager).packages(environment, root)
     return PackageSet(tuple(sorted(found, key=lambda package: package.key)))
-
-
-def conda_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # noqa: ARG001
-    """Return the conda packages of an environment; none if it is not one of conda's."""
-    return read_conda(environment.prefix) if environment.is_conda else ()
-
-
-def distributions_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # noqa: ARG001
-    """Return the Python distributions of an environment that conda does not own."""
-    return read_distributions(environment)
-
-
-def debian_of(environment: Environment, root: Path) -> tuple[Package, ...]:  # noqa: ARG001
-    """Return the Debian packages of a system."""
-    return read_debian(root)
 
 
 def read_conda(prefix: str | Path) -> tuple[Package, ...]:
@@ -125,20 +112,7 @@ def debian_owners(names: Iterable[str], environment: Environment) -> dict[str, t
 
 def metadata_of(package: Package, environment: Environment) -> tuple[str, ...]:
     """Return the metadata paths of a package: its file, or a distribution's folder and content."""
-    if package.manager == "pip":
-        found = (item.path for item in distributions_of_package(package, environment))
-        return tuple(
-            str(path)
-            for folder in map(Path, found)
-            for path in (folder, *(folder.iterdir() if folder.is_dir() else ()))
-        )
-    below = metadata_path(package.manager).format(name=package.name, stem=package.stem)
-    paths = [os.path.join(environment.prefix, below)]
-    if not below and is_system(package.manager):
-        name, _, foreign = package.name.partition(":")
-        lists = (f"{name}:{foreign or package.build}.list", f"{name}.list")
-        paths = [str(dpkg_folder() / "info" / each) for each in lists]
-    return tuple(filter(os.path.isfile, paths))[:1]
+    return reader_of(package.manager).metadata(package, environment)
 
 
 def distributions_of_package(package: Package, environment: Environment) -> list[Distribution]:
@@ -150,14 +124,8 @@ def distributions_of_package(package: Package, environment: Environment) -> list
 
 
 def files_of(package: Package, environment: Environment) -> tuple[str, ...]:
-    """Return the absolute paths that a conda or pip package owns; empty without a record."""
-    if package.manager == "conda":
-        records = read_once(metadata_of(package, environment), _read_conda_record)
-        return tuple(f"{environment.prefix}/{file}" for each in records for file in each.files)
-    if package.manager == "pip":
-        found = distributions_of_package(package, environment)
-        return next((item.files for item in found if not item.by_conda), ())
-    return ()
+    """Return the absolute paths that a package owns; empty without a record."""
+    return reader_of(package.manager).files(package, environment)
 
 
 def of_uv(environment: Environment) -> frozenset[PackageKey]:
@@ -404,3 +372,58 @@ def paragraphs(text: str) -> Iterator[dict[str, str]]:
         fields = dict(_FIELD.findall(paragraph))
         if "Package" in fields:
             yield fields
+
+
+class _CondaReader(PackageReader):
+    def packages(self, environment: Environment, root: Path) -> tuple[Package, ...]:
+        del root
+        return read_conda(environment.prefix) if environment.is_conda else ()
+
+    def files(self, package: Package, environment: Environment) -> tuple[str, ...]:
+        records = read_once(self.metadata(package, environment), _read_conda_record)
+        return tuple(f"{environment.prefix}/{file}" for each in records for file in each.files)
+
+    def needs(self, environment: Environment) -> Iterable[tuple[str, Iterable[str]]]:
+        for detail in read_details(environment.prefix) if environment.is_conda else ():
+            yield detail.name, (text.partition(" ")[0] for text in detail.depends)
+
+    def beginning(
+        self, environment: Environment, here: Sequence[Package], begun: float | None
+    ) -> tuple[list[Package], str] | None:
+        return first(environment.prefix, here, begun)
+
+
+class _PipReader(PackageReader):
+    seeds = ("pip", "setuptools", "wheel")
+
+    def packages(self, environment: Environment, root: Path) -> tuple[Package, ...]:
+        del root
+        return read_distributions(environment)
+
+    def metadata(self, package: Package, environment: Environment) -> tuple[str, ...]:
+        found = (item.path for item in distributions_of_package(package, environment))
+        return tuple(
+            str(path)
+            for folder in map(Path, found)
+            for path in (folder, *(folder.iterdir() if folder.is_dir() else ()))
+        )
+
+    def files(self, package: Package, environment: Environment) -> tuple[str, ...]:
+        found = distributions_of_package(package, environment)
+        return next((item.files for item in found if not item.by_conda), ())
+
+
+class _AptReader(PackageReader):
+    def packages(self, environment: Environment, root: Path) -> tuple[Package, ...]:
+        del environment
+        return read_debian(root)
+
+    def metadata(self, package: Package, environment: Environment) -> tuple[str, ...]:
+        del environment
+        name, _, foreign = package.name.partition(":")
+        lists = (f"{name}:{foreign or package.build}.list", f"{name}.list")
+        paths = (str(dpkg_folder() / "info" / each) for each in lists)
+        return tuple(filter(os.path.isfile, paths))[:1]
+
+
+apt, conda, pip = _AptReader(), _CondaReader(), _PipReader()

@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..model.environment import Environment
-from ..model.packages import ManagerName, Package, PackageKey, PackageSet, normalise
+from ..model.managers import of_environment
+from ..model.packages import Package, PackageKey, PackageSet, normalise
 from ..model.recipe import Recipe
 from ..model.text import counted
 from .baseline import Witness
-from .metadata import extras_of, of_uv, read_details, read_packages, read_requirements
+from .metadata import extras_of, of_uv, read_requirements
+from .reader import reader_of
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -71,7 +73,8 @@ def left_behind(
         for package in holding.packages
     }
     asked = asked_for(recipe, environment.prefix) - set(gone)
-    kept = reached((needs.keys() - lost) | asked, {k: v for k, v in needs.items() if k not in gone})
+    staying = {key for key in needs if key not in lost or key[0] != OWN[0]} | asked
+    kept = reached(staying, {key: those for key, those in needs.items() if key not in gone})
     found = (lost & came) - kept - set(gone)
     return tuple(here.by_key[key] for key in sorted(found) if key[0] == OWN[0])
 
@@ -115,7 +118,7 @@ def ours_here(
 
 
 def needs_of(environment: Environment, here: PackageSet) -> dict[PackageKey, set[PackageKey]]:
-    """Return every package with those that its Python metadata says it needs."""
+    """Return every package with those that it needs, by the metadata of all kinds."""
     keys = {normalise(name): (manager, name) for manager, name in here.by_key}
     needs: dict[PackageKey, set[PackageKey]] = {key: set() for key in here.by_key}
     extras = {OWN[1]: extras_here(environment, here)}
@@ -123,27 +126,20 @@ def needs_of(environment: Environment, here: PackageSet) -> dict[PackageKey, set
         who, whom = keys.get(name), keys.get(normalise(requirement.name))
         if who is not None and whom is not None and who != whom:
             needs[who].add(whom)
+    for manager in of_environment():
+        for name, names in reader_of(manager).needs(environment):
+            needs.get((manager, name), set()).update(
+                {(manager, each) for each in names} & needs.keys()
+            )
     return needs
 
 
-def dependants(
-    environment: Environment, managers: Collection[ManagerName]
-) -> dict[PackageKey, set[PackageKey]]:
-    """Return the packages that need each, by the metadata of Python's distributions and conda's.
-
-    Args:
-        managers: The managers of the packages to look at; Debian's metadata is not read.
-    """
-    here = read_packages(environment, managers)
-    needs = needs_of(environment, here)
-    if "conda" in managers and environment.is_conda:
-        for detail in read_details(environment.prefix):
-            names = (("conda", depend.split(maxsplit=1)[0]) for depend in detail.depends)
-            needs.setdefault(("conda", detail.name), set()).update(names)
-    found: dict[PackageKey, set[PackageKey]] = {}
-    for who, needed in needs.items():
-        for whom in needed & here.by_key.keys():
-            found.setdefault(whom, set()).add(who)
+def dependants(environment: Environment, here: PackageSet) -> dict[PackageKey, list[PackageKey]]:
+    """Return the packages that need each, by the same metadata."""
+    found: dict[PackageKey, list[PackageKey]] = {}
+    for who, needed in needs_of(environment, here).items():
+        for whom in needed:
+            found.setdefault(whom, []).append(who)
     return found
 
 

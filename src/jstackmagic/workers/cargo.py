@@ -19,7 +19,7 @@ from ..model.errors import CommandFailed, Stopped
 from ..model.ledger import Ledger
 from ..model.packages import Package, PackageSet, normalise, same
 from ..model.policy import Policy, is_denied
-from ..where.metadata import read_details, read_packages
+from ..where.metadata import read_packages
 from ..where.ours import OWN, needs_of, reached
 from . import worker
 from .elsewhere import Elsewhere
@@ -91,15 +91,11 @@ def wanted(
         if key[0] == place and move.left and same(here.by_key.get(key[1:]), move.left)
     }
     recorded |= {p.key for p in here.packages if p.editable and p.key != OWN}
+    left = {*own, "python"}
     needs: dict[Key, set[Key]] = {
-        key: {one for one in needed if one[1] not in own}
+        key: {one for one in needed if one[1] not in left}
         for key, needed in needs_of(environment, here).items()
     }
-    if environment.is_conda:
-        for detail in read_details(environment.prefix):
-            names = {depend.split()[0] for depend in detail.depends}
-            there = {("conda", name) for name in names if ("conda", name) in here}
-            needs.setdefault(("conda", detail.name), set()).update(there - {("conda", "python")})
     roots = {key for key in recorded if key[1] not in own}
     found = reached(roots, needs) | roots
     return [here.by_key[key] for key in sorted(found) if key in here], recorded

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ...model.environment import Environment
 from ...model.errors import JStackMagicError
-from ...model.managers import is_system, metadata_path
+from ...model.managers import is_system, listed
 from ...model.packages import ManagerName, Package
 from ...where.distributions import METADATA
 from ...where.host import look
@@ -65,7 +65,7 @@ class Brought:
             speaking("The image of this container cannot be read"),
             container_of(self.engine, self.container.image_id) as created,
         ):
-            folder = os.path.dirname(metadata_path(manager).partition("{")[0])
+            folder = os.path.dirname(listed(manager).metadata.partition("{")[0])
             if not (folder or is_system(manager)):
                 return self._distributions(created, environment, manager, here)
             prefix = os.path.realpath(environment.prefix)

@@ -20,8 +20,8 @@ from ...model.packages import ManagerName, Package, PackageSet
 from ...model.recipe import Recipe
 from ...model.record import Record
 from ...where.detect import detect
-from ...where.metadata import read_details, read_packages
-from ...where.ours import OWN, described, needs_of, ours_here
+from ...where.metadata import read_packages
+from ...where.ours import OWN, dependants, described, ours_here
 from ..engine.roots import fetch
 from ..installed import ImageWitness, packages_of, survey
 from ..root import Root
@@ -196,14 +196,7 @@ class _Comparison:
         image = side.image if side.image is not None else PackageSet()
         if self.here.away or all(p.key in image or p.requested for p in side.here.packages):
             return side
-        needed_by: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for parent, children in needs_of(environment, side.here).items():
-            for child in children:
-                needed_by.setdefault(child, []).append(parent)
-        for detail in read_details(environment.prefix) if environment.is_conda else ():
-            for spec in detail.depends:
-                needed = needed_by.setdefault(("conda", spec.partition(" ")[0]), [])
-                needed.append(("conda", detail.name))
+        needed_by = dependants(environment, side.here)
         return replace(side, needed_by=needed_by, knows_needs=True)
 
     def _packages(

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from ...managers import get
 from ...model.credentials import mask, without_login
 from ...model.environment import EnvironmentRef
-from ...model.managers import is_system
+from ...model.managers import is_system, listed
 from ...model.packages import Package, PackageKey, PackageSet
 from ...model.record import Record
 from ...model.variants import cuda_of, other_variant
@@ -226,7 +226,7 @@ def same(one: Package, other: Package) -> bool:
     """
     if one.version != other.version or one.editable != other.editable:
         return False
-    if one.manager == "pip":
+    if listed(one.manager).direct:
         return _same_origin(one, other)
     return (one.build, _channel(one)) == (other.build, _channel(other))
 

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
-from ast import literal_eval
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 
-from ....io.reading import own_bytes
 from ....model.credentials import mask
 from ....model.errors import InvalidSpec
+from ....where.revisions import revisions
 from ..spec import name_of, parse
 
-_HEAD = re.compile(r"==>\s*(.+?)\s*<==")
-_SPECS = re.compile(r"#\s*(\w+)\s*specs:\s*(.+)?")
 _ADDING = {"update", "install", "create", "neutered"}
 _TAKING = {"remove", "uninstall"}
-
-
-@dataclass
-class _Revision:
-    date: str = ""
-    changes: list[str] = field(default_factory=list)
-    specs: list[tuple[str, list[str]]] = field(default_factory=list)
-
-    def took(self, stem: str) -> bool:
-        return any(line[0] == "-" and line.endswith(f"::{stem}") for line in self.changes)
 
 
 def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
@@ -42,12 +26,12 @@ def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
         while_there: A package, as NAME-VERSION-BUILD: if it has gone, what had been asked for by
             then.
     """
-    revisions = list(_revisions(prefix))
+    entries = list(revisions(prefix))
     if while_there:
-        gone = [n for n, revision in enumerate(revisions) if revision.took(while_there)]
-        revisions = revisions[: gone[-1]] if gone else revisions
+        gone = [n for n, revision in enumerate(entries) if revision.took(while_there)]
+        entries = entries[: gone[-1]] if gone else entries
     wanted: dict[str, str] = {}
-    for revision in revisions:
+    for revision in entries:
         ordered = sorted(revision.specs, key=lambda item: item[0] not in _TAKING)
         for action, specs in ordered:
             for spec in specs:
@@ -64,7 +48,7 @@ def requested(prefix: str, *, while_there: str = "") -> dict[str, str]:
 def asked_on(prefix: str) -> dict[str, str]:
     """Return the date of the user's last request for each package, from conda's history."""
     when: dict[str, str] = {}
-    for revision in _revisions(prefix):
+    for revision in revisions(prefix):
         for action, specs in revision.specs:
             for spec in specs if action in _ADDING else ():
                 with contextlib.suppress(InvalidSpec):
@@ -75,7 +59,7 @@ def asked_on(prefix: str) -> dict[str, str]:
 def state(prefix: str) -> set[str]:
     """Return the packages after the last revision, spelled as conda spells them there."""
     current: set[str] = set()
-    for revision in _revisions(prefix):
+    for revision in revisions(prefix):
         if any(line.startswith(("-", "+")) for line in revision.changes):
             for line in revision.changes:
                 if line.startswith("+"):
@@ -118,49 +102,3 @@ def append(prefix: str, text: str) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _revisions(prefix: str) -> Iterator[_Revision]:
-    try:
-        text = own_bytes(Path(prefix, "conda-meta", "history")).decode(errors="replace")
-    except FileNotFoundError:
-        return
-    revision: _Revision | None = None
-    for line in map(str.strip, text.splitlines()):
-        head = _HEAD.match(line)
-        if head:
-            if revision is not None:
-                yield revision
-            revision = _Revision(head[1])
-        elif revision is None or not line:
-            continue
-        elif line.startswith("#"):
-            match = _SPECS.match(line)
-            if match:
-                revision.specs.append((match[1], _specs(match[2] or "")))
-        else:
-            revision.changes.append(line)
-    if revision is not None:
-        yield revision
-
-
-def _specs(text: str) -> list[str]:
-    if text.startswith("["):
-        try:
-            specs = literal_eval(text)
-        except (SyntaxError, ValueError):
-            return []
-    else:
-        specs = _old_specs(text.split(","))
-    return [str(spec) for spec in specs if spec and not str(spec).endswith("@")]
-
-
-def _old_specs(parts: Iterable[str]) -> list[str]:
-    """Before conda 4.5, ``a >=1,<2,b``: what begins with a relation belongs to the one before."""
-    specs: list[str] = []
-    for part in parts:
-        if specs and re.match(r"\s*[=<>!~]", part):
-            specs[-1] = f"{specs[-1]},{part}"
-        else:
-            specs.append(part)
-    return specs
