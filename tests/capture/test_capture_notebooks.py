@@ -396,6 +396,17 @@ def notebook(*cells: dict[str, Any], kernel: str = "python3", language: str = "p
     return json.dumps(content, indent=1)
 
 
+@pytest.mark.parametrize("language", [None, "coconut"])
+def test_a_language_that_is_null_or_has_ipythons_magics(
+    language: str | None, tmp_path: Path
+) -> None:
+    kernel = {"display_name": "x", "language": language, "name": "x"}
+    cell = {"cell_type": "code", "source": "%pip install six"}
+    file = tmp_path / "n.ipynb"
+    file.write_text(json.dumps({"cells": [cell], "metadata": {"kernelspec": kernel}}))
+    assert places(notebooks.read(str(file))) == [(1, 1, "six")]
+
+
 def old_notebook(*sources: str) -> str:
     """A notebook of nbformat 3, as IPython 1 and 2 saved it."""
     cells = [

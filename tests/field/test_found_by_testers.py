@@ -50,6 +50,16 @@ from tests.support.captured import asked, cells, script, where
         ("'venv\\Scripts\\pip' install a", ["a"]),
         ("pip install 'a\\b'", ["?"]),
         ('echo "pip install a" | ssh host bash', ["?"]),
+        ("V=11.8.0; pip install a==1+cu${V//'.'/''}", ["a==1+cu1180"]),
+        ('V=v1.2; pip install "a==${V#"v"}" b==${V/\'v\'/0.}', ["a==1.2 b==0.1.2"]),
+        ("V=1*; pip install a==${V/'*'/2}", ["?"]),
+        ("pip install --$F a", ["a", "?"]),
+        ("pip --$F install a", ["?"]),
+        ("conda install -$F a", ["a", "?"]),
+        ("pip install --index-url=$U a", ["?"]),
+        ("pip install a -q! pip install b", ["?"]),
+        ("apt-get install -y a 'libicu[0-9][0-9]' '^b(c|d)$'", ["a libicu[0-9][0-9] ^b(c|d)$"]),
+        ("conda env create -f $F $A", ["?"]),
     ],
 )
 def test_lines(text: str, expected: list[str]) -> None:
@@ -108,6 +118,38 @@ def test_lines(text: str, expected: list[str]) -> None:
 )
 def test_calls_of_python(text: str, expected: list[str]) -> None:
     assert asked(cells(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (["cd t/", "!pip install ."], ["/w/t"]),
+        (["pushd x", "!pip install -r r.txt", "popd", "!pip install -r r.txt"],
+         ["-r /w/x/r.txt", "-r /w/r.txt"]),
+        (["cd = 1", "cd", "!pip install -r r.txt"], ["-r /w/r.txt"]),
+        (["system pip install a", "time !pip install b"], ["a", "b"]),
+        (["#@title Install\n#@markdown x\n\n%%bash\npip install a"], ["a"]),
+        (["#@title Install\n%%capture\n!pip install a"], ["a"]),
+        (["# install\n%%bash\npip install a"], ["?"]),
+        (["% pip install a"], ["?"]),
+        (["! pip install a"], ["a"]),
+        (["F = '--user'\nif x:\n    F = '--pre'\n!pip install {F} a"], ["a", "?"]),
+        (["%%R\n# install.packages('a')\nx <- '#'; install.packages('b')"], ["?"]),
+    ],
+)  # fmt: skip
+def test_cells(sources: list[str], expected: list[str]) -> None:
+    assert asked(cells(*sources)) == expected
+
+
+def test_a_variable_that_a_magic_without_its_sign_sets() -> None:
+    (found,) = cells("env PIP_INDEX_URL=https://pypi.example.com/simple", "!pip install a")
+    assert found.request is not None
+    assert found.request.sources.index_url == "https://pypi.example.com/simple"
+
+
+def test_what_colab_alone_takes_is_said() -> None:
+    (found,) = cells("#@title Install\n%%bash\npip install a")
+    assert found.note == "Colab alone takes %%bash below #@."
 
 
 def test_aliases_of_magics() -> None:

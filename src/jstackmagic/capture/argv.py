@@ -37,13 +37,22 @@ _NAMED = re.compile(rf"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*@\s*(?={URL.pattern
 _REMOTE = re.compile(rf"(?:{_NAMED.pattern})?(?:{URL.pattern}|(?:git|hg|svn|bzr)\+)")
 
 
+def _is_unnamed(word: Word) -> bool:
+    """Return whether an option's name has a hole: it may be any option, or several."""
+    return word.text.startswith("-") and any(
+        hole in word.text.partition("=")[0] and word.text.startswith(("--", f"-{hole}"))
+        for hole in word.holes
+    )
+
+
 class ProgramOptions(OptionTable):
     """The options of a program in a line of a shell."""
 
     def read(self, words: Iterable[Word], *, leading: bool = False) -> Given:
         """Separate options from other words; see `OptionTable.walk`."""
         words = list(words)
-        walk = self.walk([word.text for word in words], leading=leading)
+        texts = [word.holes[0] if _is_unnamed(word) else word.text for word in words]
+        walk = self.walk(texts, leading=leading)
         return Given(
             tuple((name, None if at is None else words[at].tail(cut)) for name, _, at, cut in walk)
         )
@@ -57,7 +66,7 @@ class ProgramOptions(OptionTable):
         for word in words:
             if word.text == "--":
                 break
-            letters = re.fullmatch(r"-([A-Za-z][A-Za-z-]+)", word.text)
+            letters = re.fullmatch(r"-([A-Za-z][A-Za-z!-]+)", word.text)
             if letters is None or word.text in self.names:
                 continue
             if f"-{word.text}" in self.names:
@@ -412,4 +421,5 @@ def _is_spec(manager: ManagerName, spec: str) -> bool:
         named = re.match(r"(\S+::?)?[A-Za-z0-9_*][\w.*-]*([^\w,]|$)", spec)
         return (named is not None and turned(spec) == spec) or is_path(spec)
     # NAME- after ``install`` means to remove it, which no request can say
-    return bool(re.match(r"[A-Za-z0-9^?.*]([\w.+:^?*~=/-]*[\w.+^?*])?$", spec)) or is_path(spec)
+    debian = r"[A-Za-z0-9^?.*\[(]([\w.+:^?*~=/|()[\]$-]*[\w.+^?*)\]$])?"
+    return re.fullmatch(debian, spec) is not None or is_path(spec)

@@ -31,11 +31,12 @@ _MENTION = re.compile(
     r"|(?:site|dist)-packages|Pkg\.|p_load|py_install|biocLite|pkg_|renv|debconf|pyodide"
     r"|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
     r"|PIP|CONDA|MAMBA|chdir|%cd|%p(?:ush|op)d|subprocess|get_ipython|(?:import|from)\s+os"
+    r"|\A\s*(?:cd|pushd|popd)\b"
 )
 
 _SETS = re.compile(
     r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile"
-    r"|^[ \t]*!|^%%(?:\w*sh|script|system|sx)\b"
+    r"|\A\s*(?:set_)?env[ \t]|^[ \t]*!|^%%(?:\w*sh|script|system|sx)\b"
     r"|>[ \t]*[\w./~-]+\.\w|open\(|write_|shutil|urlretrieve|os\.re|^[ \t]*(?:for|with)\b",
     re.MULTILINE,
 )
@@ -44,6 +45,8 @@ _SETS = re.compile(
 _SHELL_MAGICS = ("sx", "system", "!", "sh", "shell")
 _SHELL_CELLS = ("bash", "sh", "zsh", "shell", "ksh", "dash")
 _DATABRICKS = re.compile(r"%(?:sh|bash)[ \t]*(?:-e)?[ \t]*\n")
+_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\\n])*')|#.*""")
+_FORM = re.compile(r"(?:[ \t]*(?:#@.*)?\n)+(?=%%)")
 _WRITES = ("writefile", "file")
 _TIMED = ("time", "timeit", "prun", "memit", "capture", "debug", "mprun", "lprun", "notify")
 """Magics whose line or cell is Python, or IPython's, itself."""
@@ -59,7 +62,8 @@ _TEXT_CELLS = listed(
 
 _ALIASED = ProgramOptions.of(valued="-p/--params", flags="-l/--line -c/--cell")
 _PACKAGING = ("pip", "uv")
-_AUTOMAGIC = (*_PACKAGING, *TOOLS)
+_STATE_MAGICS = ("cd", "pushd", "popd", "env", "set_env")
+_AUTOMAGIC = (*_PACKAGING, *TOOLS, *_STATE_MAGICS, *_TIMED, "sx", "system", "shell", "run")
 _KERNEL = "{sys.executable}"
 
 
@@ -114,6 +118,11 @@ class CellReader:
         line = 1 + text[: len(text) - len(body)].count("\n")
         if body.startswith("%%"):
             yield from self._cell_magic(body, line)
+        elif form := _FORM.match(text):
+            body, line = text[form.end() :], 1 + form[0].count("\n")
+            note = f"Colab alone takes {body.split()[0]} below #@."
+            for found in self._cell_magic(body, line):
+                yield replace(found, note=f"{note} {found.note}".rstrip())
         elif _DATABRICKS.match(body):  # its cell magics have one %
             yield from self._cell_magic(f"%{body}", line)
         elif self._is_automagic(body):
@@ -128,7 +137,7 @@ class CellReader:
             self.notebook
             and "\n" not in line
             and _divided(line)[0] in (*_AUTOMAGIC, *self._aliases)
-            and calls.parse(line) is None
+            and (line == "popd" or calls.parse(line) is None)
         )
 
     def _moved(self, found: Iterator[Found], lines: int) -> Iterator[Found]:
@@ -288,10 +297,11 @@ class CellReader:
                 yield from self._any_of(command.strip())
         elif not text.rstrip().endswith("?"):
             name, rest = _divided(text.lstrip("%"))
-            if name in ("env", "set_env"):
-                self._set_variable(rest)
-            else:
-                yield from self._magic(name, rest, line=1, typed=text.strip())
+            finds = self._magic(name, rest, line=1, typed=text.strip())
+            if text[1:2].isspace():
+                reason = f"IPython takes no blank behind the %. Write %{name}."
+                finds = (replace(each, request=None, reason=reason) for each in finds)
+            yield from finds
 
     def _any_of(self, hole: str) -> Iterator[Found]:
         """List what a line that is all in a name may run, if only the run can tell."""
@@ -336,6 +346,8 @@ class CellReader:
             found = foreign(name, rest, 1, command=typed)
         elif name == "run":
             found = self._run(rest, typed)
+        elif name in ("env", "set_env"):
+            self._set_variable(rest)
         elif name in ("cd", "pushd"):
             self._changed(rest, within=name == "pushd")
         elif name == "popd":
@@ -426,11 +438,11 @@ class CellReader:
 def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterator[Found]:
     """Give an install in another language's code, with the reason."""
     why = r_reason if language.lower() in ("r", "ir") else julia_reason
-    lines = code.split("\n")
-    starts = [at for at, text in enumerate(lines) if why(text)]
-    for at, end in pairwise((*starts, len(lines))):
-        reason = why("\n".join(lines[at:end]))  # what it names may stand on the lines after it
-        yield Found(command or lines[at].strip(), line + at, reason=reason)
+    bare = _COMMENT.sub(r"\1", code).split("\n")
+    starts = [at for at, text in enumerate(bare) if why(text)]
+    for at, end in pairwise((*starts, len(bare))):
+        reason = why("\n".join(bare[at:end]))  # what it names may stand on the lines after it
+        yield Found(command or code.split("\n")[at].strip(), line + at, reason=reason)
 
 
 def _sources(notebook: str) -> list[str]:

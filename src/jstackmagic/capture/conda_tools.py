@@ -103,7 +103,7 @@ def conda(call: Call) -> Iterator[Found]:
     specs += [("--file", word) for word in given.values("--file")]
     if verb == "env create" and words and words[0].text.endswith((".yml", ".yaml")):
         specs[0] = ("--file", words[0])
-    elif verb == "env create" and words:
+    elif verb == "env create" and words and not words[0].holes:
         yield call.unread(f"{words[0].text} is an environment's description on a server.")
         return
     elif verb.startswith("env ") and not given.has("--file"):

@@ -59,20 +59,22 @@ def file_of(script: str, piped: str = "") -> str:
 CHANGED = re.compile(r"\$\{(\w+)((?:%%?|##?|//?|\^\^|,,|:(?=\d)).*)\}", re.DOTALL)
 """An expansion that leaves out or replaces a part of a value: ``${NAME%.*}``."""
 
-
+_QUOTED = re.compile(r"'[^'*?/]*'|\"[^\"*?/]*\"")
 _LONGEST = 1000  # characters: each beginning and end is held against the pattern
 
 
 def shortened(value: str, change: str) -> str | None:
     """Return what a shell makes of a value by ``%``, ``#``, ``/`` and their like; None if unclear.
 
-    >>> shortened("11.8.0", "%.*"), shortened("11.8.0", "%%.*"), shortened("11.8.0", "//./_")
+    >>> shortened("11.8.0", "%.*"), shortened("11.8.0", "%%.*"), shortened("11.8.0", "//'.'/_")
     ('11.8', '11', '11_8_0')
     """
     match = re.match(r"(%%|%|##|#|//|/|\^\^|,,|:)(.*)", change, re.DOTALL)
     if match is None or re.search(r"[$`\\\[]", match[2]):
         return None
-    operator, pattern = match.groups()
+    operator, pattern = match[1], _QUOTED.sub(lambda part: part[0][1:-1], match[2])
+    if re.search("['\"]", pattern):
+        return None
     if operator == ":":
         part = re.fullmatch(r"(\d+)(?::(\d+))?", pattern)
         return part and value[int(part[1]) :][: int(part[2]) if part[2] else None]

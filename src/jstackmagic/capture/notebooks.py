@@ -29,7 +29,7 @@ SKIPPED_FOLDERS = frozenset((".git", ".ipynb_checkpoints", "node_modules", "__py
 _MAX_FOLDERS = 20_000
 
 _PYTHONS = re.compile(r"^[ \t]*(?:[!%]\S|import |from \S+ import )|\A#!.*python", re.MULTILINE)
-_PYTHON = ("", "python", "ipython", "python2", "python3", "sagemath", "xpython")
+_PYTHON = ("", "python", "ipython", "python2", "python3", "sagemath", "xpython", "coconut")
 _SHELL = ("bash", "sh", "zsh", "shell")
 
 
@@ -223,7 +223,7 @@ def _notebook_type() -> Any:
     fields = [("cell_type", str, ""), ("source", text, None), ("input", text, None)]
     cell = msgspec.defstruct("Cell", [*fields, ("language", str, "")])
     sheet = msgspec.defstruct("Sheet", [("cells", list[cell], [])])  # type: ignore[valid-type]
-    said = [("name", str, ""), ("language", str, ""), ("display_name", str, "")]
+    said = [("name", str, ""), ("language", str | None, ""), ("display_name", str, "")]
     kernelspec = msgspec.defstruct("Kernelspec", said)
     language = msgspec.defstruct("Language", [("name", str, "")])
     metadata = msgspec.defstruct(

@@ -46,7 +46,7 @@ from ._image import (
 )
 
 _NAME = re.compile(
-    r"(?:Dockerfile|Containerfile)(?:\.[\w.-]+)?|[\w.-]+\.(?:dockerfile|containerfile)",
+    r"(?:[\w.-]+\.)?(?:Dockerfile|Containerfile)(?:[._-][\w.-]+)?(?<!\.dockerignore)",
     re.IGNORECASE,
 )
 _INSTRUCTION = re.compile(r"\s*(?P<name>\S+)\s*(?P<rest>.*)", re.DOTALL)
