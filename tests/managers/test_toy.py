@@ -22,6 +22,7 @@ from jstackmagic.model.errors import CommandFailed, InvalidSpec
 from jstackmagic.model.ledger import Ledger
 from jstackmagic.model.packages import Change, Need, Package, PackageSet
 from jstackmagic.model.plan import Outcome
+from jstackmagic.model.policy import Policy
 from jstackmagic.model.record import Record
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read, read_all
@@ -31,6 +32,7 @@ from jstackmagic.where import baseline
 from jstackmagic.where.detect import detect
 from jstackmagic.where.metadata import files_of
 from jstackmagic.where.ours import dependants
+from jstackmagic.workers.cargo import load
 from support import toymanager
 from support.environments import make_venv
 from support.verbs import verb
@@ -213,6 +215,29 @@ def test_its_reader_says_what_needs_a_package_and_what_it_owns(
     robot = here.by_key["toy", "robot"]
     assert files_of(robot, venv) == (f"{venv.prefix}/toys/robot",)
     assert files_of(replace(robot, manager="none"), venv) == (), "an unlisted manager's"
+
+
+def test_a_removal_says_what_it_leaves(venv: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = ("--prefix", venv.prefix)
+    monkeypatch.setattr(toymanager, "NEEDS", {"train": ("robot",)})
+    monkeypatch.setattr(
+        toymanager._Shelf, "resolved", lambda *_: toymanager.installed(venv, Path("/"))
+    )
+    Path(venv.prefix, "toys").mkdir()
+    Path(venv.prefix, "toys", "robot").write_text("2.0")
+    verb("install", *where, "toy:train")
+    assert "toy:robot" not in str(verb("remove", *where, "toy:train"))
+    verb("install", *where, "toy:train")
+    monkeypatch.setattr(type(toymanager.MANAGER), "leaves_needed", True)
+    assert f"%envremove --prefix {venv.prefix} toy:robot" in str(
+        verb("remove", *where, "toy:train")
+    )
+
+
+def test_it_is_not_sent_to_workers_and_that_is_said(venv: Environment) -> None:
+    verb("install", "--prefix", venv.prefix, "toy:robot")
+    cargo = load(Session().history, venv, Policy())
+    assert cargo.left_out == ("robot is not sent: toy's packages are not.",)
 
 
 @pytest.mark.parametrize(

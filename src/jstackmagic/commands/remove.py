@@ -13,12 +13,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..managers import get
 from ..managers.steps import Step
 from ..model import managers
 from ..model.environment import Environment
 from ..model.errors import UsageError
 from ..model.ledger import fold
-from ..model.packages import ManagerName, PackageSet, normalise
+from ..model.packages import ManagerName, PackageSet
 from ..model.parsing import read_specs
 from ..model.request import Request
 from ..model.spec import read, read_all
@@ -42,8 +43,6 @@ class Options(Several, TargetOptions, ByManager):
 
 def run(options: Options, session: Session) -> ChangeResult:
     """Remove the named packages from every target."""
-    from ..managers.steps import Step
-
     asked = read_specs(options.specs, manager=options.manager)
     steps: list[Step] = []
     for environment in options.environments():
@@ -72,14 +71,15 @@ def _left_behind(steps: Sequence[Step], session: Session) -> Iterator[str]:
     """Yield a note on dependencies of removed packages that nothing else needs."""
     recipe = fold(session.history.records())
     for step in steps:
-        if step.request.manager != "pip" or step.environment is None:
+        manager = step.request.manager
+        if not get(manager).leaves_needed:
             continue
         here = read_packages(step.environment, managers.of_environment())
-        gone = {("pip", normalise(spec.name)) for spec in step.request.specs}
+        gone = {(manager, spec.name) for spec in step.request.specs}
         found = left_behind(step.environment, here, gone, recipe)
         if found:
             target = " ".join(map(shlex.quote, step.environment.conda_target()))
-            names = " ".join(f"pip:{package.name}" for package in found)
+            names = " ".join(f"{manager}:{package.name}" for package in found)
             yield (
                 f"Nothing else here needs {', '.join(each.name for each in found)}, which came"
                 f" along with it. To remove {'it' if len(found) == 1 else 'them'} as well:"

@@ -102,7 +102,7 @@ def complete(chosen: Chosen) -> tuple[Holding, tuple[str, ...]]:
     import requests
     from pypi_simple import UnsupportedRepoVersionError
 
-    wanted = [p for p in chosen.holding.packages if p.manager == "pip" and not is_direct(p)]
+    wanted = [p for p in chosen.holding.of("pip") if not is_direct(p)]
     if not wanted:
         return chosen.holding, ()
     found: list[IndexFile] = []

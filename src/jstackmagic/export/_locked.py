@@ -15,7 +15,7 @@ def resolved(
     steps: Sequence[RecipeStep], holding: Holding
 ) -> Iterator[tuple[Item | None, Package | None]]:
     """Yield pip's requested items, each with its package, then the dependencies."""
-    packages = {package.name: package for package in holding.packages if package.manager == "pip"}
+    packages = {package.name: package for package in holding.of("pip")}
     for step in steps:
         for item in step.install:
             yield item, packages.pop(item.name, None)
@@ -50,5 +50,5 @@ def platform_of(urls: Iterable[str]) -> str:
 
 def platform_of_holding(holding: Holding) -> str:
     """Return conda's name of an environment's platform; empty if unknown."""
-    urls = (package.url for package in holding.packages if package.manager == "conda")
+    urls = (package.url for package in holding.of("conda"))
     return holding.platform or platform_of(urls)

@@ -20,7 +20,7 @@ def channels(chosen: Chosen, notes: list[str]) -> list[str]:
 
     asked = [channel for step in chosen.of("conda") for channel in step.sources.channels]
     served = [item.source for item in chosen.items("conda") if item.source]
-    served += [p.source for p in chosen.holding.packages if p.manager == "conda" and p.source]
+    served += [p.source for p in chosen.holding.of("conda") if p.source]
     found = []
     for channel in dict.fromkeys((*asked, *served)):
         bare = published(channel, notes, ": conda takes it from .netrc or .condarc")

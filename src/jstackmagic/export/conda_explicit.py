@@ -40,9 +40,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
 
 
 def _lines(chosen: Chosen, notes: list[str]) -> Iterator[str]:
-    held = {
-        package.name: package for package in chosen.holding.packages if package.manager == "conda"
-    }
+    held = {package.name: package for package in chosen.holding.of("conda")}
     for item in chosen.items("conda"):
         if item.name not in held:  # planned, and never seen
             if item.spec.is_url:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError
-from ..model.managers import is_system, of_environment
+from ..model.managers import is_system, listed, of_environment
 from ..model.packages import ManagerName, Package, PackageSet
 from ..where.distributions import METADATA
-from ..where.metadata import conda_package, read_packages
+from ..where.metadata import read_packages
 from .root import LIBRARY, Root, is_cached
 
 DEBIAN = ("/var/lib/dpkg/status", "/var/lib/dpkg/arch", "/var/lib/apt/extended_states")
@@ -79,12 +79,11 @@ def packages_of(
 
 def _read(root: Root, prefix: str, managers: Sequence[ManagerName]) -> PackageSet:
     prefixes, libraries = survey(root)
-    found = _conda(root, prefix) if "conda" in managers else ()
-    others = [manager for manager in managers if manager != "conda"]
+    system = all(map(is_system, managers))
     with tempfile.TemporaryDirectory(prefix="jstackmagic-image-") as name:
         folder = Path(name).resolve()
         folders = set[Path]()
-        for path in DEBIAN if all(map(is_system, others)) else _metadata(root, prefix, prefixes):
+        for path in DEBIAN if system else _metadata(root, prefix, prefixes, managers):
             if path in root.contents:
                 target = Path(f"{folder}{path}")
                 if target.parent not in folders:
@@ -97,28 +96,15 @@ def _read(root: Root, prefix: str, managers: Sequence[ManagerName]) -> PackageSe
             prefix=f"{folder}{prefix}",
             site_packages=tuple(f"{folder}{path}" for path in sorted(libraries.get(prefix, ()))),
         )
-        rest = read_packages(there, others, root=folder).packages
-    return PackageSet(tuple(sorted((*found, *rest), key=lambda package: package.key)))
+        return read_packages(there, managers, root=folder)
 
 
-def _conda(root: Root, prefix: str) -> tuple[Package, ...]:
-    stems = {
-        path: posixpath.basename(path).removesuffix(".json")
-        for path in root.children(f"{prefix}/conda-meta")
-        if path.endswith(".json") and path in root.contents
-    }
-    # other tools leave files of their own there: conda's are NAME-VERSION-BUILD
-    return tuple(
-        conda_package(root.contents[path], stem)
-        for path, stem in stems.items()
-        if stem.count("-") > 1
-    )
-
-
-def _metadata(root: Root, prefix: str, prefixes: set[str]) -> Iterator[str]:
+def _metadata(
+    root: Root, prefix: str, prefixes: set[str], managers: Sequence[ManagerName]
+) -> Iterator[str]:
     """Yield the files below a prefix that say what is installed there, and not further inside.
 
-    Those of conda are left out, unless only they tell which ``*.egg-info`` is conda's.
+    A folder of another manager's is left out, unless only it tells whose an ``*.egg-info`` is.
     """
     start = prefix.rstrip("/") + "/"
     inside = tuple(f"{other}/" for other in prefixes if other.startswith(start))
@@ -128,9 +114,11 @@ def _metadata(root: Root, prefix: str, prefixes: set[str]) -> Iterator[str]:
         if path.startswith(start) and not path.startswith((*inside, "/var/lib/dpkg/"))
     ]
     eggs = any(".egg-info" in path for path in paths)
+    others = (listed(name).metadata for name in of_environment() if name not in managers)
+    left = () if eggs else {f"{start}{posixpath.dirname(path)}" for path in others if path}
     for path in paths:
         folder, name = posixpath.split(path)
-        if name == "RECORD" or (folder == f"{start}conda-meta" and not eggs):
+        if name == "RECORD" or folder in left:
             continue
         if root.contents.get(f"{folder}/INSTALLER", b"").strip() != b"conda":
             yield path

@@ -309,6 +309,9 @@ class Manager(Protocol):
         """Return the installs of `bring` as an environment needs them that was just made."""
         return list(requests)
 
+    leaves_needed: ClassVar[bool] = False
+    """True if a removal leaves the packages that came along with the removed one."""
+
     def alone(self, removal: Request) -> Request:
         """Return a removal that takes away what it names, and nothing that needs it."""
         return removal

@@ -98,6 +98,10 @@ class Holding:
     #: here, can be read whole.
     whole: bool = False
 
+    def of(self, manager: ManagerName) -> list[Package]:
+        """Return the packages of one manager."""
+        return [package for package in self.packages if package.manager == manager]
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

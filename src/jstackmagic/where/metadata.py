@@ -245,32 +245,19 @@ def _prefix_record() -> Any:
     )
 
 
-def conda_package(content: bytes, stem: str) -> Package:
-    """Return the package that a conda record describes.
-
-    Args:
-        stem: Its file's name, without its ending.
-    """
-    return _conda_record(content, stem).package
-
-
 def _read_conda_record(path: str) -> _CondaRecord:
+    import msgspec
+
     try:
         content = own_bytes(path)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ELOOP):
             raise
         content = b""  # a pipe or a loop in its place; its name still identifies it
-    return _conda_record(content, Path(path).stem)
-
-
-def _conda_record(content: bytes, stem: str) -> _CondaRecord:
-    import msgspec
-
     try:
         record = msgspec.json.decode(content, type=_prefix_record(), strict=False)
     except msgspec.MsgspecError:  # half written or not conda's; its file name still identifies it
-        name, version, build = stem.rsplit("-", 2)
+        name, version, build = Path(path).stem.rsplit("-", 2)
         record = _prefix_record()(name=name, version=version, build=build)
     url = record.url or ""
     # URL/SUBDIR/FILE; the channel field is spelled differently by conda and by rattler

@@ -57,13 +57,13 @@ def reached(
 def left_behind(
     environment: Environment, here: PackageSet, gone: Collection[PackageKey], recipe: Recipe
 ) -> tuple[Package, ...]:
-    """Return the pip packages that nothing needs once some others are gone.
+    """Return the packages of the same managers that nothing needs once some others are gone.
 
     Args:
         gone: The packages to remove.
         recipe: The recorded requests and their dependencies, which stay.
     """
-    needs = needs_of(environment, here)
+    needs, managers = needs_of(environment, here), {key[0] for key in gone}
     lost = reached(gone, needs)
     came = {
         (package.manager, package.name)
@@ -73,10 +73,9 @@ def left_behind(
         for package in holding.packages
     }
     asked = asked_for(recipe, environment.prefix) - set(gone)
-    staying = {key for key in needs if key not in lost or key[0] != OWN[0]} | asked
+    staying = {key for key in needs if key not in lost or key[0] not in managers} | asked
     kept = reached(staying, {key: those for key, those in needs.items() if key not in gone})
-    found = (lost & came) - kept - set(gone)
-    return tuple(here.by_key[key] for key in sorted(found) if key[0] == OWN[0])
+    return tuple(here.by_key[key] for key in sorted((lost & came) - kept - set(gone)))
 
 
 def ours_in(

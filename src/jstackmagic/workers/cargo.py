@@ -17,6 +17,7 @@ from ..managers.goal import Goal
 from ..model.environment import Environment
 from ..model.errors import CommandFailed, Stopped
 from ..model.ledger import Ledger
+from ..model.managers import of_environment
 from ..model.packages import Package, PackageSet, normalise, same
 from ..model.policy import Policy, is_denied
 from ..where.metadata import read_packages
@@ -121,7 +122,7 @@ def load(
     Raises:
         Stopped: The policy forbids one of the packages.
     """
-    here = read_packages(environment, ("conda", "pip"))
+    here = read_packages(environment, of_environment())
     packages, recorded = wanted(history.ledger(), environment, here, own)
     denied = [
         p.name for p in packages if is_denied(policy, p.manager, p.name) and p.key in recorded
@@ -158,9 +159,11 @@ class _Loading:
         try:
             if package.manager == "conda":
                 self.conda.append({**self._conda(package, here), **asked})
-            else:
+            elif package.manager == "pip":
                 row = self._project(package) if package.editable else self._wheel(package)
                 self.wheels.append({**row, **_minors(row.get("requires_python")), **asked})
+            else:
+                raise ValueError(f"{package.manager}'s packages are not")
         except (ValueError, OSError, CommandFailed) as error:
             reason = error.problem if isinstance(error, CommandFailed) else str(error)
             self.left_out.append(f"{package.name} is not sent: {reason.rstrip('.')}.")

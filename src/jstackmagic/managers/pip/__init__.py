@@ -37,6 +37,7 @@ class Pip(Manager):
     """The manager of Python distributions."""
 
     name = "pip"
+    leaves_needed = True
     bring_back = staticmethod(restore.bring_back)
     bring = staticmethod(restore.bring)
     write = staticmethod(dockerfile.write)
