@@ -147,6 +147,20 @@ CELLS = {
         "%%writefile pip.conf\n[global]\nextra-index-url =\n"
         "    https://a.example\n    https://me:{}@h.example/simple"
     ),
+    "a sum": (
+        "import subprocess\n"
+        "subprocess.run(['pip', 'install', '-i', 'https://me:' + '{}' + '@h', 'six'])"
+    ),
+    "a format": "import os\nos.system('pip install -i https://%s:%s@h.example six' % ('me', '{}'))",
+    "an environment": (
+        "import subprocess\n"
+        "subprocess.run(['pip', 'install', 'six'], env=dict(X='y', A_TOKEN='a' '{}'))"
+    ),
+    "a broken line": "%%bash\npip install -i https://me:\\\n{}@h.example/simple six",
+    "pip's own file": (
+        "%%bash\ncat > ~/.config/pip/pip.conf <<EOF\n[global]\nproxy = me:{}@h.example:80\nEOF\n"
+        "docker login --password-stdin <<EOF\n{}\nEOF\npip install six"
+    ),
     "what a proxy wants": "!curl --proxy-user me:{} https://h.example/i.sh | sh",
 }
 FILES = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jstackmagic.model.credentials import MASK, mask, mask_words, secrets_of
@@ -209,8 +210,8 @@ from support.growth import growth
         # at any place of a list of words, and where its text goes on
         ("['npm', '--token', 'hunter2', 'x']", "['npm', '--token', '****', 'x']"),
         ("run(['npm', 'i', '--token', 'hunter2'])", "run(['npm', 'i', '--token', '****'])"),
-        ('["a", "--api-key", "hunter2" "more"]', '["a", "--api-key", "****" "****"]'),
-        ("['a', '--token', 'hunter2' + 'more', 'x']", "['a', '--token', '****' + '****', 'x']"),
+        ('["a", "--api-key", "hunter2" "more"]', '["a", "--api-key", "****"]'),
+        ("['a', '--token', 'hunter2' + 'more', 'x']", "['a', '--token', '****', 'x']"),
         ("['six', 'token', 'numpy', 'key', 'x']", "['six', 'token', 'numpy', 'key', 'x']"),
         ("{'a': 'the token', 'b': 'c'}", "{'a': 'the token', 'b': 'c'}"),
         ('{"name": "A_TOKEN", "value": "hunter2"}', '{"name": "A_TOKEN", "value": "****"}'),
@@ -293,10 +294,10 @@ def test_what_a_shell_reads_is_no_secret(text: str, masked: str) -> None:
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
-        ("token = 'hun' 'ter2'", f"token = '{MASK}' '{MASK}'"),
-        ("token = (\n  'hun'\n  f'ter2'\n)", f"token = (\n  '{MASK}'\n  f'{MASK}'\n)"),
-        ("token = ('hun'\n  'ter2')", f"token = ('{MASK}'\n  '{MASK}')"),
-        ('token = "hun" \\\n "ter2"', f'token = "{MASK}" \\\n "{MASK}"'),
+        ("token = 'hun' 'ter2'", f"token = '{MASK}'"),
+        ("token = (\n  'hun'\n  f'ter2'\n)", f"token = (\n  '{MASK}'\n)"),
+        ("token = ('hun'\n  'ter2')", f"token = ('{MASK}')"),
+        ('token = "hun" \\\n "ter2"', f'token = "{MASK}"'),
         ("token = \\\n 'hunter2'", f"token = \\\n '{MASK}'"),
         ("token += 'hunter2'", f"token += '{MASK}'"),
         ("environ['TOKEN'] += 'hunter2'", f"environ['TOKEN'] += '{MASK}'"),
@@ -361,9 +362,117 @@ def test_no_piece_of_a_word_survives(pieces: list[str], line: str) -> None:
     assert mask(line.format(word)) == line.format(MASK)
 
 
+JOINS = {
+    "a sum": lambda texts: " + ".join(map(repr, texts)),
+    "side by side": lambda texts: f"({' '.join(map(repr, texts))})",
+    "on lines": lambda texts: f"({chr(10).join(map(repr, texts))})",
+    "behind a backslash": lambda texts: " \\\n ".join(map(repr, texts)),
+    "percent": lambda texts: f"{'%s' * len(texts)!r} % ({', '.join(map(repr, texts))},)",
+    "a name's percent": lambda texts: f"'%(a)s' % {{'a': {' + '.join(map(repr, texts))}}}",
+    "format": lambda texts: f"{'{}' * len(texts)!r}.format({', '.join(map(repr, texts))})",
+    "a named format": lambda texts: f"'{{a}}'.format(a={' '.join(map(repr, texts))})",
+    "join": lambda texts: f"''.join([{', '.join(map(repr, texts))}])",
+    "joins": lambda texts: f"'%s' % ''.join(({', '.join(map(repr, texts))},))",
+    "an f-string": lambda texts: f'f"{"".join(f"{{{text!r}}}" for text in texts)}"',
+}
+JOINED = (
+    "https://me:{}@h.example/simple",
+    "pip install --index-url https://me:{}@h.example/simple six",
+    "https://h.example/x?token={}",
+    "git clone https://oauth2:{}@h.example/r.git",
+)
+ONLY = st.text("QZXJ7", min_size=6, max_size=20)
+
+
+@pytest.mark.parametrize("how", JOINS)
+@settings(max_examples=25)
+@given(secret=ONLY, place=st.sampled_from(JOINED), cuts=st.lists(st.integers(1, 70), max_size=4))
+def test_no_piece_of_what_python_joins_survives(
+    how: str, secret: str, place: str, cuts: list[int]
+) -> None:
+    """However a text is put together of constants, nothing of the secret in it is left."""
+    text = place.replace("{}", secret)
+    at = sorted({0, *(cut for cut in cuts if cut < len(text)), len(text)})
+    code = JOINS[how]([text[a:b] for a, b in itertools.pairwise(at)])
+    assert eval(code) == text
+    for line in (f"x = {code}", f"run(['pip', {code}], env=env)", f"env = {{'TOKEN': {code}}}"):
+        shown = mask(line)
+        assert not set(secret) & set(shown)
+        assert mask(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        # what is no constant, or no text of the same place, is left as it is
+        ("x = 'https://h.example/' + name", "x = 'https://h.example/' + name"),
+        ("run(['six', 'idna' 'x'], ['y'])", "run(['six', 'idna' 'x'], ['y'])"),
+        ("'{}=={}'.format('six', '1.0')", "'{}=={}'.format('six', '1.0')"),
+        ("pip install 'https://h.example' 'x@v.example'", None),
+        ("pip install \\\n  --no-deps \\\n  six", None),
+        ("dict(env, TOKEN='a' + 'b', X='c' 'd')", f"dict(env, TOKEN={MASK}, X='c' 'd')"),
+        ("run(env={'TOKEN': 'a' 'b', 'X': 'c'})", f"run(env={{'TOKEN': '{MASK}', 'X': 'c'}})"),
+        ("['npm', '--tok' + 'en', 'a']", f"['npm', '--tok' + 'en', '{MASK}']"),
+        # a line that goes on, and a URL that was broken
+        ("docker login -u me -p \\\n a h", f"docker login -u me -p \\\n {MASK} h"),
+        ("-i https://me:a\\\nb@h.example/simple", f"-i https://{MASK}@h.example/simple"),
+        ("-i https://me:a\nb@h.example/simple", f"-i https://{MASK}@h.example/simple"),
+        ("-i https://me: b@h.example/simple", f"-i https://{MASK}@h.example/simple"),
+        ("-i https://h.example:8080\nme@h.example", None),
+        ("See https://h.example: me@h.example", None),
+        # texts with the other quote, a backslash or lines in them
+        ('token = "it\'s a"', f'token = "{MASK}"'),
+        ("{'token': 'a\"b'}", f"{{'token': '{MASK}'}}"),
+        ("token = 'a\\'b'", f"token = '{MASK}'"),
+        ("token = '''\na\nb\n'''", f"token = '''{MASK}'''"),
+        ("auth=('me', \"it's a\")", f"auth=('me', \"{MASK}\")"),
+        ('-H "Authorization: Bearer it\'s a" x', f'-H "Authorization: Bearer {MASK}" x'),
+        ("curl -u 'me:a b' https://h", f"curl -u 'me:{MASK}' https://h"),
+        ("password a,b;c# login me", "password a,b;c# login me"),
+        ("machine h login me password a,b;c#", f"machine h login me password {MASK}"),
+        # what a command puts in, reads or is given
+        ("npm publish --auth-token=$(echo a) x", f"npm publish --auth-token={MASK} x"),
+        ("x --auth-token `echo a` y", f"x --auth-token {MASK} y"),
+        ("x --auth-token $(cat f) < g", None),
+        ("gh auth login --with-token < f", None),
+        ("login --password-stdin <<EOF\na\nEOF", f"login --password-stdin <<EOF\n{MASK}\nEOF"),
+        ("curl -sSu me:a https://h", f"curl -sSu me:{MASK} https://h"),
+        ("curl --cert c.pem:a https://h", f"curl --cert c.pem:{MASK} https://h"),
+        ("curl -H Authorization:a https://h", f"curl -H Authorization:{MASK} https://h"),
+        ("wandb login --relogin a", f"wandb login --relogin {MASK}"),
+        ("vault login -method=token a", f"vault login -method=token {MASK}"),
+        ("docker login -u me a", f"docker login -u me {MASK}"),
+        ("docker login -u me h.example", None),
+        ("docker run -u me:staff x", None),
+        ("uv publish -t a", f"uv publish -t {MASK}"),
+        ("pulumi config set --secret x a", f"pulumi config set --secret {MASK} {MASK}"),
+        (
+            "npm config set //h.example/:_authToken a",
+            f"npm config set //h.example/:_authToken {MASK}",
+        ),
+        ("%env TOKEN = a", f"%env TOKEN = {MASK}"),
+        ("<token>a b</token>", f"<token>{MASK}</token>"),
+        ("[x, --secret, --platform, y]", None),
+        # URLs that are written otherwise
+        ("HTTPS://ME:a@H.EXAMPLE/", f"HTTPS://{MASK}@H.EXAMPLE/"),
+        ("https:\\/\\/me:a@h.example\\/x", f"https:\\/\\/{MASK}@h.example\\/x"),
+        ("//me:a@h.example/x", f"//{MASK}@h.example/x"),
+        ("https://me:a@[2001:db8::1]:80/x", f"https://{MASK}@[2001:db8::1]:80/x"),
+        ("exceeded with url: /t/a/chan/x.json", f"exceeded with url: /t/{MASK}/chan/x.json"),
+        ("saved to: /t/a/chan/x.json", None),
+    ],
+)
+def test_what_is_put_together_quoted_or_broken_is_masked(text: str, masked: str | None) -> None:
+    shown = text if masked is None else masked
+    assert mask(text) == mask(shown) == shown
+
+
 @pytest.mark.parametrize(
     ("repeated", "once"),
     [
+        *(("'a' + ", "token="), ("'%s' % (", ""), ("'a'.format('b', ", ""), ("''.join([", "token")),
+        *(("{'a'}", "token f'"), ("('token'", ""), ("'token'\n", "("), ("\\\n", "token")),
+        *(("https://a:b\n", ""), ("curl -u a:'", ""), ("token = '''", "")),
         *(
             ("'b' ", "token = 'a' "),
             ("token = 'a' ", ""),

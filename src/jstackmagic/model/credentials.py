@@ -16,8 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from .joined import joined
+
 MASK = "****"
-_MASKED = re.compile(r"(?:\\?\*){4}(?![\w*\\])")
+_STARS = r"(?:\\?\*){4}"
+_MASKED = re.compile(rf"{_STARS}(?![\w*\\])")
 """The same, also as Markdown escapes it."""
 
 _WORDS = frozenset(
@@ -56,8 +59,10 @@ _PREFIXED = re.compile(
 
 _AT_HOST = r"@(?=[\w-]+(?:\.[\w-]+)+|localhost|\[)"
 _URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20}(?=://)|https?):/{1,2}"
-    rf"(?P<rest>(?:[^\s/?#@:<>\"'`|]+:(?:(?!://)\S)*?{_AT_HOST})?[^\s<>\"`|]*)"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20}(?=://)|https?):(?:\\?/){1,2}"
+    rf"(?P<rest>(?:[^\s/?#@:<>\"'`|]+:(?:(?!://)\S)*?{_AT_HOST}"
+    r"|(?!localhost)[^\s/?#@:.<>\"'`|]+:(?!\d+[\s/]|\$)(?:(?!://)\S)*?\s+"  # a broken line
+    rf"(?:(?!://)\S)+?{_AT_HOST})?[^\s<>\"`|]*)"
 )
 _INNER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://")
 _WHOLE = re.compile(  # a text that is one URL, whose password may have blanks
@@ -68,13 +73,13 @@ _HOST = re.compile(
     r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[\da-f:]+\])(?::\d+)?(?=[/?#\s'),;]|$)", re.I
 )
 _BARE = re.compile(
-    r"(?<![\w./@:%+~-])(?!mailto:)(?P<userinfo>[\w.%+~-]+:(?!//)[^\s/:@]+)@(?=[\w.-])(?!\w+:[0-9a-f]{32})"
+    r"(?<![\w./@:%+~-])(?://)?(?!mailto:)(?P<userinfo>[\w.%+~-]+:(?!//)[^\s/:@]+)@(?=[\w.-])(?!\w+:[0-9a-f]{32})"
 )
 _PROXY = re.compile(
     r"(?i:proxy)['\"]?[=\s]\s*['\"]?(?P<userinfo>[^\s/:'\"]{1,200}:(?!//)[^\s'\"]{1,2000})@(?=[\w\[])"
 )
 _CONDA_TOKEN = re.compile(r"(?:(?<=/)|^)t/(?P<token>(?!\$|<)[^/\s:]+)(?=/|::|$)")
-_CHANNEL = re.compile(r"(?<![\w./~\\-])t/(?P<token>(?!\$|<)[^/\s:]+)(?=/[\w.-])")
+_CHANNEL = re.compile(r"(?:(?<![\w./~\\-])|(?<=url: /))t/(?P<token>(?!\$|<)[^/\s:]+)(?=/[\w.-])")
 _PAIR = re.compile(r"(?<=[?&#;])(?:(?P<key>[\w.\[\]-]+)=)?(?P<value>[^&#;\s'\"]+)")
 _QUERY = re.compile(r"(?<=[?&])(?P<key>[\w.\[\]-]+)=(?P<value>[^&#;\s'\"]+)")
 _EXPIRES = re.compile(r"(?i:[?&](?:[\w-]*expir\w*|e(?:xp)?|st|deadline|until)=\d)")
@@ -94,15 +99,12 @@ _MARKED = re.compile(
 """Generated letters and digits behind words, as in ``sk_live_`` and ``hvs.``."""
 
 _SEGMENT = re.compile(r"(?<=/)[A-Za-z0-9_-]{16,}(?=/|$|[?#\s'\"])")
-_OPTION = re.compile(r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]{0,200})(?:=|[ \t]+)")
-_OPTIONS_VALUE = re.compile(r"[^\s'\"]+|'[^']*'|\"[^\"]*\"")
+_OPTION = re.compile(r"(?<![\w-])--?(?P<key>[A-Za-z][\w.-]{0,200})(?:=|[ \t]+(?![<>]))")
 _ASSIGNED = re.compile(
     r"(?:(?<![\w?&#<>!~=/-])|(?<=[\s'\"]-[CDo])|(?<=^-[CDo])|(?<=\w=))"
-    r"(?P<key>[A-Za-z_][\w.-]{0,200})\+?=(?![=])(?:\\\n)?"
+    r"(?P<key>[A-Za-z_][\w.-]{0,200})\+?=(?![=])"
 )
-_ASSIGNED_VALUE = re.compile(
-    r"`[^`\n]*`|\$\([^()\n]*\)|[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\""
-)
+_VALUE = re.compile(r"`[^`\n]*`|\$\([^()\n]*\)|[^\s'\"&;|]+|'[^']*'|\"\$\([^()\n]*\)\"|\"[^\"]*\"")
 _LITERAL = r"\$'(?:[^'\\\n]|\\.)*'|'(?P<single>[^'\n]*)'|\"(?P<double>(?:[^\"\\\n]|\\.)*)\""
 _PIECE = rf"[^\s'\"\\;&|<>()$]+|{_LITERAL}|\\.|\$(?:\([^()\n]*\))?"
 _IN_BRACES = _PIECE.replace("[^", "[^,{}", 1)
@@ -124,56 +126,55 @@ _QUOTED = re.compile(
     r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*"
     r"(?P<sign>\+=(?=[^'\"\n]{0,9}['\"]+[^'\"\n]{4})|"
     r"(?::[ \t]+[\w.\[\]]{1,40}[ \t]*|:)?=|<-|[=:,]|[\])]?[ \t]or(?=[ \t]))"
-    r"[ \t]*(?:(?:\([ \t]*|\\)\n\s*|(?P<one>\([ \t]*))?"
-    r"[\\$frbu]{0,2}(?P<quote>\"\"\"|'''|['\"])"
-    r"(?=(?P<value>(?![,)\]]|\$\()[^'\"\\\n]+)\\?(?P=quote)(?(one)(?!\s*,)))"
+    r"[ \t]*(?:\([ \t]*\n\s*|(?P<one>\([ \t]*))?"
+    r"[$frbu]{0,2}(?P<quote>\\?(?:(?P<long>\"\"\"|''')|['\"]))"
+    r"(?=(?P<value>(?!['\"]?[,)\]]|\$\()(?:(?!(?P=quote))(?:\\.|(?(long)[^\\]|[^\\\n])))+)"
+    r"(?P=quote)(?(one)(?!\s*,)))"
 )
 """A name and a text, of Python, TOML or JSON; one of one text in brackets is no list.
 
 The text, which is the next one's name in a list of words, is only looked at.
 """
 _NAME_ENDS = re.compile(r"\\?['\"]\s*:")
-_GOES_ON = re.compile(
-    r"['\"]+(?:[ \t]|\\\n|(?P<next>\n))*(?:\+\s*)?(?i:[frbu]{0,2})(?P<quote>\"\"\"|'''|['\"])"
-    r"(?P<value>[^'\"\\\n]+)(?=(?P=quote))"
-)
-"""Another text of Python behind one, which belongs to it: on another line only in brackets."""
-
 _SETTING_OF = re.compile(
     r"(?:(?:\b(?:config|configure|setenv|setx|set)|%(?:set_)?env|\bENV)"
-    r"(?:[ ]+(?:set|-\w+|--\w+))*[ ]+(?P<key>[A-Za-z_][\w.-]*)[ ]+"
-    r"|(?m:^[ \t]*(?P<name>[A-Za-z_][\w.-]*)[ \t]+=[ \t]+"
-    r"(?=[^\s'\"]\S*$)(?!\w+(?:\.[A-Za-z_]\w*)+$))"
+    r"(?:[ ]+(?:set|-\w+|--\w+))*[ ]+(?://[^\s=]*/:)?(?P<key>[A-Za-z_][\w.-]*)"
+    r"[ ]+(?:=[ ]*)?|(?m:^[ \t]*(?P<name>[A-Za-z_][\w.-]*)[ \t]+=[ \t]+"
+    r"(?=[^\s'\"]\S*$)(?![bfruBFRU]{1,2}['\"])(?!\w+(?:\.[A-Za-z_]\w*)+$))"
     r"|\b(?:rclone\s+config|dvc\s+\w+|papermill)\s[^\n|;&]{0,200}?"
     r"\s(?P<kept>(?=[\w.-]{0,60}(?:pass|token|secret|key))[A-Za-z_][\w.-]*)[ ]+"
     r"|\bread\s[^\n|;&]{0,80}?\b(?P<read>\w+)\s*<<<\s*"
-    r"|<(?P<element>[A-Za-z][\w.-]*)>(?=[^<>\n]+</))"
-    r"(?P<value>(?!=)[^\s'\"(\[{<>]+(?=\s|</|$)|'[^']*'|\"[^\"]*\")"
+    r"|<(?P<element>[A-Za-z][\w.-]*)>)"
+    r"(?P<value>(?(element)[^<>\n]+(?=</)|(?:(?![=-])[^\s'\"(\[{<>][^\s\"(\[{<>]*(?=\s|$)|'[^']*'|\"[^\"]*\")))"
 )
 """A command that keeps a value under a name, a line of an INI file, an element of XML."""
 
 _LISTED = re.compile(
     r"(?:(?<=[\[,])[ ]?--?(?P<key>[A-Za-z][\w.-]*),[ ]*(?=[^\s'\",\[\]]+[ ]*[,\]])"
     r"|\bname['\"]?:\s*['\"]?(?P<name>[\w.-]+)['\"]?\s*,?\s*['\"]?value['\"]?:\s*['\"]?)"
-    r"(?P<value>[^\s'\",\[\]{}]+)"
+    r"(?P<value>(?!-)[^\s'\",\[\]{}]+)"
 )
 """An option in a list of YAML, and the name and value of a variable."""
 
 _PLACED = re.compile(
-    r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+)?"
+    r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+(?!\w+:/))?"
     r"(?:[a-z]+=[^\n]{0,400}(?:response|signature)=['\"]?)?"
     r"|(?:(?:[\w-]+[-_])?(?:token|secret|password|passwd|passphrase)|[\w-]+[-_]key)['\"]?\s*:"
     r"(?:\s*[>|][-+]?[ ]*\n|\s*[!&][\w!]+[ ])?\s*['\"]?"
     r"(?=[^\s'\"]*[^a-z\s'\",;.]|[^\s'\"]+\s*(?:['\"]|$))"  # not a word of a sentence
     r"|(?:(?-i:-H)|[\w.-]{0,60}header)[ =]?['\"]?"
-    r"(?!accept|cache|content|host|if-|origin|range|referer|user-agent)[\w-]+:\s*(?:[a-z]+\s+)?"
+    r"(?!accept|cache|content|host|if-|origin|range|referer|user-agent)[\w-]+:\s*(?:[a-z]+\s+(?!\w+:/))?"
     r"|(?:login|user|account|machine)\s+\S+\s+password\s+['\"]?|\bconda\s+token\s+set\s+"
-    r"|\bhttp-basic\.\S+\s+\S+\s+|\b(?:wandb|vault)\s+login\s+(?!-)"
+    r"|\bhttp-basic\.\S+\s+\S+\s+|\bpulumi\s+config\s+set\s+(?:-\S+\s+)*\w\S*\s+"
+    r"|\b(?:wandb|vault)\s+login\s+(?:-\S+\s+(?:\S+://\S+\s+)?){0,9}(?!-)"
+    r"|\bdocker\s+login\s+(?:-u|--username)[ =]\S+\s+(?=[\w-]+(?:\s|$))(?!-)"
     r"|\b\w*auth\s*(?:=\s*)?\(\s*['\"][^'\"\n]*['\"]\s*,\s*['\"]"
     r"|\bset_password\((?:\s*['\"][^'\"\n]*['\"]\s*,){2}\s*['\"]"
-    r"|\blogin\(\s*['\"](?![^'\"\n]*['\"]\s*,\s*['\"]\*{4})(?:[^'\"\n]*['\"]\s*,\s*['\"])?"
+    r"|\blogin\(\s*['\"](?![^'\"\n]*['\"]\s*,\s*['\"]"
+    + _STARS
+    + r")(?:[^'\"\n]*['\"]\s*,\s*['\"])?"
     r"|\b(?:token|pass(?:word|phrase)|secret|key)\s+is:?\s+['\"]?(?=\S{8})(?=[^\s'\"]*\d)"
-    r"|\b(?:login|upload|publish|sshpass)\b[^\n|;&]{0,200}?\s(?-i:-p)\s*['\"]?"
+    r"|\b(?:login|upload|publish|sshpass|snowsql)\b[^\n|;&]{0,200}?\s(?-i:-p)\s*['\"]?"
     r"|-pass(?:in|out)?[ =]\s*['\"]?pass:"
     r"|\b7z\w*\s[^\n|;&]{0,200}?\s(?-i:-p)|\blftp\s[^\n|;&]{0,200}?-u\s*[^\s,]{1,200},"
     r"|\bsmbclient\s[^\n|;&]{0,200}?(?-i:-U)\s*[^\s%]{1,200}%|\bmc\s+alias\s+set(?:\s+\S+){3}\s+"
@@ -183,19 +184,21 @@ _PLACED = re.compile(
     r"|redis-cli\b[^\n|;&]{0,200}?\s-a"
     r"|ldap(?:add|compare|delete|modify|passwd|search|whoami)\b[^\n|;&]{0,200}?\s-w"
     r"|(?:mongo|sqlcmd)\w*\s[^\n|;&]{0,200}?-u\s+\S{1,200}\s[^\n|;&]{0,100}?-p)\s+['\"]?"
-    r"|\bmysql\w*\b[^\n|;&]{0,80}\s(?-i:-p)['\"]?|\bhatch\s+publish\b[^\n|;&]{0,200}?\s-a\s+|\banaconda\s+-t\s+"
+    r"|\bmysql\w*\b[^\n|;&]{0,80}\s(?-i:-p)['\"]?|\bhatch\s+publish\b[^\n|;&]{0,200}?\s-a\s+|\b(?:anaconda|uv\s+publish)\b[^\n|;&]{0,80}?\s(?-i:-t)\s+"
     r"|\bprivate-lines:\s*\d+\s+|\b\w*askpass=['\"]?echo\s+"
     r"|\bsudo['\"\s,]+[^\n|;&]{0,80}?-\w*(?-i:S)\b[^\n|;&]{0,200}?\binput\s*=\s*b?['\"]"
     r"|\b(?:sudo\b[^\n|;&]{0,80}\s-\w*(?-i:S)\b|keyring\s+set\b|\w[^\n|;&]{0,80}(?:--with-token|-stdin|-fd)\b)"
-    r"[^\n|;&]{0,200}<<<\s*['\"]?"
+    r"[^\n|;&]{0,200}<<(?:<\s*['\"]?|-?\s*['\"]?\w+['\"]?[^\n]*\n)"
     r"|\bcurl\b[^\n|;]{0,500}?\s(?:-b|--cookie)[ =]?['\"]?[\w-]+="
-    r"|\b(?:curl|wget)\b[^\n|;]{0,500}?\s(?:-u|--(?:proxy-)?user)[ =]?['\"]?[a-z]\w*:))"
-    r"(?P<value>(?![!&\w]+\s+(?:\\?\*){4})(?=[^\s'\",;]*\w)[^\s'\",;]+)"  # not "Bearer ****"
+    r"|\b(?:curl|wget|npm|yarn|pnpm|svn|jf)\b[^\n|;]{0,500}?\s(?:-\w{0,9}u|--(?:proxy-)?user"
+    r"|(?-i:-E)|--(?:proxy-)?cert)[ =]?['\"]?[a-z][\w.@/-]*:['\"]?))"
+    rf"(?P<value>(?!(?:[!&\w]+\s+)?{_MASKED.pattern})(?=[^\s'\",;]*\w)"  # not "Bearer ****"
+    r"(?:[^\s'\",;]|[,;](?=[^\s'\"\\])|(?<=\w)'(?=\w))+)"
 )
 """A header of HTTP, a line of YAML, ``.netrc``, options of one letter, and what sudo reads."""
 
 _COOKIES = re.compile(
-    r"(?i:(?<!\w)(?:set-)?cookie['\"]?\s*:\s*(?:['\"](?=\S))?)"
+    r"(?i:(?<!\w)(?:set-)?cookie['\"]?[ \t]*:[ \t]*(?:['\"](?=\S))?)"
     r"(?P<value>[^\s'\",;=]+=[^'\"\n]*\w|(?=[^\s'\",;]*\w)[^\s'\",;]+)"
 )
 _PIPED = re.compile(
@@ -254,8 +257,6 @@ def mask(text: str) -> str:
     >>> mask("--password hunter2 tokenizers=0.15 HF_TOKEN=abc")
     '--password **** tokenizers=0.15 HF_TOKEN=****'
     """
-    if not _MARKS.search(text.lower()):
-        return text
     shown, end = [], 0
     for start, stop in _spans(text):
         shown += [text[end:start], MASK]
@@ -323,11 +324,11 @@ def secrets_of(text: str) -> tuple[str, ...]:
     They are for keeping a program's output free of them.
     """
     found = []
-    for start, stop in _spans(text):
-        secret = text[start:stop].strip("'\"")
+    for whole, (start, stop), _ in _placed(text):
+        secret = whole[start:stop].strip("'\"")
         # a user name is no secret, and would hide every home folder of that name
-        password = secret.partition(":")[2] if text[stop : stop + 1] == "@" else ""
-        found += [secret, password or secret, _as_one_word(text[start:stop])]
+        password = secret.partition(":")[2] if whole[stop : stop + 1] == "@" else ""
+        found += [secret, password or secret, _as_one_word(whole[start:stop])]
     found += [unquote(secret) for secret in found]
     return tuple(
         dict.fromkeys(sorted(filter(None, found), key=lambda secret: (-len(secret), secret)))
@@ -361,12 +362,27 @@ def without(text: str, secrets: Iterable[str]) -> str:
 def _spans(text: str) -> list[tuple[int, int]]:
     """Return the positions of a text's secrets, in order, none within another."""
     merged: list[tuple[int, int]] = []
-    for start, stop in sorted(_found(text), key=lambda span: (span[0], -span[1])):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-        elif text[start:stop].strip(_ENDED):
-            merged.append((start, stop))
+    for _, _, place in sorted(_placed(text), key=lambda found: (found[2][0], -found[2][1])):
+        if merged and place[0] < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(place[1], merged[-1][1]))
+        else:
+            merged.append(place)
     return merged
+
+
+def _placed(text: str) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]:
+    """Yield the secrets of a text as its pieces make it, and the place of each in the text.
+
+    What no piece of a joined text is, as the arguments that it leaves out, is read by itself.
+    """
+    whole, places = joined(text)
+    kept = frozenset(places) if whole != text else ()
+    for start, stop in _found(text):
+        if not kept or any(text[at].isalnum() and at not in kept for at in range(start, stop)):
+            yield text, (start, stop), (start, stop)
+    for start, stop in _found(whole) if kept else ():
+        at = places[start:stop]
+        yield whole, (start, stop), (min(at), max(at) + 1)
 
 
 _ENDED = "*\\)]}.,:;?!…`"
@@ -374,6 +390,14 @@ _ENDED = "*\\)]}.,:;?!…`"
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the places of the secrets in a text that are not masked yet."""
+    if _MARKS.search(text.lower()):
+        for start, stop in _all_found(text):
+            if text[start:stop].strip(_ENDED):
+                yield start, stop
+
+
+def _all_found(text: str) -> Iterator[tuple[int, int]]:
     whole = _WHOLE.fullmatch(text)
     if whole and not _REFERENCE.fullmatch(whole["userinfo"].partition(":")[2]):
         yield whole.span("userinfo")
@@ -402,19 +426,19 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             value = match["value"]
             if not _is_harmless(value) and not ("." in value and _VERSION.fullmatch(value)):
-                yield match.span("value")
+                yield match.start("value"), _end_of_quoted(match)
     for match in _SENT.finditer(text):
         if not _is_harmless(match[match.lastgroup or "value"]):
             yield match.span(match.lastgroup or "value")
     lines = None
-    for pattern, values in ((_OPTION, _OPTIONS_VALUE), (_ASSIGNED, _ASSIGNED_VALUE)):
+    for pattern in (_OPTION, _ASSIGNED):
         end = 0  # of the value that further ones may be in
         for match in pattern.finditer(text):
             start = match.end()
             if _MASKED.match(text, start):
                 continue
             if start >= end:
-                value = values.match(text, start)
+                value = _VALUE.match(text, start)
                 if value is None:
                     continue
                 lines = lines or _ShellLines(text)
@@ -427,17 +451,18 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             if _is_named(pattern, match, match["value"]):
                 yield match.span("value")
-                if pattern is _QUOTED:
-                    yield from _joined(text, match)
 
 
-def _joined(text: str, first: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """Yield the places of the texts that Python joins to one, as no shell's assignment does."""
-    opened = "(" in text[first.end("sign") : first.start("quote")] or first["sign"] == ","
-    more = _GOES_ON.match(text, first.end("value"))
-    while more and (opened or (text[first.start("sign") - 1] in " \t" and not more["next"])):
-        yield more.span("value")
-        more = _GOES_ON.match(text, more.end())
+def _end_of_quoted(match: re.Match[str]) -> int:
+    """Return where a value ends whose text begins right before it, or before its user's name."""
+    start, stop = match.span("value")
+    opened = _OPENED.search(match.string, match.start(), start)
+    text = _REST[opened[1]].match(match.string, start) if opened else None
+    return max(stop, text.end()) if text else stop
+
+
+_OPENED = re.compile(r"(?<!\w)(['\"])[^'\"]*\Z")
+_REST = {quote: re.compile(rf"(?:\\.|[^\\\n{quote}])*(?={quote})") for quote in "'\""}
 
 
 class _ShellLines:
@@ -552,7 +577,7 @@ def _in_place(scheme: str, rest: str, offset: int) -> Iterator[tuple[int, int]]:
 def _is_secret_pair(key: str, value: str) -> bool:
     if key.lower() in _NO_SECRET_KEYS or _is_harmless(value):
         return False
-    keys = [key, *re.findall(r"(?:^|[~!,])([\w-]+)=", value)]  # hdnts=exp=1700~hmac=00
+    keys = [key, *re.findall(r"(?:^|[~!,])([\w-]+)=(?=[^~!,])", value)]  # hdnts=exp=1700~hmac=00
     named = any(each.lower() == "code" or each.lower().endswith(("auth", "key")) for each in keys)
     return named or any(map(names_a_secret, keys)) or _looks_secret(value)
 
