@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from capture.test_capture_shell import TOKENS, calls
 from jstackmagic import commands
-from jstackmagic.capture import Target, notebooks
+from jstackmagic.capture import Target, notebooks, own, watcher
 from jstackmagic.capture.cells import CellReader, mentions_install
 from jstackmagic.capture.cellsource import logical_lines
 from jstackmagic.capture.commandlines import READERS
@@ -233,13 +233,66 @@ def test_what_a_cell_sets_holds_for_the_next() -> None:
     ) == [(1, "-e /w/sub"), (1, "-e /w/sub")]
 
 
-def test_unsaid_specs_of_our_own_go_to_who_is_asked_first() -> None:
-    (find,) = read("%envinstall six", unsaid="conda")
-    assert find.request == Request("install", "conda", ("six",))
+def test_specs_of_our_own_that_name_no_manager_go_to_who_is_asked_first() -> None:
+    (find,) = read("%envinstall -c x six -r list.txt pip:toolz conda:numpy")[1:]
+    for conda, wanted in (
+        (True, [("conda", "six"), ("pip", "toolz -r /w/list.txt")]),
+        (False, [("pip", "six toolz -r /w/list.txt")]),
+    ):
+        found = [each.request for each in own.resolved(find, conda=conda)]
+        assert [(each.manager, " ".join(each.texts)) for each in found if each] == wanted
+        assert next(each.sources for each in found if each).channels == (("x",) * conda)
     (find,) = read("%%envinstall -c x\nname: a\nchannels: [y]\ndependencies:\n- six\n")
     assert find.request == Request(
         "install", "conda", ("six",), sources=Sources(channels=("x", "y"))
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "asks", "prefix"),
+    [
+        ("!jstackmagic install six", "pip six", ""),
+        ("envinstall six", "pip six", ""),
+        ("!cd e && python -m jstackmagic install -p ../x conda:six pip:idna", "pip idna", "/w/x"),
+        ("%%bash\n/opt/x/bin/jstackmagic remove pip:six", "pip six", "/opt/x"),
+        ("import os; os.system('sudo jstackmagic install apt:curl')", "apt curl", ""),
+        ("%envinstall -p sub/e pip:six -- --no-deps", "pip six", "/w/sub/e"),
+    ],
+)
+def test_our_own_line_is_followed_wherever_it_is_typed(line: str, asks: str, prefix: str) -> None:
+    find = read(line)[-1]
+    assert find.request is not None, find.reason
+    assert f"{find.request.manager} {' '.join(find.request.texts)}" == asks
+    assert (find.target.prefix, find.ours) == (prefix, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("!jstackmagic install $PKG", "$PKG is only known when it runs."),
+        ("!jstackmagic install install six", "install is what the command does"),
+        ("!%envinstall six", "It is a magic, which no shell has. The line: jstackmagic install"),
+        ("%%sh\nenvinstall six", "The line: jstackmagic install"),
+        ("!jstackmagic replay", "It follows a history"),
+        ("%envundo", "It follows a history"),
+    ],
+)
+def test_our_own_line_that_is_not_followed_is_said(line: str, reason: str) -> None:
+    (find,) = read(line)
+    assert reason in find.reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["!jstackmagic install --dry-run six", "!jstackmagic export conda", "%envdiff", "envs = 3"],
+)
+def test_a_line_of_ours_that_installs_nothing_is_no_find(line: str) -> None:
+    assert read(line) == []
+
+
+def test_what_records_itself_is_not_recorded_by_the_session() -> None:
+    cell = "!jstackmagic install six\n!pip install idna"
+    assert [each.request.texts for each in watcher._read(cell) if each.request] == [("idna",)]
 
 
 def test_the_sources_of_our_own_line_are_for_its_lists_too(tmp_path: Path) -> None:

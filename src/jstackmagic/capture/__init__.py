@@ -58,6 +58,8 @@ class Found:
     #: a note for the reader: what the shell does with it and what was probably meant, or its
     #: options that no request can express
     note: str = ""
+    ours: bool = False  #: whether it is a line of ours, which records itself
+    unsaid: tuple[str, ...] = ()  #: its specs that name no manager; see `own.resolved`
     when: str = ""  #: the condition it runs under, and its alternatives; empty if it always runs
     #: the extras of a project's list that it requests; ``*`` is all of them
     extras: tuple[str, ...] = ()

@@ -13,8 +13,6 @@ from functools import partial
 from itertools import pairwise
 
 from ..model.environment import TOOLS
-from ..model.packages import ManagerName
-from ..model.request import Action
 from ..model.shell import ShellCommand, Word, parse
 from ..model.words import listed
 from . import Found, Target, calls, own
@@ -27,7 +25,8 @@ from .state import State
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
 _MENTION = re.compile(
-    rf"install|INSTALL|envremove|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
+    r"install|INSTALL|env(?:remove|replay|undo)"
+    rf"|(?<![A-Za-z])(?:{'|'.join(map(re.escape, _NAMES))})(?![A-Za-z])"
     r"|(?:site|dist)-packages|Pkg\.|p_load|py_install|biocLite|pkg_|renv|debconf|pyodide"
     r"|/etc/apt|%sh|%%shell|\.sh\b|%run\b|\bgit\b"
     r"|PIP|CONDA|MAMBA|chdir|%cd|%p(?:ush|op)d|subprocess|get_ipython|(?:import|from)\s+os"
@@ -63,7 +62,11 @@ _TEXT_CELLS = listed(
 _ALIASED = ProgramOptions.of(valued="-p/--params", flags="-l/--line -c/--cell")
 _PACKAGING = ("pip", "uv")
 _STATE_MAGICS = ("cd", "pushd", "popd", "env", "set_env")
-_AUTOMAGIC = (*_PACKAGING, *TOOLS, *_STATE_MAGICS, *_TIMED, "sx", "system", "shell", "run")
+_OURS = [f"env{verb}" for verb in own.VERBS]
+_AUTOMAGIC = (
+    *(*_PACKAGING, *TOOLS, *_OURS, *_STATE_MAGICS, *_TIMED),
+    *("sx", "system", "shell", "run"),
+)
 _KERNEL = "{sys.executable}"
 
 
@@ -77,16 +80,12 @@ class CellReader:
 
     Args:
         folder: The working folder; None if known only at run time.
-        unsaid: The manager of ``%envinstall`` for specs that name none.
         notebook: Whether the text is a notebook's cell, rather than a plain script.
     """
 
-    def __init__(
-        self, *, folder: str | None = ".", unsaid: ManagerName = "pip", notebook: bool = True
-    ) -> None:
+    def __init__(self, *, folder: str | None = ".", notebook: bool = True) -> None:
         self.state = State(folder=folder)
         self.state.python = self._value
-        self.unsaid: ManagerName = unsaid
         self.notebook = notebook
         self.state.names = calls.KnownNames()
         self._running: set[str] = set()
@@ -354,7 +353,7 @@ class CellReader:
             self.state.leave()
         elif name in _TIMED:
             found = self._timed(rest)
-        elif name in ("envinstall", "envremove"):
+        elif name in _OURS:
             found = self._own(name, rest, None, typed)
         yield from self._moved(found, line - 1)
 
@@ -378,10 +377,9 @@ class CellReader:
         self.state.enter(None if unknown else word.text, within=within)
 
     def _own(self, name: str, rest: str, body: str | None, typed: str) -> Iterator[Found]:
-        action: Action = "remove" if name == "envremove" else "install"
-        return own.requests(
-            action, rest, body, command=typed, folder=self.folder, unsaid=self.unsaid
-        )
+        for found in own.requests(name[3:], rest, body, command=typed, folder=self.folder):
+            prefix = found.target.prefix and self.state.path_of(Word(found.target.prefix))
+            yield replace(found, target=replace(found.target, prefix=prefix))
 
     def _run(self, rest: str, typed: str) -> Iterator[Found]:
         """Yield the finds of a script that ``%run`` reads into this session."""

@@ -31,6 +31,7 @@ from .conda_tools import conda, configure, keeps
 from .debian_tools import apt, dpkg
 from .handed import file_of
 from .machine import BASH_FILES
+from .own import MAGICS, jstackmagic
 from .python_tools import builds, pip, pipx, uv
 from .state import NESTED, State, joined
 from .wrappers import unwrapped
@@ -48,6 +49,7 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
     "apt-fast": apt,
     "nala": apt,
     "dpkg": dpkg,
+    **dict.fromkeys(("jstackmagic", *MAGICS), jstackmagic),
 }
 """The programs whose requests can be read."""
 
@@ -923,11 +925,11 @@ def _program(call: Call, through_python: bool = False) -> Iterator[Found]:
     """Yield the finds of a program that runs no other."""
     name = call.program
     dashed = [w.text for w in call.arguments if w.text in ("-install", "--install")]
-    if name in READERS and dashed and name != "dpkg":
+    if name in READERS and dashed and name not in ("dpkg", "jstackmagic"):
         yield call.unread(f"{name} takes install without a dash, and no {dashed[0]}.")
         return
     if name in READERS:
-        if name == "pip" and not through_python:
+        if name in ("pip", "jstackmagic") and not through_python:
             call = call.by(call.words[0])  # it serves its own environment
         elif not through_python:  # the others choose theirs, wherever they lie
             call = call.reaching(interpreter=call.words[0].text)
@@ -973,7 +975,7 @@ def _with_input(
     return replace(call, words=tuple(words))
 
 
-_AIMED = ("pip", "python", "py", "pypy", "uv", *TOOLS)
+_AIMED = ("pip", "jstackmagic", "python", "py", "pypy", "uv", *TOOLS)
 
 
 def _aimed(call: Call, state: State, name: str) -> Call:

@@ -51,7 +51,7 @@ def expand(found: Found) -> Iterator[Found]:
     }
     specs = tuple(spec for spec in request.specs if spec not in missing and spec not in lists)
     if any(not isinstance(spec, Constraint) for spec in specs):
-        sources = request.sources.of(request.manager)
+        sources = request.sources if found.unsaid else request.sources.of(request.manager)
         yield replace(found, request=replace(request, specs=specs, sources=sources))
     for listed in lists.values():
         yield from listed

@@ -14,7 +14,6 @@ from typing import Any
 
 from ..io.reading import MAX_NOTEBOOK, bytes_of, files_below, text_or_none
 from ..model.errors import InvalidSpec, UsageError
-from ..model.packages import ManagerName
 from . import Found
 from .cells import CellReader, foreign
 from .commandlines import recognise
@@ -76,12 +75,8 @@ def files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
                 yield file
 
 
-def read(file: str, *, unsaid: ManagerName = "pip") -> NotebookReading:
-    """Read one file; an unreadable one gets a problem instead of an error.
-
-    Args:
-        unsaid: The manager of ``%envinstall`` for specs that name none.
-    """
+def read(file: str) -> NotebookReading:
+    """Read one file; an unreadable one gets a problem instead of an error."""
     try:
         data = bytes_of(Path(file), limit=MAX_NOTEBOOK)
     except OSError as error:
@@ -98,7 +93,7 @@ def read(file: str, *, unsaid: ManagerName = "pip") -> NotebookReading:
     other = sorted({cell.language for cell in cells if cell.language not in _PYTHON + _SHELL})
     return NotebookReading(
         file,
-        findings=tuple(_findings(file, cells, folder, unsaid)),
+        findings=tuple(_findings(file, cells, folder)),
         kernel=kernel,
         display_name=display_name,
         problem=f"Cells in {', '.join(other)} are not read." if other else "",
@@ -135,11 +130,9 @@ def _cells(file: str, data: bytes) -> tuple[list[_NotebookCell], tuple[str, str]
     return _script(text), ("", "")
 
 
-def _findings(
-    file: str, cells: Sequence[_NotebookCell], folder: str, unsaid: ManagerName
-) -> Iterator[Finding]:
+def _findings(file: str, cells: Sequence[_NotebookCell], folder: str) -> Iterator[Finding]:
     notebook = any(cell.number for cell in cells)
-    reader = CellReader(folder=folder, unsaid=unsaid, notebook=notebook)
+    reader = CellReader(folder=folder, notebook=notebook)
     reader.state.machine.look, reader.state.machine.names = text_or_none, files_below
     machine = reader.state.machine
     for cell in cells:

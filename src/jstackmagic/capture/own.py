@@ -1,4 +1,4 @@
-"""Our own magics in a notebook."""
+"""Our own lines: magics in a notebook, and ``jstackmagic VERB`` in a shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import replace
 from ..model import managers
 from ..model.cell import read_cell
 from ..model.errors import UsageError
-from ..model.packages import ManagerName
 from ..model.parsing import Asked, read_specs, split_words
 from ..model.request import Action, Request
 from ..model.shell import Word
@@ -17,7 +16,7 @@ from ..model.slips import check_words
 from ..model.sources import Sources
 from ..model.spec import RequirementsFile, read_all
 from . import Found, Target
-from .argv import Given, ProgramOptions, unknown
+from .argv import Call, Given, ProgramOptions, unknown
 
 _OPTIONS = ProgramOptions.of(
     valued="""
@@ -29,44 +28,98 @@ _OPTIONS = ProgramOptions.of(
     --record-only -q/--quiet --keep-going --workers --repair --missing --verify --json
     """,
 )
+VERBS = ("install", "remove", "replay", "undo")
+"""Those that install or remove."""
+MAGICS = tuple(f"{sign}env{verb}" for verb in VERBS for sign in ("", "%", "%%"))
 _HOLE = re.compile(r"\{[^{}]+\}|\$\w+")
 _FLAGS = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
 
 
 def requests(
-    action: Action,
-    line: str,
+    verb: str, line: str, body: str | None, *, command: str, folder: str | None
+) -> Iterator[Found]:
+    """Read ``%envinstall``, with a body ``%%envinstall``, or another of ``VERBS``."""
+    try:
+        words = [Word(text, holes=tuple(_HOLE.findall(text))) for text in split_words(line)]
+    except UsageError as error:
+        yield Found(command, reason=error.problem, ours=True)
+        return
+    yield from _found(verb, words, body, command=command, folder=folder)
+
+
+def jstackmagic(call: Call) -> Iterator[Found]:
+    """Read ``jstackmagic VERB``; a magic's name is no program."""
+    if call.program in MAGICS:
+        meant = call.program.lstrip("%").removeprefix("env")
+        yield call.unread(f"It is a magic, which no shell has. The line: jstackmagic {meant}")
+        return
+    verb, *words = call.arguments or (Word(""),)
+    if verb.text not in VERBS:
+        return
+    for each in _found(verb.text, words, None, command=call.command, folder=call.folder):
+        named, aim = each.target, call
+        if named != Target():
+            prefix = named.prefix and call.path(named.prefix)
+            aim = call.elsewhere(name=named.name, prefix=prefix, kernel=named.kernel)
+        found = aim.found(each.request) if each.request else aim.unread(each.reason)
+        yield replace(found, ours=True, unsaid=each.unsaid)
+
+
+def resolved(found: Found, *, conda: bool) -> Iterator[Found]:
+    """Yield a find with the specs that name no manager for the one that is asked first.
+
+    Args:
+        conda: Whether it goes to a conda environment.
+    """
+    request, unsaid = found.request, found.unsaid if conda else ()
+    if request is None or not found.unsaid:
+        yield found
+        return
+    for manager in managers.names():
+        specs = [
+            text for text in request.texts if manager == ("conda" if text in unsaid else "pip")
+        ]
+        if specs:
+            sources = request.sources.of(manager)
+            one = replace(request, manager=manager, specs=read_all(manager, specs), sources=sources)
+            yield replace(found, request=one, unsaid=())
+
+
+def _found(
+    verb: str,
+    words: Sequence[Word],
     body: str | None,
     *,
     command: str,
     folder: str | None,
-    unsaid: ManagerName,
 ) -> Iterator[Found]:
-    """Read ``%envinstall``, with a body ``%%envinstall``, or ``%envremove``."""
+    cut = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
     try:
-        words = [Word(text, holes=tuple(_HOLE.findall(text))) for text in split_words(line)]
-        cut = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
         given = _OPTIONS.read(words[:cut])
         if given.has("--dry-run", "--help"):
             return
+        if verb not in ("install", "remove"):
+            reason = "It follows a history: what it changes is only known where it runs."
+            yield Found(command, reason=reason, ours=True)
+            return
+        action: Action = "install" if verb == "install" else "remove"
         reason = _refusal(given, words, body, folder)
         if reason:
-            yield Found(command, reason=reason)
+            yield Found(command, reason=reason, ours=True)
             return
         for word in given.values("--group"):
-            yield Found(
-                command, reason=f"It installs the group {word.text}, which is not read here."
-            )
+            reason = f"It installs the group {word.text}, which is not read here."
+            yield Found(command, reason=reason, ours=True)
         check_words([word.text for word in given.words])
         asked = _asked(given, body, folder or "/")
     except UsageError as error:
-        yield Found(command, reason=error.problem)
+        yield Found(command, reason=error.problem, ours=True)
         return
     target = Target(
         name=given.last("--name"), prefix=given.last("--prefix"), kernel=given.last("--kernel")
     )
-    for request in _requests(action, asked, unsaid, given, words[cut + 1 :]):
-        yield Found(command, request=request, target=target)
+    for request, unsaid in _requests(action, asked, given, words[cut + 1 :]):
+        yield Found(command, request=request, target=target, ours=True, unsaid=unsaid)
 
 
 def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str | None) -> str:
@@ -101,19 +154,22 @@ def _asked(given: Given, body: str | None, folder: str) -> Asked:
 
 
 def _requests(
-    action: Action, asked: Asked, unsaid: ManagerName, given: Given, options: Sequence[Word]
-) -> Iterator[Request]:
+    action: Action, asked: Asked, given: Given, options: Sequence[Word]
+) -> Iterator[tuple[Request, tuple[str, ...]]]:
+    """Yield the requests, each with its specs that name no manager: they stand with pip's."""
     for manager in managers.names():
-        specs = tuple(spec for said, spec in asked.specs if (said or unsaid) == manager)
+        specs = tuple(spec for said, spec in asked.specs if (said or "pip") == manager)
+        unsaid = tuple(spec for said, spec in asked.specs if not said and manager == "pip")
         if specs:
             read = read_all(manager, dict.fromkeys(specs))
-            listed = any(isinstance(spec, RequirementsFile) for spec in read)
-            yield Request(
+            # a list may ask any manager, and the line's sources are for all
+            whole = unsaid or any(isinstance(spec, RequirementsFile) for spec in read)
+            request = Request(
                 action=action,
                 manager=manager,
                 specs=read,
                 upgrade=given.has("--upgrade"),
-                # a list may ask any manager, and the line's sources are for all
-                sources=asked.sources if listed else asked.sources.of(manager),
+                sources=asked.sources if whole else asked.sources.of(manager),
                 options=tuple(word.text for word in options),
             )
+            yield request, unsaid

@@ -13,7 +13,6 @@ from ..model.credentials import mask
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import JStackMagicError, UsageError
 from ..model.managers import is_system
-from ..model.packages import ManagerName
 from ..model.policy import Policy
 from ..model.record import Context, Record
 from ..model.request import Request
@@ -22,6 +21,7 @@ from . import Found, lists, notebooks
 from . import files as lists_of_packages
 from .files import pyproject
 from .notebooks import Finding, NotebookReading
+from .own import resolved
 from .targets import Targets
 
 
@@ -45,13 +45,12 @@ def read_into(
         there were.
     """
     planner = _Planner(history, environments, context, policy, dry_run=dry_run)
-    unsaid: ManagerName = "conda" if environments[0].is_conda else "pip"
     captures: list[Captured] = []
     problems: list[tuple[str, str]] = []
     files = 0
     for file in _files(paths):
         files += 1
-        for reading in _readings(file, unsaid):
+        for reading in _readings(file):
             if reading.problem:
                 problems.append((file, reading.problem))
             captures += planner.plan(reading)
@@ -69,7 +68,7 @@ def _files(paths: Sequence[str]) -> Iterator[str]:
     yield from notebooks.files(paths)
 
 
-def _readings(file: str, unsaid: ManagerName) -> Iterator[NotebookReading]:
+def _readings(file: str) -> Iterator[NotebookReading]:
     """Yield the readings of a file: as a list of packages, a notebook, or both."""
     module = lists_of_packages.reader(Path(file))
     if module is not None:
@@ -80,7 +79,7 @@ def _readings(file: str, unsaid: ManagerName) -> Iterator[NotebookReading]:
             return
         yield _as_notebook(listed)
     if module is None or file.endswith(notebooks.SUFFIXES):
-        yield notebooks.read(file, unsaid=unsaid)
+        yield notebooks.read(file)
 
 
 def _as_notebook(listed: lists_of_packages.Reading) -> NotebookReading:
@@ -180,16 +179,15 @@ class _Planner:
                 continue
             seen.add(where)
             notes = _sentences(found.note, found.when, aim.note)
-            if found.request.manager == "conda" and not aim.environment.kind.startswith("conda"):
-                reason = f"{where} is not a conda environment."
-                yield Captured(finding, aim.environment, notes, reason)
-                continue
-            forbidden = self._forbidden(found.request, aim.environment, target.default)
-            if forbidden:
-                yield Captured(finding, aim.environment, notes, forbidden)
-                continue
-            known = not self.standing.add(found.request, aim.environment)
-            yield Captured(finding, aim.environment, notes, known=known)
+            is_conda = aim.environment.kind.startswith("conda")
+            for each in resolved(found, conda=is_conda):
+                assert each.request is not None
+                one = replace(finding, found=each)
+                reason = self._forbidden(each.request, aim.environment, target.default)
+                if each.request.manager == "conda" and not is_conda:
+                    reason = f"{where} is not a conda environment."
+                known = not reason and not self.standing.add(each.request, aim.environment)
+                yield Captured(one, aim.environment, notes, reason, known=known)
 
     def _forbidden(self, request: Request, ref: EnvironmentRef, default: Environment) -> str:
         """Return why the settings forbid a request; empty if they do not."""

@@ -490,13 +490,13 @@ def _founds(start: Start, cell: str, kernel: Environment) -> list[Found]:
         founds = list(recognise_argv([Word(word) for word in start.words], state=state))
     if not founds and _READS_INPUT.fullmatch(start.text) and cell.lstrip().startswith("%%"):
         founds = list(_read(cell))
-    return founds
+    return [found for found in founds if not found.ours]
 
 
 def _read(cell: str) -> Iterator[Found]:
-    """Yield the installs in a cell's text that are not our own magics."""
+    """Yield the installs in a cell's text that are not our own."""
     for found in CellReader(folder=os.getcwd()).read(cell):
-        if not found.command.lstrip("%").startswith("env"):
+        if not found.ours:
             yield found
 
 

@@ -88,6 +88,10 @@ def steps_of_list(
     sources: Callable[[Sources], Sources],
 ) -> Iterator[Step]:
     """Yield a step for each request of a file."""
-    for asked in reading.requests:
+    from ..capture.own import resolved
+
+    conda = environment.is_conda
+    found = (one for each in reading.found for one in resolved(each, conda=conda))
+    for asked in (each.request for each in found if each.request is not None):
         request = replace(asked, sources=sources(asked.sources).of(asked.manager))
         yield Step(request=request, environment=environment)
