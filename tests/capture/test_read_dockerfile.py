@@ -54,6 +54,7 @@ def asked(read: Reading) -> list[tuple[str, str, tuple[str, ...]]]:
         ("Dockerfile-gpu", True),
         ("Dockerfile_dev", True),
         ("train.Dockerfile-ubuntu", True),
+        ("lab.Dockerfile.txt", True),
         ("Dockerfile.dockerignore", False),
         ("docker.txt", False),
         ("NotADockerfile", False),
@@ -62,8 +63,8 @@ def asked(read: Reading) -> list[tuple[str, str, tuple[str, ...]]]:
 def test_is_known_by_its_name_and_its_from(name: str, is_one: bool, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text("# syntax=x\nARG A\n\nFROM scratch\n")
-    module = files.reader(path)
-    assert (module is not None and module.__name__.endswith(".dockerfile")) == is_one
+    readers = [name for name, module in files.formats().items() if module.recognises(path)]
+    assert readers == ["dockerfile"] * is_one
     path.write_text("nothing\n")
     found = files.reader(path)
     assert found is None or not found.__name__.endswith(".dockerfile")

@@ -19,7 +19,7 @@ from ._image import PROJECT
 _SUFFIXES = (".txt", ".in", ".pip")
 _OTHERS = ("apt.txt", "runtime.txt")
 _PROSE = 5  # lines: below it, what is wrong with each says more
-_EXPLICIT = re.compile(r"^@EXPLICIT\s*$", re.MULTILINE)
+_NOT_PIPS = re.compile(r"^(?:@EXPLICIT\s*$|FROM\s+\S)", re.MULTILINE)
 _HEADING = re.compile(r"\A# This file may be used to create an environment")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(?P<path>(?!\w+://)\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)\b")
@@ -34,11 +34,11 @@ _CONDA_BUILD = re.compile(
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is a text file that is not conda's or apt's."""
+    """Return whether it is a text file that is not conda's, apt's or a Dockerfile."""
     if path.suffix not in _SUFFIXES or path.name in _OTHERS or not path.is_file():
         return False
     text = beginning(path)
-    others = _EXPLICIT.search(text) or _HEADING.search(text) or conda_list.is_one(text)
+    others = _NOT_PIPS.search(text) or _HEADING.search(text) or conda_list.is_one(text)
     return not (others or environment_yml.recognises(path))
 
 
