@@ -71,7 +71,7 @@ class TestDatabricks:
         )
         reading = notebooks.read(str(file))
         assert asked([each.found for each in reading.findings]) == ["?", "?", "idna"]
-        assert "sql" in reading.problem
+        assert reading.problem == "Cells in r, sql are not read."
         assert "six==1.16" in reading.findings[1].found.reason
 
     def test_a_cell_that_only_mentions_it_is_python(self, tmp_path: Path) -> None:
@@ -261,6 +261,7 @@ class TestHandedOver:
             "grep -v $SKIP requirements.txt | while read p; do pip install $p; done",
             "while read p; do pip install $p; done < <(awk '!/torch/' requirements.txt)",
             'while read p; do [ "$p" = torch ] || pip install $p; done < requirements.txt',
+            'while read p && [ "$p" != torch ]; do pip install $p; done < requirements.txt',
         ],
     )
     def test_no_line_is_offered_for_a_list_that_loses_some(self, line: str) -> None:
@@ -290,6 +291,11 @@ class TestHandedOver:
                 'cat requirements.txt | while read -r p; do pip install "$p"; done',
                 "%envinstall -f requirements.txt",
             ),
+            (
+                'while IFS= read -r p || [ -n "$p" ]; do pip install $p; done < requirements.txt',
+                "%envinstall -f requirements.txt",
+            ),
+            ("for p in $(<apt.txt); do apt-get install -y $p; done", "%envinstall -f apt.txt"),
         ],
     )
     def test_the_line_for_it_is_said(self, line: str, ours: str, tmp_path: Path) -> None:

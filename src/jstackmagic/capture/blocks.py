@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,8 +30,9 @@ _QUIET = listed("cd export set unset true : shopt pushd popd alias")
 _ENDS = listed("exit return false break continue")
 NEVER = "never"
 """The condition of a branch that no run takes, such as that of ``if False``."""
-_CHOOSING = listed("if case [ [[ test continue break")
+_CHOOSING = frozenset(listed("if case [ [[ test continue break"))
 """Words of a loop that passes some of the lines over."""
+_NOT_EMPTY = re.compile(r"\[\[? -n \S+ \]\]?")
 _WIDTH = 90  # characters of a condition that is shown
 
 
@@ -344,11 +346,9 @@ class Course:
         reads: set[str] = set()
         for command in body:
             heads = [*dropwhile(lambda w: w.text in _KEYWORDS and not w.quoted, command.words)]
-            for word in heads:
-                match = ASSIGNMENT.match(word.text)
-                if match is None:
-                    break
+            while heads and (match := ASSIGNMENT.match(heads[0].text)):
                 names.add(match[1])
+                del heads[0]
             if heads and heads[0].text == "read":
                 reads |= {word.text for word in heads[1:] if not word.text.startswith("-")}
         block.state.forget(*sorted(names | reads))
@@ -360,7 +360,8 @@ class Course:
             inputs = [r.target for r in last.redirections if r.operator == "<"]
             for target in inputs[-1:]:
                 file = "".join(map(file_of, target.scripts)) if target.holes else target.text
-        chosen = any(word.text in _CHOOSING for command in body for word in command.words)
+        texts = (" ".join(word.text for word in command.words) for command in body)
+        chosen = any(_CHOOSING & set(_NOT_EMPTY.sub("", text).split()) for text in texts)
         for each in ({name} if name else reads) if file and not chosen else ():
             block.state.origins[f"${each}"] = block.state.origins[f"${{{each}}}"] = file
 

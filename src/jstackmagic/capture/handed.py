@@ -32,9 +32,10 @@ def file_of(script: str, piped: str = "") -> str:
     """
     file = piped
     for item in parse(script):
-        if not isinstance(item, ShellCommand) or not item.words:
+        if not isinstance(item, ShellCommand):
             continue
-        name, words = program_name(item.words[0]), item.words[1:]
+        words = item.words[1:]
+        name = program_name(item.words[0]) if item.words else "cat"  # $(<FILE)
         if name in FILTERS and name not in _PASSING:
             _, given = FILTERS[name].read(words)
             inverted = name == "sed" or "--invert-match" in given

@@ -90,7 +90,8 @@ def read(file: str) -> NotebookReading:
         cells, (kernel, display_name) = _cells(file, data)
     except _UnreadableError as error:
         return NotebookReading(file, problem=str(error))
-    other = sorted({cell.language for cell in cells if cell.language not in _PYTHON + _SHELL})
+    passed = (*_PYTHON, *_SHELL, "markdown")
+    other = sorted({cell.language for cell in cells if cell.language not in passed})
     return NotebookReading(
         file,
         findings=tuple(_findings(file, cells, folder)),
