@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import select
 import shlex
 import stat
 import subprocess
@@ -36,25 +37,24 @@ _IMPORTS = (
 )
 """Modules, and packages of ours with all that is in them: a run need not import them again."""
 
+PATIENCE = 150
+"""Seconds to wait for a command that takes one or two, on a machine that has as much else to do."""
+
 _ADVICE = re.compile(r"inish it: jstackmagic ([^\n]*)")
 
 
 class Bench:
-    """The process that runs commands under faults."""
+    """The process that runs commands under faults; another one after a command that hung."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, tracer.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._write(json.dumps(_IMPORTS))
+        self._process: subprocess.Popen[str] | None = None
 
-    def _write(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
+    def _started(self) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        program = [sys.executable, tracer.__file__]
+        process = subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True)
+        print(json.dumps(_IMPORTS), file=process.stdin, flush=True)
+        return process
 
     def run(self, scene: Scene, argv: list[str], fault: str = "", at: int = 0) -> tuple[Run, str]:
         """Run a command, and return what came of it and all that it said."""
@@ -68,14 +68,21 @@ class Bench:
             fault=fault,
             at=at,
         )
-        self._write(json.dumps(asdict(job)))
+        self._process = self._process or self._started()
+        print(json.dumps(asdict(job)), file=self._process.stdin, flush=True)
         assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+            self.close()
+            where = f"{fault} at {at}" if fault else "no fault"
+            raise TimeoutError(f"{shlex.join(argv)} has hung for {PATIENCE} s with {where}")
         return Run(**json.loads(self._process.stdout.readline())), output.read_text()
 
     def close(self) -> None:
         """End the process, and what it traces with it."""
-        self._process.kill()
-        self._process.communicate()
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
 
 # What is there

@@ -226,7 +226,7 @@ def _install_filter() -> None:
 def run(job: Job, work: Callable[[], int]) -> Run:
     """Run the work in a process of its own, and put in the fault; returns when all of it ended.
 
-    A test's own timeout ends what hangs: what is traced is killed with its tracer.
+    Who waits for this process ends what hangs: what is traced is killed with its tracer.
     """
     ready, go = os.pipe()
     child = os.fork()
