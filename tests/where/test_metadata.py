@@ -13,6 +13,7 @@ import pytest
 from jstackmagic.model.packages import Package, PackageSet
 from jstackmagic.where.detect import detect
 from jstackmagic.where.metadata import (
+    applying,
     conda_distributions,
     files_of,
     read_debian,
@@ -44,6 +45,24 @@ def test_conda_packages_are_read_with_channel_build_and_hash(
     assert packages.get("pip", "six") is None, "conda's distribution is listed once, as conda's"
     assert conda_distributions(environment)["six"] == six.version
     assert any(path.endswith("site-packages/six.py") for path in files_of(six, environment))
+
+
+@pytest.mark.parametrize("extras", [("",), ("", "x"), ("", "y")])
+@pytest.mark.parametrize(
+    "marker",
+    [
+        *("", "extra == 'x'", 'extra=="x"', "python_version > '3' and extra == 'x'"),
+        *("extra == 'x' or python_version > '3'", "(extra == 'x' and os_name == 'or')"),
+        *("extra != 'x'", "'x' == extra", "os_name == 'extra == '", "python_version < '3'"),
+    ],
+)
+def test_a_requirement_applies_as_packaging_has_it(marker: str, extras: tuple[str, ...]) -> None:
+    from packaging.requirements import Requirement
+
+    text = f"six>=1; {marker}" if marker else "six>=1"
+    need = Requirement(text)
+    wanted = need.marker is None or any(need.marker.evaluate({"extra": each}) for each in extras)
+    assert applying(text, extras) == (need if wanted else None)
 
 
 def test_a_wheel_shows_its_source_hash_size_and_that_it_was_asked_for(tmp_path: Path) -> None:

@@ -182,6 +182,10 @@ def python_markers(version: str) -> dict[str, str]:
     }
 
 
+_OF_AN_EXTRA = re.compile(r";(?!.*\bor\b).*\bextra\s*==\s*(['\"])[^'\"]+\1")
+"""A requirement that only who asks for an extra gets."""
+
+
 @lru_cache(maxsize=20_000)
 def applying(text: str, extras: tuple[str, ...], **markers: str) -> Requirement | None:
     """Return a requirement that applies to one of the extras; by its text, which hashes fast.
@@ -190,6 +194,8 @@ def applying(text: str, extras: tuple[str, ...], **markers: str) -> Requirement 
         extras: With an empty one, which stands for what needs none.
         markers: The marker variables (PEP 508) that are not those of this process.
     """
+    if extras == ("",) and _OF_AN_EXTRA.search(text):
+        return None  # unread: most lines of most distributions
     need = requirement(text)
     if need is None or not need.marker:
         return need
