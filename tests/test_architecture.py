@@ -52,7 +52,7 @@ def test_a_docstring_begins_with_a_verb_or_a_noun() -> None:
     asking = [
         f"{path.name}: {docstring.splitlines()[0]}"
         for path in (ROOT / "src" / TOP).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(_parsed(path))
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
         and re.match(r"(What|Whether|Where|Which|How|Who|Why|When)\b", docstring := _said(node))
     ]
@@ -63,7 +63,7 @@ def test_one_name_is_one_idea() -> None:
     """A class's name, with or without an underscore; each verb has its Options."""
     where: dict[str, list[str]] = {}
     for path in (ROOT / "src" / TOP).rglob("*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in _parsed(path).body:
             if isinstance(node, ast.ClassDef) and node.name != "Options":
                 where.setdefault(node.name.lstrip("_"), []).append(path.name)
     assert not {name: files for name, files in where.items() if len(files) > 1}
@@ -114,6 +114,11 @@ def test_what_everybody_stands_on_is_not_empty(module: str) -> None:
 
 
 @cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def _ranks() -> Mapping[str, int]:
     """The packages and the modules beside them, each with its line in docs/design.md."""
     text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
@@ -148,7 +153,7 @@ def _read(source: Path) -> dict[str, set[str]]:
 
 def _imports(module: str, path: Path, files: Mapping[str, Path]) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):

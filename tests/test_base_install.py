@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.managers.conda import plain
-from support.environments import make_venv, uv
+from support.environments import make_venv, share_bytecode, uv
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Base:
 def installed(jstackmagic_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     prefix = make_venv(tmp_path_factory.mktemp("base") / "venv", pip=True)
     uv("pip", "install", "--quiet", jstackmagic_wheel, prefix=prefix)
+    share_bytecode(prefix)
     return prefix
 
 
@@ -93,7 +94,7 @@ def test_the_main_job_with_the_environments_own_pip(base: Base, wheel: Path) -> 
 
 
 def test_what_lacks_its_extra_says_the_one_line_to_type(base: Base, wheel: Path) -> None:
-    base.run("install", "--pip", str(wheel))
+    base.run("install", "--record-only", "--pip", str(wheel))
     said = base.run("export", "pixi", status=1)
     assert "jstackmagic[" in said
     assert "Traceback" not in said
@@ -106,7 +107,6 @@ def test_what_lacks_its_extra_says_the_one_line_to_type(base: Base, wheel: Path)
     assert (base.prefix.parent / "all" / "Dockerfile").is_file()
     readme = (base.prefix.parent / "all" / "README.md").read_text()
     assert "jstackmagic\\[formats\\]" in readme.partition("## Not written")[2]
-    base.run("undo")
 
 
 def test_a_uv_on_path_is_used(base: Base, wheel: Path) -> None:

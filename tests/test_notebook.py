@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ import pytest
 
 from support.debs import build_deb, make_repository, make_system
 from support.dpkg import apt_get
-from support.environments import share_bytecode, uv
 from support.kernels import Cell, Kernel, Server, Sockets, clean_environ, write_kernelspec
 from support.slow import slow_channel
 from support.tiers import PYMONGO, SIX
@@ -187,13 +187,11 @@ def test_the_kernels_own_prefix_decides_and_never_conda_prefix(
 
 
 def test_a_server_in_another_environment_and_in_the_background_decides_nothing(
-    prefix: Path, full_root: Root, home: Path, tmp_path: Path
+    prefix: Path, home: Path, tmp_path: Path
 ) -> None:
     """Its environment is activated, as in an image; its kernel is of another one. And what it
     ignores its kernels begin with, and what they start could."""
-    serving = full_root.create("serving", "python", "pip")
-    uv("pip", "install", "jupyter-server", "ipykernel", prefix=serving)
-    share_bytecode(serving)
+    serving = Path(sys.prefix)
     project = tmp_path / "slow project"
     project.mkdir()
     (project / "setup.py").write_text(SLOW_SETUP)
@@ -201,6 +199,7 @@ def test_a_server_in_another_environment_and_in_the_background_decides_nothing(
     environ = clean_environ(
         CONDA_PREFIX=str(serving),
         CONDA_DEFAULT_ENV="serving",
+        JUPYTER_NO_CONFIG="1",  # of the programs that are there, the server alone
         PATH=f"{serving / 'bin'}:{os.environ['PATH']}",
         JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"),
     )

@@ -515,8 +515,8 @@ def test_hashes_need_a_place_to_be_written(
 
 @pytest.mark.parametrize(
     "specs",
-    [("python", "pip"), ("python",), ("r-base",)],
-    ids=["python and pip", "python alone", "neither"],
+    [("python", "pip"), ("r-base",)],
+    ids=["python and pip", "neither"],
 )
 def test_install_takes_a_conda_lock(
     specs: tuple[str, ...],
