@@ -331,13 +331,11 @@ class TestTheWhole:
                 pin=pin,  # type: ignore[arg-type]
                 cache_mounts=cache_mounts,
             ).text
-            for pin in ("exact", "spec", "none")
-            for cache_mounts in (False, True)
+            for pin, cache_mounts in (("exact", False), ("spec", True), ("none", False))
         ]
-        assert hadolint(*texts) == ""
-        said = hadolint(*(text.replace("--no-install-recommends", "") for text in texts))
-        looked_at = {line.partition(":")[0] for line in said.splitlines()}
-        assert looked_at == {*map(str, range(len(texts)))}, "and it did look"
+        wrong = texts[0].replace("--no-install-recommends", "")
+        looked_at = {line.partition(":")[0] for line in hadolint(*texts, wrong).splitlines()}
+        assert looked_at == {str(len(texts))}, "and it did look"
 
     @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
     @given(recipes(), st.sampled_from(STYLES), st.sampled_from(("exact", "spec", "none")))

@@ -260,7 +260,7 @@ class TestTheFile:
 
     def test_many_processes_at_once_lose_nothing(self, history: History) -> None:
         code = (
-            "for n in range(60):\n"
+            "for n in range(25):\n"
             "    record = begin(f'{sys.argv[2]}{n:07x}', name='x' * (n * 97 % 5000))\n"
             "    history.end(record, Outcome('ok', 0, 1.0))\n"
         )
@@ -270,7 +270,7 @@ class TestTheFile:
             warnings.simplefilter("error")
             records = history.records()
         assert {record.id for record in records} == {
-            f"{number}{n:07x}.1" for number in range(4) for n in range(60)
+            f"{number}{n:07x}.1" for number in range(4) for n in range(25)
         }
         assert {record.status for record in records} == {"ok"}
         for writer in range(4):  # and each in its own order
