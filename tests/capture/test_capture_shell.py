@@ -783,6 +783,15 @@ def grepped(text: str, *words: str) -> str | None:
     return state.printed([*map(Word, ("grep", *words, "/w/t"))], ())
 
 
+def test_a_relative_file_behind_a_name_is_one_of_the_lines_folder() -> None:
+    (find,) = found("cd sub && pip install 'foo @ file:./foo'")
+    assert find.request == pip("foo @ file:///w/sub/foo")
+    (find,) = found("cd $X && pip install 'foo @ file:./foo'")
+    assert "only known when it runs" in find.reason
+    (find,) = found("pip install 'foo @ ./foo'")
+    assert find.request is None
+
+
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", "a*a*a*a*b", "a?" * 60 + "a" * 60])
 def test_a_pattern_that_takes_too_long_is_not_followed(pattern: str) -> None:
     assert grepped("a" * 60, "-E", pattern) is None

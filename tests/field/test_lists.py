@@ -1580,6 +1580,7 @@ class TestPixi:
         ("entry", "spec"),
         [
             ('flask = { version = "*", extras = ["async"] }', "flask[async]"),
+            ('mine = { url = "file:./sub" }', "{}/sub"),
             ('mine = { path = "sub", editable = true, extras = ["a"] }', "-e {}/sub[a]"),
             (
                 'x = { git = "https://git.example.com/o/x.git", rev = "abc" }',

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jstackmagic.model.cell import read_cell
 from jstackmagic.model.errors import InvalidSpec, UsageError
-from jstackmagic.model.parsing import only_reader, read_specs, split_words
+from jstackmagic.model.parsing import only_reader, read_requirement, read_specs, split_words
 
 
 @pytest.mark.parametrize(
@@ -193,3 +193,27 @@ def test_quoting_for_a_shell_is_undone_word_by_word(words: list[str]) -> None:
 
     kept = [word for word in words if not word.startswith("#")]
     assert split_words(shlex.join(kept)) == kept
+
+
+@pytest.mark.parametrize(
+    ("spec", "read"),
+    [
+        ("foo @ file:./foo", "foo @ file:///w/foo"),
+        ("foo[a]@file:sub/my%20foo", "foo[a] @ file:///w/sub/my%20foo"),
+        (
+            "foo @ file:../x.whl#sha256=1 ; os_name == 'nt'",
+            "foo @ file:///x.whl#sha256=1 ; os_name == 'nt'",
+        ),
+        ("foo @ file:///w/foo", "foo @ file:///w/foo"),
+        ("foo @ https://h.example/./foo.zip", "foo @ https://h.example/./foo.zip"),
+    ],
+)
+def test_a_relative_file_behind_a_name_is_made_absolute(spec: str, read: str) -> None:
+    assert read_requirement(spec, folder="/w").specs == (("pip", read),)
+    assert read_specs([spec], folder="/w").specs == (("pip", read),)
+
+
+@pytest.mark.parametrize("path", ["./foo", "../foo", "/w/foo"])
+def test_a_path_behind_a_name_is_no_url(path: str) -> None:
+    with pytest.raises(InvalidSpec, match=f"write foo @ file:(//)?{path}"):
+        read_requirement(f"foo @ {path}", folder="/w")

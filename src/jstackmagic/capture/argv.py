@@ -15,7 +15,7 @@ from ..model.errors import InvalidSpec
 from ..model.listed import archive_of_another_system, no_package_of_pip
 from ..model.options import OptionTable
 from ..model.packages import ManagerName
-from ..model.parsing import is_path, read_specs
+from ..model.parsing import NAMED_PATH, is_path, read_specs
 from ..model.request import Action, Request
 from ..model.shell import Word
 from ..model.slips import names_a_list, repeated_verb
@@ -326,7 +326,12 @@ class Call:
             files += [self.origins.get(hole, "") for hole in word.holes]
             lines = [f" The line for it: {line_for(manager, file)}" for file in files if file]
             return unknown(word) + "".join(lines)
-        local = bool(flag) or is_path(word.text) or word.text.endswith(_ARCHIVES)
+        local = (
+            bool(flag)
+            or is_path(word.text)
+            or NAMED_PATH.match(word.text)
+            or word.text.endswith(_ARCHIVES)
+        )
         if not local or _REMOTE.match(word.text):
             return ""
         if word.pattern and os.path.dirname(self.path(word.text)) not in self.machine.wheels:

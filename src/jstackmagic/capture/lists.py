@@ -214,7 +214,7 @@ def _read_by(found: Found, module: ListFormat, path: Path) -> Reading:
     """Read a list in another format than pip's for the tool that got it."""
     from .files import inline_script, pylock, pyproject, setup_cfg
 
-    if _is_ours(found):
+    if found.ours:
         return module.read(path)
     is_uv = re.search(r"\buv\b", found.command) is not None
     if module is pyproject and is_uv:
@@ -232,10 +232,6 @@ def _read_by(found: Found, module: ListFormat, path: Path) -> Reading:
     )
 
 
-def _is_ours(found: Found) -> bool:
-    return re.match(r"%%?envinstall\b", found.command) is not None
-
-
 def listed_by(found: Found, request: Request, file: str, reading: Reading) -> Iterator[Found]:
     """Yield the requests of a find, from the content of its list."""
     for each in reading.found:
@@ -245,7 +241,7 @@ def listed_by(found: Found, request: Request, file: str, reading: Reading) -> It
         listed = each.request
         if listed is not None:
             own = request.manager == listed.manager
-            given = request.sources if own or _is_ours(found) else Sources()
+            given = request.sources if own or found.ours else Sources()
             sources = given.of(listed.manager) | listed.sources
             options = (*listed.options, *request.options) if own else listed.options
             listed = replace(listed, sources=sources, options=options, upgrade=request.upgrade)

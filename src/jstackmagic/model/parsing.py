@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
+from urllib.parse import quote, unquote
 
 from . import managers
 from .credentials import mask
@@ -23,7 +24,10 @@ from .sources import Sources
 from .spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, Spec, is_vcs, read_all, split_hashes
 
 _PREFIX = re.compile(r"([a-z]+):(?!//|:)(.*)", re.DOTALL)
-_DIRECT = re.compile(rf"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@\s*{URL.pattern}")
+_NAMED = r"([A-Za-z0-9._-]+(?:\s*\[[^\]]*\])?)\s*@\s*"
+_DIRECT = re.compile(rf"{_NAMED}(?:{URL.pattern}|file:)")
+NAMED_PATH = re.compile(rf"{_NAMED}(file:(?!/)|\.{{0,2}}/)([^\s#?]+)")
+"""A requirement with a path behind its name: ``six @ file:./six``."""
 _FLAGGED = ("-r ", "-e ", "-c ")
 _LONGEST = 40_000  # characters of a requirement; one with a hundred hashes has 9,000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -373,6 +377,13 @@ def _read_spec(
 
 def _absolute(spec: str, manager: ManagerName | None, folder: str) -> str:
     """Make a local path absolute: a record must mean the same from any working folder."""
+    if manager == "pip" and (named := NAMED_PATH.match(spec)):
+        name, begins, path = named.groups()
+        if begins != "file:":
+            meant = f"{name} @ file:{'//' if begins == '/' else ''}{begins}{path}"
+            raise InvalidSpec(f"pip takes a URL behind @, no path: write {meant}")
+        full = quote(os.path.abspath(os.path.join(folder, unquote(path))))
+        return f"{name} @ file://{full}{spec[named.end() :]}"
     flag, space, path = "", "", spec
     if spec.startswith(_FLAGGED):
         flag, space, path = spec[:2], " ", spec[3:].strip()

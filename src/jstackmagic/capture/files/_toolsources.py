@@ -292,7 +292,9 @@ def _direct(name: str, source: Mapping[str, Any], marker: str, folder: str, by: 
     """Return a package from the place in a table."""
     place = _place(source)
     bare = name.partition("[")[0]
-    path = str(source.get("path") or ("" if place else source.get("file") or ""))
+    given = "" if place else str(source.get("file") or source.get("url") or "")
+    path = str(source.get("path") or (given if "file" in source or given[:5] == "file:" else ""))
+    path = re.sub(r"^file:(?!//)", "", path)
     if path:
         flag = "-e " if source.get("editable") or source.get("develop") else ""
         local = path if path.startswith(("/", ".")) else f"./{path}"
