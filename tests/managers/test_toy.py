@@ -13,7 +13,7 @@ import pytest
 
 from jstackmagic.image.installed import packages_of
 from jstackmagic.image.layers.gather import Gathered, gather
-from jstackmagic.image.prove.proof import Side, Ways, differences
+from jstackmagic.image.prove.proof import Side, Ways, differences, unreadable
 from jstackmagic.image.root import Root, apply, archive
 from jstackmagic.managers.needs import broken_by, needed
 from jstackmagic.model import managers
@@ -215,6 +215,15 @@ def test_its_reader_says_what_needs_a_package_and_what_it_owns(
     robot = here.by_key["toy", "robot"]
     assert files_of(robot, venv) == (f"{venv.prefix}/toys/robot",)
     assert files_of(replace(robot, manager="none"), venv) == (), "an unlisted manager's"
+
+
+def test_its_reader_says_what_could_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    venv = EnvironmentRef("venv", None, "/w/venv", "3.11.4")
+    side = Side(venv, "/w/venv", PackageSet((Package("toy", "robot", "2.0"),)), None)
+    assert list(unreadable(side, Ways(can_restore=True))) == []
+    monkeypatch.setattr(type(toymanager.shelf), "is_whole", lambda _, package: False)
+    (said,) = unreadable(side, Ways(can_restore=True))
+    assert said.endswith("%envimage restore /w/venv/toys/robot")
 
 
 def test_a_removal_says_what_it_leaves(venv: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from ..model.environment import Environment
 from ..model.errors import Stopped, UsageError
 from ..model.managers import is_system
 from ..model.options import INSTALL
-from ..model.packages import Change, Package, normalise
+from ..model.packages import Package, normalise
 from ..model.plan import Plan
 from ..model.policy import Policy, is_listed
 from ..model.request import Request
@@ -175,8 +175,7 @@ def _gpu_lost(plan: Plan) -> Iterator[str]:
         # PyPI's own torch has no label: it is built for CUDA where it brought NVIDIA's libraries
         if gpu := accelerator or (old.manager == "pip" and _nvidia(plan)):
             yield _lost_build(gpu, old, new)
-    change = plan.change or Change()
-    for new in (*change.added, *(new for _, new in change.changed)):
+    for new in plan.change.came if plan.change else ():
         if names := for_the_cpu_of(new.name):
             for old in read_packages(plan.environment, (new.manager,)).packages:
                 named = names.fullmatch(normalise(old.name))

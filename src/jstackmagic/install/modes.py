@@ -64,7 +64,7 @@ def _paths(change: Change, environment: Environment) -> Iterator[str]:
     """Yield the files that came, with the folders above them within the prefix, each once."""
     root = environment.prefix.rstrip("/")
     folders: set[str] = set()
-    for package in (*change.added, *(new for _, new in change.changed)):
+    for package in change.came:
         if is_system(package.manager):
             continue
         paths = (*files_of(package, environment), *metadata_of(package, environment))

@@ -24,7 +24,7 @@ from ..model.engines import Engines
 from ..model.environment import Environment, repair_line
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted, JStackMagicError, Stopped
 from ..model.managers import is_system, neighbours, of_environment, place, position
-from ..model.packages import Change, Package, PackageSet, normalise, trace
+from ..model.packages import Change, Package, normalise, trace
 from ..model.plan import Outcome, Plan
 from ..model.policy import Policy
 from ..model.policy import check_plan as check_denied
@@ -460,7 +460,9 @@ class Transaction:
         plan, environment, before = planned.plan, planned.plan.environment, left.before
         running = imports.is_running(environment)
         owners = neighbours(plan.request.manager)
-        files = imports.files_before(_at_risk(plan, before), environment) if running else {}
+        # if the plan does not say whose files may go, all are read
+        at_risk = before.packages if plan.change is None else plan.change.went
+        files = imports.files_before(at_risk, environment) if running else {}
         path_files = imports.path_files(environment)
         for note in plan.notes:
             self.console.say(f"{note}")
@@ -588,17 +590,9 @@ def _running(step: Step) -> bool:
     return imports.is_running(step.environment)
 
 
-def _at_risk(plan: Plan, before: PackageSet) -> list[Package]:
-    """Return the packages whose files may go: those in the plan, or all if it is unknown."""
-    if plan.change is None:
-        return list(before.packages)
-    return [*(old for old, _ in plan.change.changed), *plan.change.removed]
-
-
 def _resolved(engine: Engine, plan: Plan, change: Change) -> tuple[Package, ...]:
     """Return what serves the specs now; a new package knows more about its origin."""
-    fresh = [*change.added, *(new for _, new in change.changed)]
-    known = {package.key: package for package in fresh}
+    known = {package.key: package for package in change.came}
     found = engine.resolved(plan.request, plan.environment)
     return tuple(known.get(package.key, package) for package in found)
 
@@ -622,10 +616,8 @@ def _state(environment: Environment, change: Change, half: Sequence[str]) -> str
         return f"The {environment.description} is changed in part: {'; '.join(half)}."
     if not change:
         return f"The {environment.description} is as it was."
-    names = [package.name for package in change.added]
-    names += [new.name for _, new in change.changed]
-    names += [package.name for package in change.removed]
-    return f"The {environment.description} has changed: {', '.join(names)}."
+    names = ", ".join(package.name for package in (*change.came, *change.removed))
+    return f"The {environment.description} has changed: {names}."
 
 
 def _meant(request: Request, message: str) -> Iterator[str]:

@@ -47,6 +47,12 @@ _TEMPORARY = (
 """The folders of environments that another program rebuilds, and what to do instead."""
 
 
+def minor_of(version: str) -> str:
+    """Return a Python's minor version, such as ``3.12``; empty if it has none."""
+    match = re.match(r"\d+\.\d+", version)
+    return match[0] if match else ""
+
+
 @dataclass(frozen=True, slots=True)
 class EnvironmentRef:
     """An environment in the history: enough to find or make it again."""
@@ -59,8 +65,7 @@ class EnvironmentRef:
     @property
     def minor(self) -> str:
         """The minor version of its Python, such as ``3.12``; empty if it has none."""
-        match = re.match(r"\d+\.\d+", self.python or "")
-        return match[0] if match else ""
+        return minor_of(self.python or "")
 
 
 @dataclass(frozen=True, slots=True)

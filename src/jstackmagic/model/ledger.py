@@ -269,8 +269,7 @@ class _Arrivals:
     def apply(self, record: Record, *, void: bool) -> None:
         if record.outcome is None or record.request.action != "install":
             return
-        change = record.outcome.change
-        for package in (*change.added, *(new for _, new in change.changed)):
+        for package in record.outcome.change.came:
             known = self.arrivals.get(trace(package))
             if known or not record.undoes:  # an undo brings it, but did not ask for it
                 request = known[1] if known and record.undoes else record.request

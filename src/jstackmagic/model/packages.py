@@ -72,6 +72,16 @@ class Change:
     changed: tuple[tuple[Package, Package], ...] = ()
     removed: tuple[Package, ...] = ()
 
+    @property
+    def came(self) -> tuple[Package, ...]:
+        """Return the packages that are there after it and were not there before."""
+        return (*self.added, *(new for _, new in self.changed))
+
+    @property
+    def went(self) -> tuple[Package, ...]:
+        """Return the packages that were there before it and are not there after."""
+        return (*(old for old, _ in self.changed), *self.removed)
+
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
 

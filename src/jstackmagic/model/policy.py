@@ -156,8 +156,8 @@ def check_plan(plan: Plan, policy: Policy) -> None:
     """
     if not policy.deny or plan.change is None:
         return
-    coming = [*plan.change.added, *(new for _, new in plan.change.changed)]
-    denied = [item.name for item in coming if _matches(policy.deny, item.manager, item.name)]
+    came = plan.change.came
+    denied = [item.name for item in came if _matches(policy.deny, item.manager, item.name)]
     if denied:
         raise _stopped(
             f"This would install {', '.join(denied)}, which is not allowed here.", policy

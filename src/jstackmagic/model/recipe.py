@@ -405,7 +405,7 @@ def _options(request: Request, specs: Sequence[Spec]) -> _Manner:
 
 def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[Spec]:
     """Yield the arrived specs of an unfinished install, and specs of other requested packages."""
-    arrived = {p.name: p for p in _arrived(_change(record)) if p.manager == shelf.manager}
+    arrived = {p.name: p for p in _change(record).came if p.manager == shelf.manager}
     for spec in record.request.specs:
         if arrived.pop(_name(spec, record, shelf), None):
             yield spec
@@ -416,7 +416,7 @@ def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
     """Return the packages that a record brought and did not name."""
     if record.outcome is None:
         return ()
-    arrived = (*_arrived(record.outcome.change), *record.outcome.resolved)
+    arrived = (*record.outcome.change.came, *record.outcome.resolved)
     names = (package.name for package in arrived if package.manager == record.request.manager)
     return tuple(name for name in names if name not in named)
 
@@ -435,13 +435,9 @@ def name_of_place(spec: Spec, record: Record) -> str:
     """
     if not listed(record.request.manager).direct or record.outcome is None or not spec.place:
         return ""
-    candidates = (*record.outcome.resolved, *_arrived(record.outcome.change))
+    candidates = (*record.outcome.resolved, *record.outcome.change.came)
     where = same_place(spec.place)
     return next((p.name for p in candidates if p.source and same_place(p.source) == where), "")
-
-
-def _arrived(change: Change) -> tuple[Package, ...]:
-    return (*change.added, *(new for _, new in change.changed))
 
 
 def _with_extras(spec: Spec, earlier: Spec) -> Spec:

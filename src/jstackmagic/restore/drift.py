@@ -140,8 +140,7 @@ def _shared(
             continue
         if manager_place(record.request.manager, record.environment.prefix) != place:
             continue
-        change = record.outcome.change
-        came = (*change.added, *(new for _, new in change.changed), *record.outcome.resolved)
+        came = (*record.outcome.change.came, *record.outcome.resolved)
         for key in reached((package.key for package in came), needs):
             records.setdefault(key, record.id)
     asked, shared = asked_for(ledger.recipe(), environment.prefix), own & records.keys()
@@ -224,7 +223,7 @@ def _marked(change: Change, environment: Environment) -> Change:
 
 def _time(change: Change, environment: Environment) -> str:
     """Return the time of the newest file, ISO 8601, UTC; now for removed packages."""
-    times = [time_of(p, environment) for p in (*change.added, *(new for _, new in change.changed))]
+    times = [time_of(p, environment) for p in change.came]
     last = max((each for each in times if each is not None), default=None)
     moment = (
         datetime.now(timezone.utc) if last is None else datetime.fromtimestamp(last, timezone.utc)

@@ -155,8 +155,7 @@ def of_other_images(records: Iterable[Record], image: str | None = None) -> tupl
         if not other:
             continue
         asked = {spec.name for spec in record.request.specs}
-        came = (*change.added, *(new for _, new in change.changed))
-        lacking = (p.name for p in came if p.name in asked and p.name not in names)
+        lacking = (p.name for p in change.came if p.name in asked and p.name not in names)
         found.setdefault(other, {}).update(dict.fromkeys(lacking))
     return tuple(_sentence(other, list(names), image) for other, names in found.items() if names)
 
@@ -166,7 +165,7 @@ def _other(record: Record, image: str, python: str) -> str:
     theirs = record.context.image
     if theirs and image:
         return f"the image {theirs}" if theirs != image else ""
-    then = _minor(record.environment.python)
+    then = record.environment.minor
     return f"an image with Python {then}" if then and python and then != python else ""
 
 
@@ -191,8 +190,4 @@ def _here(prefix: str) -> tuple[str, frozenset[str]]:
     except UnknownEnvironment:
         return "", frozenset()
     packages = read_packages(environment, of_environment()).packages
-    return _minor(environment.python), frozenset(package.name for package in packages)
-
-
-def _minor(version: str | None) -> str:
-    return ".".join((version or "").split(".")[:2])
+    return environment.ref.minor, frozenset(package.name for package in packages)

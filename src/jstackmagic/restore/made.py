@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..display.console import Console
 from ..io import process
-from ..model.environment import Environment, EnvironmentRef
+from ..model.environment import Environment, EnvironmentRef, minor_of
 from ..model.errors import CommandFailed, Stopped, UnknownEnvironment
 from ..model.plan import Command
 from ..where.detect import detect, find
@@ -86,7 +86,7 @@ def _make_venv(ref: EnvironmentRef, prefix: str) -> None:
 
 def _python(version: str) -> str:
     """Return an interpreter of the same minor version."""
-    minor = ".".join(version.split(".")[:2])
+    minor = minor_of(version)
     if not minor or minor == ".".join(map(str, sys.version_info[:2])):
         return sys.executable
     found = shutil.which(f"python{minor}")

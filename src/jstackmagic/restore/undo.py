@@ -444,7 +444,7 @@ def _surplus(plan: Plan, wanted: Inverse) -> Iterator[str]:
     for package in plan.change.removed:
         if package.key not in after:
             yield f"{package.name} {package.version} would go too."
-    for package in (*plan.change.added, *(new for _, new in plan.change.changed)):
+    for package in plan.change.came:
         then = after.get(package.key)
         if package.key not in after:
             yield f"{package.name} {package.version} would come too."

@@ -89,8 +89,7 @@ def _spoken_of(records: Iterable[Record]) -> Iterator[tuple[str, ManagerName, st
         if record.outcome is None or record.undoes:
             continue
         change = record.outcome.change
-        moved = (new for _, new in change.changed)
-        for package in (*change.added, *moved, *change.removed, *record.outcome.resolved):
+        for package in (*change.came, *change.removed, *record.outcome.resolved):
             prefix = "" if is_system(package.manager) else record.environment.prefix
             yield prefix.rstrip("/"), package.manager, package.name
 

@@ -94,7 +94,7 @@ def _outcome(outcome: Any) -> dict[str, Any]:
         "exit_status": outcome.exit_status,
         "seconds": outcome.seconds,
         "change": {
-            "added": _packages((*change.added, *(new for _, new in change.changed))),
+            "added": _packages(change.came),
             "removed": _packages(change.removed),
         },
         "resolved": _packages(outcome.resolved),

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..io.reading import path_of
-from ..model.environment import TOOLS, CondaExecutable, ConfiguredChannel, Environment, Tool
+from ..model.environment import (
+    TOOLS,
+    CondaExecutable,
+    ConfiguredChannel,
+    Environment,
+    Tool,
+    minor_of,
+)
 from ..model.errors import UnknownEnvironment, UsageError
 
 if TYPE_CHECKING:
@@ -439,10 +446,6 @@ class _Python:
     executable: str | None
     site_packages: tuple[str, ...]
 
-    @property
-    def minor(self) -> str:
-        return ".".join(self.version.split(".")[:2])
-
 
 def _python_of(prefix: str, version: str | None = None) -> _Python | None:
     """Return a prefix's Python: the running one's facts from itself, another's from files."""
@@ -477,7 +480,7 @@ def _running_site_packages() -> tuple[str, ...]:
 
 
 def _site_packages_on_disk(prefix: str, version: str) -> tuple[str, ...]:
-    minor = ".".join(version.split(".")[:2])
+    minor = minor_of(version)
     return _existing(
         f"{prefix}/{folder}"
         for folder in (
@@ -510,7 +513,7 @@ def _version_on_disk(prefix: str, executable: str) -> str | None:
 def _externally_managed(prefix: str, python: _Python) -> str | None:
     """Return the message of PEP 668's marker in the environment's own standard library."""
     for lib in ("lib", "lib64"):
-        text = _read(f"{prefix}/{lib}/python{python.minor}/EXTERNALLY-MANAGED")
+        text = _read(f"{prefix}/{lib}/python{minor_of(python.version)}/EXTERNALLY-MANAGED")
         if text is not None:
             return _pep_668_message(text)
     return None

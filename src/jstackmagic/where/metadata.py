@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..io.reading import own_bytes
-from ..model.environment import Environment
+from ..model.environment import Environment, minor_of
 from ..model.managers import names
 from ..model.packages import CondaDetail, ManagerName, Package, PackageKey, PackageSet, normalise
 from .distributions import Distribution, metadata_in, read_once, text_in
@@ -178,7 +178,7 @@ def python_markers(version: str) -> dict[str, str]:
     """Return the marker variables (PEP 508) that tell a Python's version, such as ``3.11.4``."""
     return {
         "python_full_version": version,
-        "python_version": ".".join(version.split(".")[:2]),
+        "python_version": minor_of(version),
     }
 
 
@@ -371,6 +371,9 @@ class _CondaReader(PackageReader):
     def packages(self, environment: Environment, root: Path) -> tuple[Package, ...]:
         del root
         return read_conda(environment.prefix) if environment.is_conda else ()
+
+    def is_whole(self, package: Package) -> bool:
+        return bool(package.source)
 
     def files(self, package: Package, environment: Environment) -> tuple[str, ...]:
         records = read_once(self.metadata(package, environment), _read_conda_record)

@@ -27,6 +27,10 @@ class PackageReader:
         below = listed(package.manager).metadata.format(name=package.name, stem=package.stem)
         return tuple(filter(os.path.isfile, (os.path.join(environment.prefix, below),)))
 
+    def is_whole(self, package: Package) -> bool:
+        """Return whether more of a package could be read than its metadata's name."""
+        return True
+
     def files(self, package: Package, environment: Environment) -> tuple[str, ...]:
         """Return the absolute paths that a package owns; empty without a record."""
         return ()

@@ -100,7 +100,7 @@ class _Gathering:
             (name, _version(move.before), _version(move.left))
             for name, move in sorted(kept.items())
         )
-        python = ".".join((environment.python or "").split(".")[:2]) if prefix else ""
+        python = environment.ref.minor if prefix else ""
         shell = Contents(manager, prefix, packages=packages, python=python)
         owner = ownership(os.path.realpath(prefix), self._base, self._user) if prefix else None
         wanted = [
@@ -262,10 +262,9 @@ class _Gathering:
             begin = moment_of(record).timestamp()
             end = begin + record.outcome.seconds
             if record.outcome.seconds < _RAN:  # recorded afterwards: the packages know when
-                change = record.outcome.change
-                packages = (*change.added, *(new for _, new in change.changed))
                 environment = self._environments.get(prefix) or Environment("system", None, "/")
-                times = [time_of(package, environment) or begin for package in packages]
+                came = record.outcome.change.came
+                times = [time_of(package, environment) or begin for package in came]
                 begin, end = min(times, default=begin), max(times, default=end) + _SCRIPTS
             found.append((begin - _SLACK, end + _SLACK))
         return found

@@ -17,6 +17,7 @@ from ...model.managers import is_system, listed
 from ...model.packages import Package, PackageKey, PackageSet
 from ...model.record import Record
 from ...model.variants import cuda_of, other_variant
+from ...where.reader import reader_of
 from ..installed import packages_of
 from ..root import Entry, Root
 
@@ -256,9 +257,10 @@ def unreadable(side: Side, ways: Ways | None = None) -> Iterator[str]:
     ways = ways or Ways()
     for place, packages in (("here", side.here), ("in the image", side.image)):
         for package in packages.packages if packages else ():
-            if package.manager == "conda" and not package.source:
+            if not reader_of(package.manager).is_whole(package):
                 prefix = side.environment.prefix if side.environment else ""
-                fix = ways.read_again(f"{prefix}/conda-meta/{package.stem}.json", place)
+                file = listed(package.manager).metadata.format(name=package.name, stem=package.stem)
+                fix = ways.read_again(f"{prefix}/{file}", place)
                 yield f"The record of {package.name} in {side.name} {place} cannot be read. {fix}"
 
 
@@ -283,9 +285,8 @@ def _packages_in(record: Record) -> Iterator[PackageKey]:
     """Yield the packages in a record, by manager and name."""
     if record.outcome is not None:
         change = record.outcome.change
-        for package in (*change.added, *change.removed, *record.outcome.resolved):
-            yield package.key
-        yield from (new.key for _, new in change.changed)
+        moved = (*change.came, *change.removed, *record.outcome.resolved)
+        yield from (package.key for package in moved)
     elif record.status == "planned":
         manager = record.request.manager
         yield from ((manager, spec.name) for spec in record.request.specs)
@@ -336,8 +337,7 @@ def _only_there(side: Side, package: Package, entry: Record, ways: Ways) -> str:
 def _last_seen(entry: Record, package: Package) -> str:
     if entry.outcome is None:
         return ""
-    change = entry.outcome.change
-    seen = (*change.added, *(new for _, new in change.changed), *entry.outcome.resolved)
+    seen = (*entry.outcome.change.came, *entry.outcome.resolved)
     return next((each.version for each in reversed(seen) if each.key == package.key), "")
 
 

@@ -32,7 +32,7 @@ def note(plan: Plan) -> Marks:
     Of a new package that dpkg could not write, its status has no version, or nothing at all.
     """
     change = plan.change
-    coming = (*change.added, *(new for _, new in change.changed)) if change else plan.request.specs
+    coming = change.came if change else plan.request.specs
     known = [old for old, _ in change.changed] if change else read_debian()
     before = {package.name for package in read_debian()}
     added = {package.name for package in change.added} if change else set()

@@ -121,7 +121,7 @@ class OfPip(Engine, ABC):
 
     def advise(self, plan: Plan, change: Change) -> tuple[str, ...]:
         """Warn if another package would be imported instead of the requested one."""
-        names = {package.name for package in (*change.added, *(new for _, new in change.changed))}
+        names = {package.name for package in change.came}
         names |= {spec.name for spec in plan.request.specs if spec.name}
         folder = landed(plan.request, plan.environment)
         elsewhere = (

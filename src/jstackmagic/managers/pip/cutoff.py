@@ -40,7 +40,7 @@ def note(plan: Plan) -> Marks:
     if landed(plan.request, environment):
         return {}
     change = plan.change
-    coming = [*change.added, *(new for _, new in change.changed)] if change else []
+    coming = change.came if change else []
     asked = set(asked_names(plan.request))
     names = asked.union(package.name for package in (*coming, *(change.removed if change else ())))
     there = [package for package in read_distributions(environment) if package.name in names]

@@ -68,8 +68,7 @@ def _over_conda(plan: Plan, allowed: Container[str]) -> Iterator[str]:
     if plan.change is None:
         return
     owned = conda_distributions(plan.environment)
-    touched = [*plan.change.added, *(new for _, new in plan.change.changed)]
-    for package in touched:
+    for package in plan.change.came:
         version = owned.get(package.name)
         if version is not None and package.name not in allowed:
             yield (
@@ -89,7 +88,7 @@ def _over_debian(plan: Plan) -> Iterator[str]:
     change = plan.change
     if change is None:
         return
-    new = {p.name: p.version for p in (*change.added, *(pair[1] for pair in change.changed))}
+    new = {package.name: package.version for package in change.came}
     gone = {package.name for package in change.removed}
     owners = debian_owners({*new, *gone}, plan.environment)
     for name, (version, debian) in owners.items():

@@ -118,7 +118,7 @@ def _brought(
         same = step.environment is not None and record.environment.prefix == step.environment.prefix
         if same and record.request.manager == step.manager and record.outcome is not None:
             change = record.outcome.change
-            came |= {p.name: p for p in (*change.added, *(new for _, new in change.changed))}
+            came |= {p.name: p for p in change.came}
             for gone in change.removed:
                 came.pop(gone.name, None)
     for name, package in sorted(came.items()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ....model.environment import Environment
+from ....model.environment import Environment, minor_of
 from ....model.errors import InvalidSpec, Stopped
 from ....model.request import Request
 from ..present import Installed
@@ -78,8 +78,7 @@ class SolverProblem:
         constraints = [parse(pin) for pin in self.pins]
         python = self.installed.get("python")
         if python is not None and "python" not in self.asked:
-            minor = ".".join(str(python.version).split(".")[:2])
-            constraints.append(parse(f"python {minor}.*"))
+            constraints.append(parse(f"python {minor_of(str(python.version))}.*"))
         return constraints
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ....io.files import write_file
 from ....io.reading import own_bytes
 from ....model.credentials import without_login
+from ....model.environment import minor_of
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....model.packages import Package
 from ....where.condarc import CondaConfig, channel_name
@@ -141,13 +142,13 @@ class PythonLayout:
             if record.name.normalized == "python":
                 version = str(record.version)
                 path = record.python_site_packages_path
-                return cls(version, path or f"lib/python{_minor(version)}/site-packages")
+                return cls(version, path or f"lib/python{minor_of(version)}/site-packages")
         return None
 
     @property
     def minor(self) -> str:
         """Return ``"3.12"``."""
-        return _minor(self.version)
+        return minor_of(self.version)
 
     def bytecode_of(self, source: str) -> str:
         """Return the path of a source file's bytecode."""
@@ -161,10 +162,6 @@ class PythonLayout:
         """Return the Python modules among a package's files."""
         root = f"{self.site_packages}/"
         return [file for file in files if file.startswith(root) and file.endswith(".py")]
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
 
 
 def all_paths(record: PrefixRecord, python: PythonLayout | None) -> PrefixRecord:

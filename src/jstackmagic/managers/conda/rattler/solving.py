@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ....display.progress import ProgressReport
+from ....model.environment import minor_of
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ..present import nearest
 from ..spec import CondaSpec, name_of, parse, pinned_where
@@ -159,13 +160,11 @@ def _bound_to_python(
 ) -> set[str]:
     """Return the packages to link again because Python's library folder moves."""
     before, after = installed.get("python"), wanted.get("python")
-    if before is None or after is None or _minor(before) == _minor(after):
+    if before is None or after is None:
+        return set()
+    if minor_of(str(before.version)) == minor_of(str(after.version)):
         return set()
     return {name for name, record in installed.items() if record.noarch.python}
-
-
-def _minor(python: RepoDataRecord) -> list[str]:
-    return str(python.version).split(".")[:2]
 
 
 # Archives

@@ -150,8 +150,7 @@ class Uv(OfPip):
 
     def _report(self, plan: Plan, change: Change) -> None:
         prefix = plan.environment.prefix
-        fresh = (*change.added, *(new for _, new in change.changed))
-        arrived = [package for package in fresh if package.manager == "pip"]
+        arrived = [package for package in change.came if package.manager == "pip"]
         locked = self._known.get(prefix, {})
         self._reported[prefix] = origins(arrived, locked, plan.request, plan.environment)
 
@@ -223,11 +222,8 @@ def _run_one(commands: Sequence[Command], console: Console, secrets: tuple[str, 
     return process.run(last, console.write, secrets=(*_secrets(last), *secrets))
 
 
-def _coming(plan: Plan) -> list[Package]:
-    change = plan.change
-    if change is None or plan.request.action == "remove":
-        return []
-    return [*change.added, *(new for _, new in change.changed)]
+def _coming(plan: Plan) -> tuple[Package, ...]:
+    return plan.change.came if plan.change and plan.request.action == "install" else ()
 
 
 def _is_finished(package: Package, environment: Environment) -> bool:
