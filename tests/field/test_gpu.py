@@ -285,7 +285,12 @@ class TestTheDockerfile:
             assert text.count(f"{set_first} create") == text.count(f"{set_first} install") == 1
             assert "12.6" not in text
         notes = conda.render(Recipe((step,)), prefix=self.LAB.prefix).notes
-        assert any("cannot say CONDA_OVERRIDE_CUDA=11.8" in note for note in notes)
+        assert any("CONDA_OVERRIDE_CUDA=11.8 is set" in note for note in notes)
+        artifact = pixi.render(Recipe((step,)), prefix=self.LAB.prefix)
+        assert 'cuda = "11.8"' in artifact.text
+        assert [note for note in (*notes, *artifact.notes) if "cannot say" in note] == [
+            "This file cannot say CONDA_SUBDIR=linux-64, which was given to conda here."
+        ] * 2
 
 
 class TestTheRecord:

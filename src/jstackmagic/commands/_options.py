@@ -6,6 +6,8 @@ import argparse
 from dataclasses import field, fields
 from typing import Any, TypeVar
 
+from ..io.reading import absolute
+
 T = TypeVar("T")
 
 
@@ -61,6 +63,7 @@ def by_prefix(under: str) -> Any:
         under=under,
         either="target",
         metavar="PATH",
+        type=absolute,
         help="any environment, by its prefix",
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..io.reading import absolute
 from ..model.errors import ExportError
 from ..model.pins import PINS
 from ._artifact import Artifact, write_text
@@ -63,7 +64,7 @@ PIN = option(
 )
 
 NAME = option("-n", "--name", metavar="ENV", default="", help="by its name")
-PREFIX = option("-p", "--prefix", metavar="PATH", default="", help="by its prefix")
+PREFIX = option("-p", "--prefix", metavar="PATH", type=absolute, default="", help="by its prefix")
 ENVIRONMENT = (NAME, PREFIX)
 """The options that choose the one environment of a file; they exclude each other."""
 

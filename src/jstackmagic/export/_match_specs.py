@@ -55,9 +55,13 @@ def match_specs(chosen: Chosen, pin: Pin, notes: list[str]) -> Iterator[tuple[It
         if item is not python:
             yield item, spec_of(item, pin, notes)
     for step in chosen.of("conda"):
-        if given := (*step.sources.variables, *step.options):
+        others = (each for each in step.sources.variables if not _CUDA.match(each))
+        if given := (*others, *step.options):
             options = public(" ".join(given))
             notes.append(f"This file cannot say {options}, which was given to conda here.")
+
+
+_CUDA = re.compile("CONDA_OVERRIDE_CUDA=.")  # which `cuda_for` gives to the formats
 
 
 def cuda_for(chosen: Chosen) -> str:

@@ -42,6 +42,15 @@ _COOKIE = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _UNMARKED = re.compile(rb"(?:[\t-~]\0){4}|(?:\0[\t-~]){4}")
 
 
+def absolute(text: str) -> str:
+    """Return what a user typed as a path, absolute and with its links; empty if it is empty.
+
+    Raises:
+        UsageError: As `path_of` has it.
+    """
+    return os.path.abspath(path_of(text)) if text else ""
+
+
 def path_of(text: str | os.PathLike[str]) -> Path:
     """Return what a user typed as a path, ``~`` and ``~NAME`` filled in.
 
