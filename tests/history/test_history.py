@@ -69,7 +69,7 @@ def python(code: str, *args: object, **options: object) -> subprocess.Popen[str]
         "from jstackmagic.history.who import context\n"
         "from jstackmagic.model.request import Request\n"
         "from jstackmagic.model.plan import Outcome\n"
-        "from strategies import BASE\nhistory = History(Path(sys.argv[1]))\n"
+        "from support.records import BASE\nhistory = History(Path(sys.argv[1]))\n"
         "def begin(transaction, name='six'):\n"
         "    request = Request('install', 'pip', (name,))\n"
         "    return history.note('running', request, BASE, transaction=transaction, step=1,"
@@ -260,7 +260,7 @@ class TestTheFile:
 
     def test_many_processes_at_once_lose_nothing(self, history: History) -> None:
         code = (
-            "for n in range(25):\n"
+            "for n in range(60):\n"
             "    record = begin(f'{sys.argv[2]}{n:07x}', name='x' * (n * 97 % 5000))\n"
             "    history.end(record, Outcome('ok', 0, 1.0))\n"
         )
@@ -270,7 +270,7 @@ class TestTheFile:
             warnings.simplefilter("error")
             records = history.records()
         assert {record.id for record in records} == {
-            f"{number}{n:07x}.1" for number in range(4) for n in range(25)
+            f"{number}{n:07x}.1" for number in range(4) for n in range(60)
         }
         assert {record.status for record in records} == {"ok"}
         for writer in range(4):  # and each in its own order
