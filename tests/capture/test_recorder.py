@@ -196,7 +196,7 @@ def test_each_way_to_run_pip_is_recorded(
     assert record.outcome is not None
     assert [package.name for package in record.outcome.change.added] == [name]
     assert [package.version for package in record.outcome.resolved] == ["1.0"]
-    assert record.context.kernel
+    assert record.context.kernel == "connection", "as the file of its connection is named"
     assert record.engine == ("uv" if "uv" in WAYS[way] else "pip")
     if re.match(r"[!%](\S+ -m )?pip ", cell):
         assert record.commands == (cell.removeprefix("!"),), "as it was typed"

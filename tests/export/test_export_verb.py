@@ -17,7 +17,7 @@ from jstackmagic.export import Artifact, File
 from jstackmagic.model.errors import ExportError, UsageError
 from support.acceptance import PASSWORD
 from support.records import remember
-from support.verbs import verb
+from support.verbs import command, verb
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
@@ -29,23 +29,16 @@ FROM = ("--from", "registry.example.com/lab/base:1")
 ALL = (*FROM, "--image", "registry.example.com/lab/analysis:1")
 
 
-def terminal(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [str(PROGRAM), "export", *map(str, words)]
-    return subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options
-    )  # type: ignore[call-overload,no-any-return]
-
-
 class TestCheck:
     def test_exits_with_one_and_the_difference(self, tmp_path: Path) -> None:
         remember("pip", ("six",), "six", "1.17.0")
         path = tmp_path / "Dockerfile"
-        assert terminal("dockerfile", *FROM, "--output", path).returncode == 0
-        done = terminal("dockerfile", *FROM, "--check", path)
+        assert command("export", "dockerfile", *FROM, "--output", path).returncode == 0
+        done = command("export", "dockerfile", *FROM, "--check", path)
         assert (done.returncode, done.stdout) == (0, f"{path}: up to date.\n")
         remember("pip", ("idna",), "idna", "3.7")
         before = path.read_bytes()
-        done = terminal("dockerfile", *FROM, "--check", path)
+        done = command("export", "dockerfile", *FROM, "--check", path)
         assert done.returncode == 1
         assert "+    'idna==3.7'" in done.stdout
         assert path.read_bytes() == before

@@ -38,8 +38,10 @@ def holds(prefix: Path, name: str) -> bool:
 class TestWhereTo:
     """C1: The environment that is named is where it goes, or it stops and says which setting."""
 
-    @pytest.mark.parametrize("engine", ["uv", "pip"])
-    @pytest.mark.parametrize("variable", ["PIP_USER", "PIP_TARGET", "PIP_PREFIX"])
+    @pytest.mark.parametrize(
+        ("variable", "engine"),
+        [("PIP_USER", "uv"), ("PIP_TARGET", "uv"), ("PIP_PREFIX", "uv"), ("PIP_TARGET", "pip")],
+    )
     def test_variables_do_not_lead_it_away(
         self,
         tmp_path: Path,

@@ -20,6 +20,7 @@ from jstackmagic.where.detect import detect
 from jstackmagic.where.metadata import read_debian
 from support.environments import delete_environment, make_venv
 from support.verbs import verb
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,13 +176,9 @@ def test_debian_packages(version: str, history_file: Path) -> None:
     assert result.exit_status == (1 if version else 0)
 
 
-def test_a_local_archive_is_hashed_again(
-    tmp_path: Path, history_file: Path, jstackmagic_wheel: Path
-) -> None:
-    wheel = tmp_path / jstackmagic_wheel.name
-    shutil.copy(jstackmagic_wheel, wheel)
-    prefix = make_venv(tmp_path / "venv")
-    verb("install", "--pip", "--prefix", prefix, wheel, "--", "--no-deps")
+def test_a_local_archive_is_hashed_again(tmp_path: Path, history_file: Path) -> None:
+    wheel = build_wheel(tmp_path, "local", "1.0")
+    verb("install", "--pip", "--prefix", make_venv(tmp_path / "venv"), wheel)
     lines = [json.loads(line) for line in history_file.read_text().splitlines()]
     assert lines[-1]["outcome"]["change"]["added"][0]["sha256"]
     assert verb("history", "--verify").exit_status == 0

@@ -36,7 +36,6 @@ from jstackmagic.model.request import Request
 from jstackmagic.model.written import written
 from jstackmagic.session import Session
 from strategies import BASE, SECOND, outcomes, requests, texts
-from support.kernels import PATIENCE
 from support.records import append_only
 
 SIX = Request("install", "pip", ("six",))
@@ -593,25 +592,6 @@ class TestContext:
 
         monkeypatch.setattr("getpass.getuser", unknown)
         assert context().user == str(os.getuid())
-
-    def test_of_a_kernel(self) -> None:
-        manager_module = pytest.importorskip("jupyter_client.manager")
-        manager, client = manager_module.start_new_kernel(kernel_name="python3", env=ENVIRON)
-        try:
-            client.execute(
-                "from jstackmagic.history.who import context; print(context().kernel)", reply=True
-            )
-            texts: list[str] = []
-            client.execute_interactive(
-                "print(context().kernel)",
-                timeout=PATIENCE,
-                output_hook=lambda message: texts.append(message["content"].get("text", "")),
-            )
-        finally:
-            client.stop_channels()
-            manager.shutdown_kernel(now=True)
-        name = Path(manager.connection_file).stem
-        assert "".join(texts).strip() == name.removeprefix("kernel-")
 
 
 def test_importing_it_is_cheap() -> None:
