@@ -130,9 +130,7 @@ def _of_module(error: ModuleNotFoundError, conda: bool, folder: str) -> Hint | N
     root = module.partition(".")[0]
     # "import google.cloud.storage" says no more than that there is no "google"
     longest = max(wanted, key=lambda name: name.count("."), default=module)
-    if "." not in module:
-        return explain_module(longest, conda=conda, folder=folder)
-    spec = _spec(root)
+    spec = _spec(root) if "." in module else None
     if spec is None:
         return explain_module(longest, conda=conda, folder=folder)
     return _of_submodule(module, longest, spec, conda, folder)

@@ -28,7 +28,7 @@ from ..root import Root
 from . import deep as deeply
 from .here import disk_root
 from .proof import Proof, Side, Ways, absent, differences, unreadable
-from .shallow import SideView, dangling, facts, kind_of, nameless, variables
+from .shallow import SideView, facts, kind_of, unread_in, variables
 from .sides import ImageTarget, ThisSide
 
 
@@ -253,12 +253,8 @@ class _Comparison:
         self, sides: Sequence[Side], view: SideView, image: SideView, ways: Ways
     ) -> Iterator[str]:
         yield from (*self.here.unread, *self.unread)
-        for each, where in ((view, "here"), (image, "in the image")):
-            yield from each.root.unread
-            yield from dangling(each, where, ways)
-            _, libraries = survey(each.root)
-            folders = sorted(path for paths in libraries.values() for path in paths)
-            yield from nameless(each, folders, where, ways)
+        yield from unread_in(view, "here", ways)
+        yield from unread_in(image, "in the image", ways)
         for side in sides:
             yield from unreadable(side, ways)
         self.unread.clear()
@@ -266,14 +262,9 @@ class _Comparison:
     def _explained(
         self, sides: Sequence[Side], found: Sequence[tuple[str, tuple[str, str]]]
     ) -> set[tuple[str, tuple[str, str]]]:
-        prefixes = {
-            side.name: side.environment.prefix if side.environment else "" for side in sides
-        }
-        explained = {(prefixes[where], key) for where, key in found}
-        for side in sides:
-            if side.environment is not None:
-                explained |= {(side.environment.prefix, each.key) for each in side.ours}
-        return explained
+        prefixes = {side.name: side.prefix for side in sides}
+        ours = {(side.prefix, each.key) for side in sides for each in side.ours}
+        return {(prefixes[where], key) for where, key in found} | ours
 
     def _mounted(self) -> Iterator[str]:
         folders = [each for each in self.here.mounted if each != "/var/run/docker.sock"]

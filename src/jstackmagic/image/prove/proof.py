@@ -56,6 +56,11 @@ class Side:
     is_recorded: bool = True  #: whether the history has a record of it
 
     @property
+    def prefix(self) -> str:
+        """Return its prefix here; empty for the system."""
+        return self.environment.prefix if self.environment else ""
+
+    @property
     def name(self) -> str:
         """Return its usual name."""
         if self.environment is None:
@@ -258,9 +263,8 @@ def unreadable(side: Side, ways: Ways | None = None) -> Iterator[str]:
     for place, packages in (("here", side.here), ("in the image", side.image)):
         for package in packages.packages if packages else ():
             if not reader_of(package.manager).is_whole(package):
-                prefix = side.environment.prefix if side.environment else ""
                 file = listed(package.manager).metadata.format(name=package.name, stem=package.stem)
-                fix = ways.read_again(f"{prefix}/{file}", place)
+                fix = ways.read_again(f"{side.prefix}/{file}", place)
                 yield f"The record of {package.name} in {side.name} {place} cannot be read. {fix}"
 
 

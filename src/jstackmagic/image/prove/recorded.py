@@ -35,7 +35,7 @@ from .proof import (
     differences,
     unreadable,
 )
-from .shallow import SideView, dangling, facts, nameless, prefix_of
+from .shallow import SideView, facts, prefix_of, unread_in
 from .sides import ImageTarget
 
 _LIMITS = (
@@ -84,8 +84,10 @@ def prove_recorded(
     ways = Ways(target.name, base.root if base else None)
     sides = [_side(image, base, ledger, *place) for place in ledger.places().items()]
     sides = [side for side in sides if side.here.packages or side.image]
+    unread = [*unread_in(image, "in the image", ways)]
+    unread += [words for side in sides for words in unreadable(side, ways)]
     found = tuple(each for side in sides for each in differences(side, records, ways))
-    prefixes = {side.name: side.environment.prefix if side.environment else "" for side in sides}
+    prefixes = {side.name: side.prefix for side in sides}
     explained = {(prefixes[each.where], each.package.key) for each in found}
     explained |= {
         ("" if is_system(manager) else prefix, (manager, name))
@@ -119,7 +121,7 @@ def prove_recorded(
         compared=tuple((side.name, len(side.here.packages)) for side in sides),
         differences=found,
         absent=(*absent(sides, ways), *lone),
-        unread=tuple(dict.fromkeys(_unread(image, sides, ways))),
+        unread=tuple(dict.fromkeys(unread)),
         facts=tuple(rest),
         files=tuple(files),
         deep=deep,
@@ -163,16 +165,6 @@ def _side(
     if there is not None:
         expected |= {p.key: there.by_key.get(p.key, p) for p in missing}
     return Side(environment, in_image, PackageSet(tuple(expected.values())), there)
-
-
-def _unread(image: SideView, sides: Sequence[Side], ways: Ways) -> Iterator[str]:
-    _, libraries = survey(image.root)
-    folders = sorted(path for paths in libraries.values() for path in paths)
-    yield from image.root.unread
-    yield from dangling(image, "in the image", ways)
-    yield from nameless(image, folders, "in the image", ways)
-    for side in sides:
-        yield from unreadable(side, ways)
 
 
 def _own_files(

@@ -10,12 +10,13 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...model.credentials import mask
+from ..installed import survey
 from ..root import LIBRARY, Entry, Root
 from .proof import ProofFinding, Ways
 
@@ -218,12 +219,19 @@ def _wanted(status: bytes) -> dict[str, str]:
     return {name.decode(): want.decode() for name, want in found if want in (b"install", b"hold")}
 
 
-def dangling(view: SideView, where: str, ways: Ways) -> Iterator[str]:
-    """Yield the links among the metadata that lead nowhere or to unread files.
+def unread_in(view: SideView, where: str, ways: Ways) -> Iterator[str]:
+    """Yield what of one side's metadata could not be read, a sentence each.
 
     Args:
         where: "here" or "in the image".
     """
+    yield from view.root.unread
+    yield from _dangling(view, where, ways)
+    yield from _nameless(view, where, ways)
+
+
+def _dangling(view: SideView, where: str, ways: Ways) -> Iterator[str]:
+    """Yield the links among the metadata that lead nowhere or to unread files."""
     for path, entry in view.root.entries.items():
         if entry.kind != "link" or not _METADATA.fullmatch(path):
             continue
@@ -240,15 +248,16 @@ def dangling(view: SideView, where: str, ways: Ways) -> Iterator[str]:
             yield f"{said} {ways.read_again(path, where)}"
 
 
-def nameless(view: SideView, libraries: Sequence[str], where: str, ways: Ways) -> Iterator[str]:
+def _nameless(view: SideView, where: str, ways: Ways) -> Iterator[str]:
     """Yield a sentence for each ``*.dist-info`` folder without a name."""
-    for library in libraries:
+    libraries = survey(view.root)[1].values()
+    for library in sorted(path for paths in libraries for path in paths):
         for path in view.root.children(library):
             name = posixpath.basename(path)
             if not name.endswith(".dist-info") or name.startswith("~"):
                 continue
             if view.root.entries[path].kind == "link":
-                continue  # `dangling` speaks of it
+                continue  # `_dangling` speaks of it
             metadata = view.content(f"{path}/METADATA")
             if not re.search(rb"^Name:[ \t]*\S", metadata, re.MULTILINE):
                 said = f"{path} {where} does not name its distribution."
