@@ -222,11 +222,8 @@ class TestPreCommit:
         verb("export", "json", "--output", tmp_path / "recipe.json")
         verb("export", "dockerfile", *FROM, "--style", "plain", "--output", tmp_path / "Dockerfile")
         run("git", "add", "--all")
-        check = (sys.executable, "-m", "pre_commit", "run", "--all-files")
-        done = run(*check)
-        assert done.returncode == 0, done.stdout + done.stderr
         remember("pip", ("idna",), "idna", "3.7")
         verb("export", "json", "--output", tmp_path / "recipe.json")
-        done = run(*check)
+        done = run(sys.executable, "-m", "pre_commit", "run", "--all-files")
         assert done.returncode == 1
         assert "idna==3.7" in done.stdout
