@@ -38,6 +38,16 @@ SITE = sysconfig.get_paths()["purelib"]
 
 CONSOLE = quiet()
 
+DASK = {
+    # on a busy machine a worker takes longer to start than Dask waits, and is given up
+    "distributed.comm.timeouts.connect": "120s",
+    "distributed.comm.timeouts.tcp": "120s",
+    # each process looks a hundred times a second at what it does, and fifty whether it lags
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+}
+"""Dask's settings, of the clusters' processes and of ours."""
+
 
 def add_spokes(index: WheelIndex) -> list[str]:
     """Add packages that take long enough to install that a worker is killed in the middle."""
@@ -90,9 +100,8 @@ class Processes:
 def processes() -> Iterator[Processes]:
     """Programs with no index to go to; each is ended with all that it started."""
     nowhere = {"PIP_NO_INDEX": "1", "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
-    # on a busy machine a worker takes longer to start than Dask waits, and is given up
-    patient = {f"DASK_DISTRIBUTED__COMM__TIMEOUTS__{name}": "120s" for name in ("CONNECT", "TCP")}
-    made = Processes(clean_environ(**nowhere, **patient))
+    dask = {f"DASK_{name.replace('.', '__').upper()}": str(value) for name, value in DASK.items()}
+    made = Processes(clean_environ(**nowhere, **dask))
     try:
         yield made
     finally:

@@ -33,6 +33,7 @@ from jstackmagic.workers.sync import compare, differences, on_record, sync, take
 from strategies import VENV
 from support.clusters import (
     CONSOLE,
+    DASK,
     SITE,
     add_spokes,
     cargo_of,
@@ -68,9 +69,11 @@ def started() -> Iterator[Processes]:
 @contextmanager
 def no_workers() -> Iterator[Client]:
     """A client of a scheduler that has no workers yet."""
-    from distributed import Client, LocalCluster  # for these tests alone
+    import dask.config  # for these tests alone
+    from distributed import Client, LocalCluster
 
     with (
+        dask.config.set(DASK),
         LocalCluster(
             n_workers=0, processes=False, dashboard_address=None, protocol="tcp"
         ) as cluster,
