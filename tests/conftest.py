@@ -290,13 +290,14 @@ def browser() -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(browser: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page; a picture of what it showed in the end is kept."""
+    """The browser's page, as the test before left it; a picture of what it shows is kept."""
     from support import pictures
+    from support.browser import SIZE
 
-    page = browser.new_page()
+    page = browser.pages[0]
+    page.set_viewport_size(SIZE)
     yield page
     pictures.take(page, f"end-of-{re.sub(r'[^a-z0-9_]+', '-', request.node.name)}")
-    page.close()
 
 
 # Several workers

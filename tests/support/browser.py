@@ -30,8 +30,7 @@ SIZE = {"width": 1100, "height": 900}
 
 _NUMBER = re.compile(r"\[\d+\]")
 _FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
     # nothing but the server on this machine
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
@@ -52,14 +51,16 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 @contextmanager
 def chromium() -> Iterator[BrowserContext]:
-    """Start Debian's Chromium without a window, with nothing remembered.
+    """Start Debian's Chromium that draws no window, with nothing remembered.
+
+    It is the one without menus and pages of its own, which would cost as much as a notebook's.
 
     The containers that come and go on the machine do not reach it.
 
     Raises:
         Unavailable: It is not here.
     """
-    deaf = shlex.join([sys.executable, "-c", _DEAF, program("chromium")])
+    deaf = shlex.join([sys.executable, "-c", _DEAF, program("chromium-headless-shell")])
     with TemporaryDirectory(prefix="chromium-") as folder, sync_playwright() as playwright:
         start = Path(folder, "start")
         start.write_text(f'#!/bin/sh\nexec {deaf} "$@"\n')
@@ -119,11 +120,16 @@ class Desk:
 
 
 def write_settings(folder: Path) -> None:
-    """Writes a user's settings: no news from elsewhere, and pages that can be asked things."""
+    """Writes a user's settings: no news from elsewhere, and pages that can be asked things.
+
+    A page does not have the server ask yarn whether JupyterLab is to be built again.
+    """
     place = folder / "lab/user-settings/@jupyterlab/apputils-extension"
     place.mkdir(parents=True, exist_ok=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (place / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    (folder / "labconfig").mkdir(exist_ok=True)
+    (folder / "labconfig/page_config.json").write_text(json.dumps({"buildCheck": False}))
     for name, application in (("lab", "LabApp"), ("notebook", "JupyterNotebookApp")):
         told = {application: {"expose_app_in_browser": True}}
         (folder / f"jupyter_{name}_config.json").write_text(json.dumps(told))
@@ -143,8 +149,10 @@ class Notebook:
 
     def __init__(self, page: Page, server: Server, name: str, *, app: str = "lab/tree") -> None:
         self.page = page
-        # none of the tabs that were open before
-        page.goto(f"{server.url}{app}/{name}?reset", wait_until="domcontentloaded")
+        if app == "lab/tree" and page.url.startswith(f"{server.url}{app}"):  # it is drawn already
+            page.evaluate(_OPEN_ALONE, name)
+        else:  # with none of the tabs that were open before
+            page.goto(f"{server.url}{app}/{name}?reset", wait_until="domcontentloaded")
         self.cells.first.wait_for()
         self.wait_kernel()
 
@@ -239,6 +247,13 @@ def contrast(page: Page) -> float:
 
 
 _CONTEXT = "window.jupyterapp?.shell?.currentWidget?.context?.sessionContext"
+_OPEN_ALONE = """
+path => {
+  const { shell, commands } = window.jupyterapp;
+  for (const open of [...shell.widgets("main")]) open.dispose();
+  return commands.execute("docmanager:open", { path }).then(() => null);
+}
+"""
 _ANSWERS = f"""
 (anew) => {{
   const context = {_CONTEXT}, kernel = context?.session?.kernel;

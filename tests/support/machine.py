@@ -27,7 +27,7 @@ _PACKAGES = {
     "/usr/include/errno.h": ("libc6-dev",),
     "/usr/lib/python3/dist-packages/pip": ("python3-pip",),  # what Debian installed beside Python
     "cc": ("gcc",),
-    "chromium": ("chromium",),
+    "chromium-headless-shell": ("chromium-headless-shell",),
     "docker": ("docker-cli", "docker.io"),  # its own package since Debian 13
     "docker-registry": ("docker-registry",),
     "dockerd": ("docker.io",),
