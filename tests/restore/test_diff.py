@@ -122,26 +122,35 @@ def test_where_no_mark_tells_what_nobody_needs_was_asked_for(
     assert [record.request.texts for record in Session().history.records()] == [("two",)]
 
 
-def test_pips_own_marks_are_believed(conda: Path, wheel_index: WheelIndex) -> None:
+def test_pips_own_marks_are_believed_and_not_uvs(conda: Path, wheel_index: WheelIndex) -> None:
     wheel_index.add("plain", "1.0")
     wheel_index.add("other", "1.0")
     wheel_index.add("two", "1.0", requires=["plain", "other"])
     pip = [conda / "bin" / "python", "-m", "pip", "install", "--index-url", wheel_index.url]
     subprocess.run([*pip, "two", "plain"], check=True, capture_output=True)
+    wheel_index.add("low", "1.0")
+    wheel_index.add("high", "1.0", requires=["low"])
+    uv("pip", "install", "--index-url", wheel_index.url, "high", prefix=conda)
     verb("diff", "--adopt", "--prefix", conda)
-    assert [record.request.texts for record in Session().history.records()] == [("plain", "two")]
+    (record,) = Session().history.records()
+    assert record.request.texts == ("high", "plain", "two")
 
 
 def test_pips_marks_of_what_is_recorded_say_nothing_of_the_rest(
     conda: Path, wheel_index: WheelIndex
 ) -> None:
-    wheel_index.add("other", "1.0")
+    wheel_index.add("low", "1.0")
+    wheel_index.add("other", "1.0", requires=["low"])
     wheel_index.add("plain", "1.0")
     wheel_index.add("two", "1.0", requires=["plain"])
     verb("install", "--prefix", conda, "pip:other", "--engine", "pip", "-i", wheel_index.url)
     uv("pip", "install", "--index-url", wheel_index.url, "two", prefix=conda)
     verb("diff", "--adopt", "--prefix", conda)
     assert Session().history.records()[-1].request.texts == ("two",)
+    verb("install", "--prefix", conda, "pip:low", "--engine", "pip", "-i", wheel_index.url)
+    found = verb("diff", "--prefix", conda).drifts[0].differences
+    asked = {each.package.name for each in found if each.package.requested}
+    assert asked == {"other", "two", "low"}, "low was there already"
 
 
 def test_a_removal_nobody_recorded(conda: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -100,20 +100,36 @@ def drift_of(
                 before, now, move.record if move is not None and same(move.left, now) else ""
             )
         )
-    ours = _ours(environment, here, found, ledger) if place else ()
+    asked = asked_for(ledger.recipe(), environment.prefix) if place and found else set()
+    ours = _ours(environment, here, found, asked) if place else ()
     found = [each for each in found if each.now not in ours]
     if place:
-        found = _shared(environment, here, found, ledger)
+        found = _shared(environment, here, found, ledger, asked)
     # the marks of what is recorded say nothing of the rest
     nobodys = Change(added=tuple(d.now for d in found if d.now and not d.before and not d.record))
     marked = {package.key: package for package in _marked(nobodys, environment).added}
     found = [replace(each, now=marked.get(each.package.key, each.now)) for each in found]
+    uvs = of_uv(environment) if place else ()
+    found = [_said_by(each, asked, uvs) for each in found]
     found.sort(key=lambda difference: (difference.record != "", difference.package.key))
     return Drift(environment, managers, base.evidence, tuple(found), ours)
 
 
+def _said_by(
+    each: DriftDifference, asked: set[PackageKey], uvs: Collection[PackageKey]
+) -> DriftDifference:
+    """Mark a package that records ask for, which may have been there before as a dependency."""
+    if each.now is None:
+        return each
+    marked = each.now.requested and not (each.record and each.now.key in uvs)
+    return replace(each, now=replace(each.now, requested=marked or each.now.key in asked))
+
+
 def _ours(
-    environment: Environment, here: PackageSet, found: Iterable[DriftDifference], ledger: Ledger
+    environment: Environment,
+    here: PackageSet,
+    found: Iterable[DriftDifference],
+    asked: set[PackageKey],
 ) -> tuple[Package, ...]:
     """Return our own packages among the unrecorded ones."""
     # where a record asked for jstackmagic itself, what came with it before is ours all the same
@@ -121,13 +137,17 @@ def _ours(
     new = {each.package.key for each in found if each.before is None and not each.record}
     if not new:
         return ()
-    others = asked_for(ledger.recipe(), environment.prefix) | (here.by_key.keys() - new)
+    others = asked | (here.by_key.keys() - new)
     found_here = ours_in(environment, here, others - ({OWN} & differs))
     return tuple(package for package in found_here if package.key in new)
 
 
 def _shared(
-    environment: Environment, here: PackageSet, found: list[DriftDifference], ledger: Ledger
+    environment: Environment,
+    here: PackageSet,
+    found: list[DriftDifference],
+    ledger: Ledger,
+    asked: set[PackageKey],
 ) -> list[DriftDifference]:
     """Explain jstackmagic's dependencies by the records that also need them."""
     if OWN not in here or all(each.record for each in found):
@@ -143,7 +163,7 @@ def _shared(
         came = (*record.outcome.change.came, *record.outcome.resolved)
         for key in reached((package.key for package in came), needs):
             records.setdefault(key, record.id)
-    asked, shared = asked_for(ledger.recipe(), environment.prefix), own & records.keys()
+    shared = own & records.keys()
     return [
         replace(each, now=replace(now, requested=now.key in asked), record=records[now.key])
         if (now := each.now)
@@ -205,18 +225,18 @@ def adopt(
 
 
 def _marked(change: Change, environment: Environment) -> Change:
-    """Mark added packages that nothing else needs as requested, if there are no marks."""
+    """Mark added packages that nothing else needs as requested, where no mark tells."""
     uvs = of_uv(environment)
     marked = {p.manager for p in change.added if p.requested and p.key not in uvs}
     unmarked = {p.manager for p in change.added} - marked - {*of_system()}
-    if not unmarked:
+    judged = {p.key for p in change.added if p.manager in unmarked or p.key in uvs}
+    if not judged:
         return change
     needs = needed(read_packages(environment, of_environment()), environment)
     return replace(
         change,
         added=tuple(
-            replace(p, requested=p.key not in needs) if p.manager in unmarked else p
-            for p in change.added
+            replace(p, requested=p.key not in needs) if p.key in judged else p for p in change.added
         ),
     )
 
