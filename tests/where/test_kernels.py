@@ -274,6 +274,22 @@ class TestEnvironmentOf:
         found = environment_of("system")
         assert (found.kind, found.prefix) == ("system", str(tmp_path / "usr"))
 
+    def test_a_link_to_a_virtual_environments_python_is_not_in_it(
+        self, user_kernels: Path, tmp_path: Path
+    ) -> None:
+        python, venv = tmp_path / "usr/bin/python3", tmp_path / "venv/bin/python"
+        python.parent.mkdir(parents=True)
+        python.touch(mode=0o755)
+        (tmp_path / "usr/lib/python3.11").mkdir(parents=True)
+        venv.parent.mkdir(parents=True)
+        venv.symlink_to(python)
+        (tmp_path / "venv/pyvenv.cfg").touch()
+        (tmp_path / "linked").symlink_to(venv)
+        write_spec(user_kernels, "of-venv", str(venv), *IPYKERNEL)
+        write_spec(user_kernels, "linked", str(tmp_path / "linked"), *IPYKERNEL)
+        assert environment_of("of-venv").prefix == str(tmp_path / "venv")
+        assert environment_of("linked").prefix == str(tmp_path / "usr")
+
     def test_python_2(self, conda_env: Callable[..., Path], user_kernels: Path) -> None:
         prefix = conda_env("python=2.7")
         write_spec(user_kernels, "python2", f"{prefix}/bin/python", *IPYKERNEL)

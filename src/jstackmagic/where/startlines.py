@@ -138,7 +138,8 @@ def _by_program(command: str, arguments: Sequence[str], seen: Seen) -> Environme
         return None
     for location in links:
         for folder in Path(location).parents:
-            if is_marked(str(folder)):
+            # Python looks for a pyvenv.cfg where it was called, not where a link leads
+            if (is_marked if location == path else is_conda_prefix)(str(folder)):
                 return detect(folder)
     if _PYTHON.fullmatch(name):
         return detect(os.path.dirname(os.path.dirname(os.path.realpath(path))))
