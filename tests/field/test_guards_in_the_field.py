@@ -76,6 +76,8 @@ class TestAVerbTypedAsAPackage:
             (["requirements.txt"], "%envinstall -f requirements.txt"),
             (["six", "binder/environment.yml"], "%envinstall -f binder/environment.yml"),
             (["six,", "idna"], "%envinstall six idna"),
+            (["numpy", "1.26.4"], "%envinstall numpy==1.26.4"),
+            (["--apt", "vim", "9.1"], "%envinstall vim=9.1"),
         ],
     )
     def test_a_list_and_commas(self, words: list[str], advice: str, history_file: Path) -> None:

@@ -18,7 +18,7 @@ from ..model.packages import ManagerName
 from ..model.parsing import NAMED_PATH, is_path, read_specs
 from ..model.request import Action, Request
 from ..model.shell import Word
-from ..model.slips import names_a_list, repeated_verb
+from ..model.slips import lone_version, names_a_list, repeated_verb
 from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all, turned
 from . import Found, Target
 from .machine import Machine
@@ -58,7 +58,7 @@ class ProgramOptions(OptionTable):
         )
 
     def misread(self, words: Iterable[Word]) -> str:
-        """Return why a program refuses an option of several letters after one dash; else empty.
+        """Return why a program refuses an option of letters after one dash; else empty.
 
         >>> ProgramOptions.of(flags="-U/--upgrade").misread([Word("-upgrade")])
         'It reads -upgrade letter by letter. Write --upgrade.'
@@ -66,14 +66,15 @@ class ProgramOptions(OptionTable):
         for word in words:
             if word.text == "--":
                 break
-            letters = re.fullmatch(r"-([A-Za-z][A-Za-z!-]+)", word.text)
+            letters = re.fullmatch(r"-([A-Za-z!][A-Za-z!-]*)", word.text)
             if letters is None or word.text in self.names:
                 continue
             if f"-{word.text}" in self.names:
                 return f"It reads {word.text} letter by letter. Write -{word.text}."
             for letter in letters[1]:
                 if (takes_value := self.takes(f"-{letter}")) is None:
-                    return f"It has no option -{letter}, as in {word.text}."
+                    within = f", as in {word.text}" if letters[1] != letter else ""
+                    return f"It has no option -{letter}{within}."
                 if takes_value:
                     break
         return ""
@@ -285,6 +286,10 @@ class Call:
         if lists and action == "install":  # the manager finds no such package
             line = line_for(manager, lists[0])
             yield self.unread(f"{lists[0]} is a list of packages, not a package. The line: {line}")
+            return
+        version, meant = lone_version([flag or word.text for flag, word in specs], manager)
+        if version:
+            yield self.unread(f"{version} is a version, not a package. Probably meant: {meant}.")
             return
         other = _TAKES_NONE.get(manager) if action == "install" else None
         reasons = [

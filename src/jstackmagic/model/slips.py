@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from .environment import TOOLS
 from .errors import UsageError
@@ -63,6 +64,19 @@ def magic_for(verb: str) -> str:
     return "%envinstall --upgrade" if verb in _UPDATE else "%envinstall"
 
 
+def lone_version(words: Sequence[str], manager: ManagerName | None = None) -> tuple[str, str]:
+    """Return a version that was typed as a package of its own, and what was meant; or "", "".
+
+    >>> lone_version(["six", "1.16"]), lone_version(["six", "1.16"], "apt"), lone_version(["six"])
+    (('1.16', 'six==1.16'), ('1.16', 'six=1.16'), ('', ''))
+    """
+    equals = "=" if manager in ("apt", "conda") else "=="
+    for name, word in pairwise(words):
+        if re.fullmatch(r"\d+(?:\.\d+)+", word) and re.fullmatch(r"[A-Za-z][\w.-]*", name):
+            return word, f"{name}{equals}{word}"
+    return "", ""
+
+
 def names_a_list(word: str) -> bool:
     """Return whether a word is the name of a list, which managers take for a package's.
 
@@ -86,6 +100,13 @@ def check_words(words: Sequence[str], manager: ManagerName | None = None) -> Non
                 kept="Nothing was started.",
                 advice=f"Install what it lists: %envinstall -f {shlex.quote(word)}",
             )
+    version, meant = lone_version(words, manager)
+    if version:
+        raise UsageError(
+            f"{version} is a version; it would be looked for as a package.",
+            kept="Nothing was started.",
+            advice=f"Did you mean: %envinstall {meant}?",
+        )
     if any(re.fullmatch(r"[\w.-]+,", word) for word in words):
         bare = shlex.join(word.rstrip(",") for word in words)
         raise UsageError(
