@@ -32,6 +32,7 @@ from jstackmagic.image.engine.serve import _server, wait
 
 from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
+from .debs import build_deb
 from .engine import host, socket
 from .kernels import PATIENCE
 from .locks import held
@@ -63,6 +64,12 @@ _IN_MEMORY = (
 )
 
 _KERNEL = ("python", "pip", "ipykernel")
+_DEBIAN = (
+    *("at", "ed", "gettext-base", "git", "hello", "less", "libpq5", "libsodium23", "locales"),
+    *("mosquitto", "tree", "unzip", "vim-tiny"),
+)
+"""What apt has there, beside a graphviz that is empty: the real one needs 65 packages."""
+
 _NEVER_PUBLISHED = ("man", "locale", "doc")
 
 
@@ -77,7 +84,7 @@ def image(client: DockerClient) -> str:
     with _turn():
         system = _root_image(client, packages)
     inputs = [system, str(packages), *(_read(path) for path in _files(_SOURCE)), host_settings()]
-    inputs += [inspect.getsource(_fill), inspect.getsource(standin_mamba)]
+    inputs += [_DEBIAN, inspect.getsource(_fill), inspect.getsource(standin_mamba)]
     tag = _tag("stacks", inputs)
     with _turn(), tempfile.TemporaryDirectory(prefix="stacks-") as folder:
         if _is_there(client, tag):
@@ -358,6 +365,10 @@ def _fill(folder: Path, packages: Path, server: Iterable[str]) -> None:
     (folder / "boot/base.txt").write_text("\n".join([*_KERNEL, "mamba", *server]))
     (folder / "boot/python2.txt").write_text("\n".join(_KERNEL))
     shutil.copytree(packages, folder / "channel")
+    (folder / "debian").mkdir()
+    (folder / "debian/names").write_text(" ".join(_DEBIAN))
+    with tempfile.TemporaryDirectory() as made:
+        shutil.copy(build_deb(Path(made), "graphviz"), folder / "debian")
     (folder / "condarc").write_text(json.dumps({"channels": ["file:///opt/channel"]}))
     for name, text in host_settings().items():
         target = folder / "etc" / name
