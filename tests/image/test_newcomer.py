@@ -33,6 +33,7 @@ def test_the_first_proof_holds_with_and_without_us(
     wheel = shutil.copy(jstackmagic_wheel, work)
     container = stacks.serving(docker_engine, stacks_image, work)
     try:
+        stacks.know(docker_engine, container, stacks_image)
         with ServedKernel(stacks.address(container)) as kernel:
 
             def say(code: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,11 @@ def test_the_suggested_image_leaves_their_replays_nothing_to_do(
 ) -> None:
     """Three people install in containers of the same image; two need no replay in the next one."""
     monkeypatch.setenv("DOCKER_HOST", host())
+    shutil.copytree(
+        stacks.known(docker_engine, jstackmagic_image),
+        os.environ["XDG_CACHE_HOME"],
+        dirs_exist_ok=True,
+    )
     homes = tmp_path / "homes"
     said = {
         "ada": "install pymongo=4.10.1 pip:twitter==1.19.6",

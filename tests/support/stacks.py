@@ -315,10 +315,10 @@ def idle(client: DockerClient, image: str) -> Container:
     )
 
 
-def know(client: DockerClient, container: Container, image: str) -> None:
-    """Leave in a container what a proof there before would have: its image, read.
+def known(client: DockerClient, image: str) -> Path:
+    """A cache folder that has what a proof before would have left: the image, read.
 
-    An engine sends 500 MB for it, once for all the containers.
+    An engine sends 500 MB for it, once for all.
     """
 
     def make(folder: Path) -> None:
@@ -326,7 +326,11 @@ def know(client: DockerClient, container: Container, image: str) -> None:
         with home, contextlib.closing(connect({"DOCKER_HOST": host()})) as engine:
             image_root(engine, image)
 
-    read = cache.kept("image-roots", [client.images.get(image).id, inspect.getsource(root)], make)
+    return cache.kept("image-roots", [client.images.get(image).id, inspect.getsource(root)], make)
+
+
+def know(client: DockerClient, container: Container, image: str) -> None:
+    """Leave that in a container, as its user's own."""
 
     def owned(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid, member.gid = 1000, 100
@@ -334,7 +338,7 @@ def know(client: DockerClient, container: Container, image: str) -> None:
 
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(read, ".cache", filter=owned)
+        archive.add(known(client, image), ".cache", filter=owned)
     container.put_archive("/home/jovyan", packed.getvalue())
 
 
