@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,7 +22,7 @@ from support.registries import PASSWORD, USER, Served, registry
 from support.served import ServedKernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from docker import DockerClient
     from docker.models.containers import Container
@@ -191,36 +187,3 @@ def test_a_user_without_an_engine_makes_the_image(
             container.remove(force=True)
     finally:
         docker_engine.images.remove(tag, force=True)
-    with podman() as run:
-        loaded = run("load", "-q", "-i", str(tmp_path / "image.tar"))
-        name = loaded.strip().rpartition(": ")[2]
-        said = run("run", "--rm", "--network=none", name, "python", "-c", "import pymongo, twitter")
-        assert said == ""
-
-
-@contextlib.contextmanager
-def podman() -> Iterator[Callable[..., str]]:
-    """podman, with a storage of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="podman-"))  # it takes no runroot over 50 characters
-    # a container in a machine with lower limits than podman asks for by itself
-    (folder / "containers.conf").write_text(
-        '[containers]\ndefault_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]\n'
-        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-    )
-    own = [program("podman"), "--root", f"{folder}/root", "--runroot", f"{folder}/run"]
-
-    def run(*words: str) -> str:
-        done = subprocess.run(
-            [*own, *words], check=False, capture_output=True, text=True,
-            env={**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
-
-    try:
-        yield run
-    finally:
-        subprocess.run(
-            ["umount", "--recursive", f"{folder}/root/overlay"], check=False, capture_output=True
-        )
-        shutil.rmtree(folder, ignore_errors=True)
