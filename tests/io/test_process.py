@@ -166,6 +166,20 @@ def test_secrets_are_masked_even_when_split() -> None:
     assert not any("s3cr" in word for word in words)
 
 
+def test_credentials_that_nobody_gave_are_masked_even_when_split() -> None:
+    """As pip shows a line of its configuration: what may be one waits for the line's end."""
+    code = """
+        import os, time
+        for part in ("at once ", "\\nx = https://me:hun", "ter2@h.example/simple\\r", "TOKEN=hun"):
+            os.write(1, part.encode())
+            time.sleep(0.05)
+    """
+    words: list[str] = []
+    run(python(code), words.append)
+    assert words[0] == "at once "
+    assert "".join(words) == "at once \nx = https://****@h.example/simple\rTOKEN=****"
+
+
 def test_credentials_among_the_arguments_are_masked_unasked() -> None:
     url = "https://user:hunter22@pypi.example/simple"
     text = shown(Command(("echo", "--index-url", url, "and", "hunter22")))

@@ -459,6 +459,10 @@ def test_no_piece_of_what_python_joins_survives(
         ("//me:a@h.example/x", f"//{MASK}@h.example/x"),
         ("https://me:a@[2001:db8::1]:80/x", f"https://{MASK}@[2001:db8::1]:80/x"),
         ("exceeded with url: /t/a/chan/x.json", f"exceeded with url: /t/{MASK}/chan/x.json"),
+        ("InvalidURL: nonnumeric port: 'a@h.example'", f"InvalidURL: nonnumeric port: '{MASK}'"),
+        ("cast to integer value as 'a'", f"cast to integer value as '{MASK}'"),
+        ("for int() with base 10: 'a@h'", f"for int() with base 10: '{MASK}'"),
+        ("for int() with base 10: 'a'", None),
         ("saved to: /t/a/chan/x.json", None),
     ],
 )

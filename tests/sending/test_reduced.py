@@ -123,6 +123,8 @@ def test_the_history_is_the_spool(ada: Home) -> None:
     assert outbox.sent() == []
     with pytest.raises(Unreachable, match="not the address"):
         Outbox(ada.history.path, "file:///etc/passwd").send()
+    with pytest.raises(Unreachable, match="port"):  # HTTP's client reads no user in an address
+        Outbox(ada.history.path, "http://me:hunter2@h.example").send()
 
 
 def test_another_history_is_sent_from_its_beginning(ada: Home) -> None:

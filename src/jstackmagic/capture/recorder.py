@@ -19,6 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from ..io.runtime import any_replay
+from ..model.text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,7 +220,7 @@ class LiveCapture:
     def _warn(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = readable(" ".join(str(error).split())) or type(error).__name__
             sys.stderr.write(
                 f"jstackmagic: what cells install cannot all be recorded ({reason}); they run as "
                 "ever. %config JStackMagic.capture = False stops trying.\n"
@@ -228,7 +229,7 @@ class LiveCapture:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        sys.stdout.write(f"jstackmagic: {line}\n")
+        sys.stdout.write(f"jstackmagic: {readable(line)}\n")
     sys.stdout.flush()
 
 

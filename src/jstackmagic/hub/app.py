@@ -21,7 +21,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPError
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from ..model.credentials import mask
+from ..model.credentials import mask, mask_values
 from ..model.errors import UsageError
 from .api import API
 from .counts import LiveReport
@@ -75,7 +75,7 @@ class Structured(logging.Formatter):
         }
         if record.exc_info:
             said["error"] = self.formatException(record.exc_info)
-        return json.dumps(said)
+        return json.dumps(mask_values(said))
 
 
 async def people_of_the_hub(api: str, token: str) -> set[str]:

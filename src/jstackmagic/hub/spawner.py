@@ -15,9 +15,12 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
+
+from ..model.text import readable
 
 _SECONDS = 2.0
 
@@ -41,9 +44,11 @@ class ProfileChoice:
         try:
             with urlopen(asked, timeout=_SECONDS) as answer:  # noqa: S310
                 images = [str(each) for each in json.loads(answer.read())["images"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, HTTPException) as error:
             # without the service a server starts as ever
-            logging.getLogger("jstackmagic.hub").warning("the images are not known: %s", error)
+            logging.getLogger("jstackmagic.hub").warning(
+                "the images are not known: %s", readable(str(error))
+            )
             images = []
         return {"The usual image": self.usual, **{image: image for image in images}}
 

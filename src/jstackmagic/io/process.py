@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-from ..model.credentials import secrets_of, without
+from ..model.credentials import mask, may_hold, secrets_of, without
 from ..model.errors import NOTHING_CHANGED, CommandFailed, Interrupted
 from ..model.plan import Command
 from .bombs import Watch
@@ -28,6 +28,9 @@ from .interrupts import Interrupts
 
 COLUMNS, LINES = 100, 30
 """The size of the program's terminal if we have none ourselves, as in a kernel."""
+
+_LINE = 10_000
+"""Characters of a line without an end that may hold a secret, and is waited for."""
 
 _PAUSE = 0.1  # seconds between two looks at whether the child has ended or the user interrupted
 _LINGER = 0.5  # seconds a grandchild may go on writing after the child's end
@@ -166,7 +169,7 @@ class _Screen:
         text = self._held + self._decode(data)
         text = without(re.sub(r"\r+\n", "\n", text), self._secrets)
         self._held = text[len(text) - self._undecided(text) :]
-        self._show(text[: len(text) - len(self._held)])
+        self._show(mask(text[: len(text) - len(self._held)]))
 
     def say(self, text: str) -> None:
         """Show words of our own, on a line of their own."""
@@ -174,13 +177,15 @@ class _Screen:
 
     def close(self) -> Exception | None:
         """Show the rest; return what the output raised."""
-        self._show(without(self._held + self._decode(b"", True), self._secrets))
+        self._show(mask(without(self._held + self._decode(b"", True), self._secrets)))
         return self._failure
 
     def _undecided(self, text: str) -> int:
         """Return how many characters at the end may begin a line end or a secret."""
         returns = len(text) - len(text.rstrip("\r"))
-        return max([returns, *(_overlap(text, secret) for secret in self._secrets)])
+        line = re.split(r"[\r\n]", text)[-1]
+        unended = len(line) if len(line) < _LINE and may_hold(line) else 0
+        return max([returns, unended, *(_overlap(text, secret) for secret in self._secrets)])
 
     def _show(self, text: str) -> None:
         if not text or self._failure is not None:

@@ -185,6 +185,7 @@ _PLACED = re.compile(
     r"|ldap(?:add|compare|delete|modify|passwd|search|whoami)\b[^\n|;&]{0,200}?\s-w"
     r"|(?:mongo|sqlcmd)\w*\s[^\n|;&]{0,200}?-u\s+\S{1,200}\s[^\n|;&]{0,100}?-p)\s+['\"]?"
     r"|\bmysql\w*\b[^\n|;&]{0,80}\s(?-i:-p)['\"]?|\bhatch\s+publish\b[^\n|;&]{0,200}?\s-a\s+|\b(?:anaconda|uv\s+publish)\b[^\n|;&]{0,80}?\s(?-i:-t)\s+"
+    r"|\b(?:nonnumeric\ port:|integer\ value\ as|base\ 10:(?=[^\n]{1,200}@))\s*['\"]"  # half a URL
     r"|\bprivate-lines:\s*\d+\s+|\b\w*askpass=['\"]?echo\s+"
     r"|\bsudo['\"\s,]+[^\n|;&]{0,80}?-\w*(?-i:S)\b[^\n|;&]{0,200}?\binput\s*=\s*b?['\"]"
     r"|\b(?:sudo\b[^\n|;&]{0,80}\s-\w*(?-i:S)\b|keyring\s+set\b|\w[^\n|;&]{0,80}(?:--with-token|-stdin|-fd)\b)"
@@ -235,12 +236,12 @@ _VERSION = re.compile(r"\*|\d{1,4}|[\^~<>=! ]*\d+\.[\w.*+!=|,<>~ -]*|[\^~<>=! ]+
 _DIGEST = re.compile(r"(?:\w+:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56,128})")
 _MARKS = re.compile(
     r":/|@|t/|\?\w|pass|ps?w|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
-    r"|-h ?['\"]|<<<|-stdin|sudo|mysql|%3a|login|upload|publish|anaconda|header|basic|hmac|dapi"
+    r"|-h ?['\"]|<<<|-stdin|c port: |value as |sudo|mysql|%3a|login|upload|publish|anaconda|header|basic|hmac|dapi"
     r"|send|zip|redis|ldap|mongo|sqlcmd|kinit|openssl|7z|lftp|smbclient|alias set|vault|http"
     r"|[._-][a-z0-9]{16}|sk[0-9a-f]{32}|private-lines|gh|gl|pypi-|xox|hf_|dckr_|npm_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
     r"|k_live_|hvs\.|_v1_|shp[acs]|lin_api|atatt3"
 )
-"""Text that every pattern needs some of: most texts have none of it, and are done."""
+"""Text that every pattern needs some of."""
 
 
 def mask(text: str) -> str:
@@ -391,10 +392,15 @@ _ENDED = "*\\)]}.,:;?!…`"
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
     """Yield the places of the secrets in a text that are not masked yet."""
-    if _MARKS.search(text.lower()):
+    if may_hold(text):
         for start, stop in _all_found(text):
             if text[start:stop].strip(_ENDED):
                 yield start, stop
+
+
+def may_hold(text: str) -> bool:
+    """Return whether a text has any of what stands beside credentials; most texts have none."""
+    return _MARKS.search(text.lower()) is not None
 
 
 def _all_found(text: str) -> Iterator[tuple[int, int]]:

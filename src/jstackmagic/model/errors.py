@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .text import readable
+
 NOTHING_CHANGED = "Nothing was changed."
 
 
@@ -35,7 +37,7 @@ class JStackMagicError(Exception):
         return " ".join((self.problem, *self.advice))
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.problem, self.kept, *self.advice) if part)
+        return readable("\n".join(filter(None, (self.problem, self.kept, *self.advice))))
 
     def to_json(self) -> dict[str, Any]:
         """Return it for programs, with its cause in one of a few words, where that is known."""
@@ -54,8 +56,6 @@ class JStackMagicError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows instead of a traceback (it looks for this name)."""
-        from .text import readable
-
         red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if self.coloured else ("",) * 3
         lines = [f"{red}{type(self).__name__}{reset}: {bold}{readable(self.problem)}{reset}"]
         lines += [readable(self.kept)] if self.kept else []

@@ -197,6 +197,7 @@ class Outbox:
         return [decided(name, said) for name, said in new.items()]
 
     def _ask(self, path: str, body: Any = None, seconds: float = _TIMEOUT) -> Any:
+        from http.client import HTTPException
         from urllib.error import HTTPError, URLError
         from urllib.request import Request, urlopen
 
@@ -210,7 +211,7 @@ class Outbox:
                 return json.loads(answer.read(4 * 2**20))
         except HTTPError as error:
             raise Unreachable(f"the service says {error.code}") from None
-        except (URLError, OSError, ValueError) as error:
+        except (URLError, OSError, ValueError, HTTPException) as error:
             raise Unreachable(str(getattr(error, "reason", error))) from None
 
 

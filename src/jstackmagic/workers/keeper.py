@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from ..model.text import readable
 from .cargo import Cargo
 from .cluster import Cluster, Lost
 
@@ -32,7 +33,7 @@ class Keeper(threading.Thread):
             for name, answer in found.items():
                 failed = answer.words if isinstance(answer, Lost) else answer["failed"]
                 if failed:
-                    logging.getLogger("jstackmagic").warning("%s: %s", name, failed)
+                    logging.getLogger("jstackmagic").warning("%s: %s", name, readable(failed))
 
     def end(self) -> None:
         """Look no more."""
