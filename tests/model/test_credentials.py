@@ -437,6 +437,8 @@ def test_no_piece_of_what_python_joins_survives(
         ("gh auth login --with-token < f", None),
         ("login --password-stdin <<EOF\na\nEOF", f"login --password-stdin <<EOF\n{MASK}\nEOF"),
         ("curl -sSu me:a https://h", f"curl -sSu me:{MASK} https://h"),
+        ("npm install -u me:a x", f"npm install -u me:{MASK} x"),
+        ("snowsql -u me -p a", f"snowsql -u me -p {MASK}"),
         ("curl --cert c.pem:a https://h", f"curl --cert c.pem:{MASK} https://h"),
         ("curl -H Authorization:a https://h", f"curl -H Authorization:{MASK} https://h"),
         ("wandb login --relogin a", f"wandb login --relogin {MASK}"),

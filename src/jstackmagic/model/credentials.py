@@ -236,9 +236,10 @@ _VERSION = re.compile(r"\*|\d{1,4}|[\^~<>=! ]*\d+\.[\w.*+!=|,<>~ -]*|[\^~<>=! ]+
 _DIGEST = re.compile(r"(?:\w+:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56,128})")
 _MARKS = re.compile(
     r":/|@|t/|\?\w|pass|ps?w|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
-    r"|-h ?['\"]|<<<|-stdin|c port: |value as |sudo|mysql|%3a|login|upload|publish|anaconda|header|basic|hmac|dapi"
+    r"|-h ?['\"]|<<<|-stdin|sudo|mysql|%3a|login|upload|publish|anaconda|header|basic|hmac|dapi"
+    r"|c port: |value as |npm|yarn|svn|snowsql|pulumi"
     r"|send|zip|redis|ldap|mongo|sqlcmd|kinit|openssl|7z|lftp|smbclient|alias set|vault|http"
-    r"|[._-][a-z0-9]{16}|sk[0-9a-f]{32}|private-lines|gh|gl|pypi-|xox|hf_|dckr_|npm_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
+    r"|[._-][a-z0-9]{16}|sk[0-9a-f]{32}|private-lines|gh|gl|pypi-|xox|hf_|dckr_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
     r"|k_live_|hvs\.|_v1_|shp[acs]|lin_api|atatt3"
 )
 """Text that every pattern needs some of."""
