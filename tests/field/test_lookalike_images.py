@@ -303,6 +303,25 @@ class TestTheKernelspec:
         )
         assert f"--prefix {where}" in line
 
+    @pytest.mark.parametrize("user", ["1000", "jovyan", "${NB_UID}"])
+    def test_root_writes_it_where_the_images_user_may_not(self, user: str) -> None:
+        text = dockerfile.render(self.RECIPE, style="plain", base_image="x:1", user=user).text
+        made, written, rest = re.split(r"USER root\n|\nUSER \S+\n(?!.*USER root)", text, flags=re.S)
+        assert f"USER {user}\n" in made
+        assert "create" in made
+        assert re.match(
+            r"RUN test -e .*/kernels/\"'chapter' \|\| .*ipykernel install", written, re.S
+        )
+        assert text.endswith(rest)
+        assert "six" in rest
+        assert "ipykernel install" not in made + rest
+
+    @pytest.mark.parametrize("user", ["", "root", "0"])
+    def test_and_nobody_else_is_asked(self, user: str) -> None:
+        text = dockerfile.render(self.RECIPE, style="plain", base_image="x:1", user=user).text
+        assert text.count("USER ") == bool(user)
+        assert "test -e" not in text
+
     def test_in_a_virtual_environment_neither(self) -> None:
         venv = EnvironmentRef("venv", None, "/srv/lab", "3.12.1")
         recipe = Recipe((RecipeStep("pip", venv, install=(Item("six", "six", "1.17.0"),)),))

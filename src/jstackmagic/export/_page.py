@@ -171,9 +171,18 @@ class WrittenPage:
                 python = self.inside(environment, "/bin/python")
                 name = UNSAFE.sub("-", environment.name or posixpath.basename(environment.prefix))
                 kernel = f"{python} -m ipykernel install {self.kernels} --name={quoted(name)}"
-                commands = (*making.commands, *([kernel] if environment.minor else []))
+                kernel = kernel if environment.minor else ""
                 self._note_mounts(environment)
-                self._guard(making, commands)
+                if not kernel or self._user in ("", "root", "0") or self.style == "stacks":
+                    self._guard(making, (*making.commands, *([kernel] if kernel else ())))
+                    continue
+                self._guard(making, making.commands)
+                user = self._user  # who may not write to the server's own environment
+                self._become("root")
+                self.run(
+                    [[f'test -e "{_SERVER}/share/jupyter/kernels/"{quoted(name)} || {kernel}']]
+                )
+                self._become(user)
 
     def _note_mounts(self, environment: EnvironmentRef) -> None:
         if self.style != "script" and self.inside(environment).strip("'").startswith(_MOUNTED):
