@@ -245,7 +245,7 @@ class TestAnImageThatIsBuilt:
         assert "fix-permissions" not in text
         assert "--name root" not in text
         users = [line for line in text.splitlines() if line.startswith("USER")]
-        assert users == ["USER root", f"USER {user}"]
+        assert users == ["USER root", f"USER {user}"] * 2  # for apt, and for the kernelspec
 
     def test_the_tools_do(self, built: Built) -> None:
         base = ContainerBase("lab/x:1", "id", variables=STACKS, user="jovyan")
