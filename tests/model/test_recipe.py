@@ -23,7 +23,7 @@ from strategies import BASE, SECOND, VENV, World, worlds
 if TYPE_CHECKING:
     from jstackmagic.model.environment import EnvironmentRef
 
-_numbers = count(1)
+_numbers = count(0x1000)  # beyond those of `strategies.World`
 
 
 def package(
