@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from support.tiers import Channel
 
 # a slow machine is no bug, and a run is to be repeatable: the same examples each time
-settings.register_profile("jstackmagic", deadline=None, derandomize=True, max_examples=30)
+settings.register_profile("jstackmagic", deadline=None, derandomize=True, max_examples=15)
 settings.load_profile("jstackmagic")
 
 # a background job's are ignored, and Python leaves it so: as in the foreground, for all children

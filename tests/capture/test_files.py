@@ -789,14 +789,14 @@ def round_trip(
     return first, again
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments(), pin=st.sampled_from(("exact", "spec", "none")))
 def test_environment_yml_and_back(recipe: Recipe, pin: str, tmp_path: Path) -> None:
     first, again = round_trip(recipe, tmp_path, "conda", "environment.yml", pin=pin)
     assert again == first
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments(), pin=st.sampled_from(("exact", "spec", "none")))
 def test_requirements_and_back(recipe: Recipe, pin: str, tmp_path: Path) -> None:
     if any(step.manager == "pip" for step in recipe.steps):
@@ -804,7 +804,7 @@ def test_requirements_and_back(recipe: Recipe, pin: str, tmp_path: Path) -> None
         assert again == first
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments())
 def test_requirements_with_hashes_and_back(recipe: Recipe, tmp_path: Path) -> None:
     text = export.get("pip").render(recipe, hashes=True).text
@@ -813,7 +813,7 @@ def test_requirements_with_hashes_and_back(recipe: Recipe, tmp_path: Path) -> No
         assert again == first
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=environments())
 def test_explicit_and_back(recipe: Recipe, tmp_path: Path) -> None:
     if any(package.manager == "conda" for package in recipe.holdings[0].packages):

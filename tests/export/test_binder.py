@@ -218,7 +218,7 @@ class TestBinder:
         assert f"-e ./{project.name}" in artifact.text
 
     @given(recipes(), hostile)
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     def test_the_script_says_nothing_that_a_user_typed_outside_of_quotes(
         self, recipe: Recipe, text: str
     ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jstackmagic.export import Artifact, devcontainer, dockerfile, script
 from jstackmagic.model.errors import ExportError
@@ -93,7 +93,6 @@ def test_refuses(options: dict[str, object]) -> None:
         devcontainer.render(Recipe(), **options)  # type: ignore[arg-type]
 
 
-@settings(max_examples=30)
 @given(recipes(), hostile)
 def test_is_valid_whatever_is_in_it(recipe: Recipe, feature: str) -> None:
     for options in ({}, {"post_create": True}):

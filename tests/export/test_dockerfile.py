@@ -337,7 +337,7 @@ class TestTheWhole:
         looked_at = {line.partition(":")[0] for line in hadolint(*texts, wrong).splitlines()}
         assert looked_at == {str(len(texts))}, "and it did look"
 
-    @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
     @given(recipes(), st.sampled_from(STYLES), st.sampled_from(("exact", "spec", "none")))
     def test_hadolint_has_nothing_to_say_of_any(self, recipe: Recipe, style: str, pin: str) -> None:
         text = render(recipe, style=style, base_image="x:1", pin=pin).text  # type: ignore[arg-type]
@@ -614,7 +614,7 @@ _REFUSED = re.compile(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hostile, st.sampled_from(_places), st.sampled_from(STYLES))
 def test_whatever_it_says_it_reaches_the_manager_as_one_argument_or_is_refused(
     stand_ins: Path, text: str, place: Callable[[str], Recipe], style: Style

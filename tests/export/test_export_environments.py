@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from packaging.pylock import Pylock
 from uv import find_uv_bin
 
@@ -514,7 +514,6 @@ def test_a_credential_is_left_out_and_told(name: str) -> None:
     assert any("credential" in note for note in artifact.notes)
 
 
-@settings(max_examples=25)
 @given(recipes())
 def test_nothing_is_dropped_in_silence(recipe: Recipe) -> None:
     for name in FORMATS:

@@ -58,7 +58,7 @@ def test_a_loss_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert losses.verdict("apt", trait) == "silent"
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(recipes())
 def test_the_same_recipe_gives_the_same_bytes(recipe: Recipe) -> None:
     for name, form in export.formats().items():
@@ -73,7 +73,7 @@ def test_the_same_recipe_gives_the_same_bytes(recipe: Recipe) -> None:
         assert not first.text.endswith("\n\n")
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(worlds())
 def test_the_same_history_too(world: World) -> None:
     """Folded again, not only rendered again."""

@@ -107,7 +107,7 @@ def test_an_image_without_a_registry_is_only_here() -> None:
     assert not any("no registry" in note for note in more)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(hostile, st.sampled_from(("z2jh", "dockerspawner")))
 def test_a_profile_s_name_is_a_string_and_no_more(
     tmp_path_factory: pytest.TempPathFactory, name: str, hub: str

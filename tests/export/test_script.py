@@ -176,7 +176,7 @@ class TestText:
         texts += [script.render(Recipe((step,))).text for step in EVERYTHING.steps]
         assert shellcheck(*texts, script.render(Recipe()).text) == ""
 
-    @settings(max_examples=15)
+    @settings(max_examples=8)
     @given(recipes())
     def test_nor_in_any_other(self, recipe: Recipe) -> None:
         assert shellcheck(script.render(recipe).text) == ""
@@ -290,7 +290,7 @@ class TestRun:
         assert missing in done.stderr
         assert not machine.log.exists()
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(text=hostile | st.just(HOSTILE), manager=st.sampled_from(("apt", "conda", "pip")))
     def test_a_spec_reaches_its_manager_as_it_was_typed(
         self, machine: Machine, text: str, manager: ManagerName
@@ -308,7 +308,7 @@ class TestRun:
                 assert words[-1] == pinned(item, "spec")
                 assert text in words[:-1]
 
-    @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(recipe=recipes(), name=hostile)
     def test_so_does_an_environment_s_name(
         self, machine: Machine, recipe: Recipe, name: str

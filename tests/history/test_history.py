@@ -20,7 +20,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jstackmagic.history.append import HistoryWarning
@@ -164,7 +164,6 @@ class TestRecords:
             "context": {},
         }
 
-    @settings(max_examples=30)
     @given(requests(), outcomes(), st.lists(texts, max_size=2), texts)
     def test_what_is_written_is_what_is_read(
         self, request_: Request, outcome: Outcome, commands: list[str], text: str

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jstackmagic.display import json_text
 from jstackmagic.model.causes import cause_of
@@ -256,7 +256,6 @@ def test_the_verb_writes_a_page_a_sheet_and_json(homes: Path, tmp_path: Path) ->
     assert "0 people" in str(verb("report"))  # this user's own, which is not there yet
 
 
-@settings(max_examples=25)
 @given(hostile)
 def test_hostile_names_are_only_text(name: str) -> None:
     use = Use(users=2, installs=2, standing=2, seconds=3.0)
