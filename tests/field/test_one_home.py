@@ -63,6 +63,22 @@ class TestWhatIsAnotherImages:
         assert "tool-a: installed in the image lab/a:1" in note
         assert "tool-b" not in note
 
+    @pytest.mark.parametrize(
+        ("then", "now", "is_other"),
+        [
+            ("docker.io/lab/a", "lab/a:latest", False),
+            ("docker.io/library/a:1", "a:1", False),
+            ("h.example.com:5000/lab/a", "h.example.com:5000/lab/a:latest", False),
+            ("h.example.com/lab/a:1", "lab/a:1", True),
+            ("lab/a", "lab/a:1", True),
+        ],
+    )
+    def test_by_the_image_in_any_spelling(
+        self, then: str, now: str, is_other: bool, prefix: Path, history_file: Path
+    ) -> None:
+        remember(history_file, prefix, "tool-a", image=then)
+        assert bool(of_other_images(History(history_file).records(), now)) == is_other
+
     def test_by_its_python_where_no_image_is_known(self, prefix: Path, history_file: Path) -> None:
         remember(history_file, prefix, "tool-a", python="2.7.18")
         remember(history_file, prefix, "tool-b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -164,9 +165,15 @@ def _other(record: Record, image: str, python: str) -> str:
     """Return what distinguishes a record's image from this one, in words; empty if unknown."""
     theirs = record.context.image
     if theirs and image:
-        return f"the image {theirs}" if theirs != image else ""
+        return f"the image {theirs}" if _spelled_out(theirs) != _spelled_out(image) else ""
     then = record.environment.minor
     return f"an image with Python {then}" if then and python and then != python else ""
+
+
+def _spelled_out(image: str) -> str:
+    """Return an image's name with its tag, and without the registry that is meant if none is."""
+    named = re.sub(r"^(?:(?:index\.)?docker\.io/)?(?:library/)?", "", image)
+    return named if re.search(r"[:@][^/]*$", named) else f"{named}:latest"
 
 
 def _sentence(other: str, names: list[str], image: str) -> str:
