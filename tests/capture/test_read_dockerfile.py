@@ -52,7 +52,9 @@ def asked(read: Reading) -> list[tuple[str, str, tuple[str, ...]]]:
         ("Containerfile", True),
         ("Dockerfile.md", True),
         ("Dockerfile-gpu", True),
-        ("Dockerfile_dev", True),
+        ("Dockerfile_dev_4.0", True),
+        ("Dockerfile_README.md", False),
+        ("Dockerfile-build.sh", False),
         ("train.Dockerfile-ubuntu", True),
         ("lab.Dockerfile.txt", True),
         ("Dockerfile.dockerignore", False),
@@ -64,7 +66,8 @@ def test_is_known_by_its_name_and_its_from(name: str, is_one: bool, tmp_path: Pa
     path = tmp_path / name
     path.write_text("# syntax=x\nARG A\n\nFROM scratch\n")
     readers = [name for name, module in files.formats().items() if module.recognises(path)]
-    assert readers == ["dockerfile"] * is_one
+    assert ("dockerfile" in readers) == is_one
+    assert len(readers) < 2
     path.write_text("nothing\n")
     found = files.reader(path)
     assert found is None or not found.__name__.endswith(".dockerfile")

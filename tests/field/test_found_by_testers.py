@@ -59,6 +59,8 @@ from tests.support.captured import asked, cells, script, where
         ("pip install --index-url=$U a", ["?"]),
         ("pip install a -q! pip install b", ["?"]),
         ("pip install -u a", ["?"]),
+        ("uv pip compile r.in -o r.txt", []),
+        ("apt-get install -U -y a", ["a"]),
         ("conda install -U a", ["?"]),
         ("apt-get install -y -z a", ["?"]),
         (

@@ -36,7 +36,7 @@ CONDA = ProgramOptions.of(
 _WITH_FILES = ProgramOptions.of(valued="-f/--file", flags="")
 """``-f`` is ``--force`` to ``conda install`` and ``--file`` to these."""
 
-_ROOT = ProgramOptions.of(valued="-r/--root-prefix", flags="")
+_ROOT = ProgramOptions.of(valued="-r/--root-prefix", flags="-a/--update-all/--all")
 
 _KEPT = listed(
     """

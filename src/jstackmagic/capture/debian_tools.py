@@ -16,7 +16,7 @@ APT = ProgramOptions.of(
     valued="-c/--config-file -P/--build-profiles --solver",
     flags="""
     -h/--help -v/--version --assume-no --ignore-missing/--fix-missing -u/--show-upgraded
-    --force-yes --autoremove/--auto-remove --trivial-only
+    --force-yes --autoremove/--auto-remove --trivial-only -U/--update
     """,
     looks="--help --version",
 )

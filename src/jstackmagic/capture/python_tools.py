@@ -392,6 +392,11 @@ def _of_project(call: Call) -> Call:
     return call.elsewhere(interpreter=call.words[0].text, prefix=call.path(".venv"))
 
 
+_CHANGING = frozenset(
+    (("add",), ("remove",), ("pip", "install"), ("pip", "sync"), ("pip", "uninstall"))
+)
+
+
 def uv(call: Call) -> Iterator[Found]:
     """Read ``uv pip install``, ``uv add``, ``uv tool install`` and what takes them back."""
     first = UV.read(call.arguments, leading=True).words[:1]
@@ -400,7 +405,7 @@ def uv(call: Call) -> Iterator[Found]:
     verb = tuple(word.text for word in given.words)
     if not verb or given.has(*table.looks):
         return
-    if verb[0] in ("pip", "add", "remove") and (reason := table.misread(call.arguments)):
+    if (_CHANGING & {verb[:1], verb[:2]}) and (reason := table.misread(call.arguments)):
         yield call.unread(reason)
         return
     call, settings = _settled(call, "UV_", UV)

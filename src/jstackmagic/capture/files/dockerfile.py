@@ -46,7 +46,7 @@ from ._image import (
 )
 
 _NAME = re.compile(
-    r"(?:[\w.-]+\.)?(?:Dockerfile|Containerfile)(?:[._-][\w.-]+)?(?<!\.dockerignore)",
+    r"(?:[\w.-]+\.)?(?:Dockerfile|Containerfile)(?:\.[\w.-]+|[_-][\w-]+(?:\.\d+)*)?(?<!\.dockerignore)",
     re.IGNORECASE,
 )
 _INSTRUCTION = re.compile(r"\s*(?P<name>\S+)\s*(?P<rest>.*)", re.DOTALL)
