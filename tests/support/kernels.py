@@ -23,7 +23,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from . import forked_kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 
@@ -272,23 +272,29 @@ class Kernel:
         self._connect()
 
     def _connect(self) -> None:
-        client = self._manager.client()
-        client.start_channels()
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers(client):
-            assert self._manager.is_alive(), "the kernel died before it answered"
-            assert time.monotonic() < deadline, "the kernel does not answer"
-        self._client = client
+        self._client = connected(self._manager.client(), self._manager.is_alive)
 
-    def _answers(self, client: BlockingKernelClient) -> bool:
-        """Whether both channels are connected. `wait_for_ready` also waits until nothing comes."""
-        client.kernel_info()
-        try:
-            client.get_shell_msg(timeout=1)
-            client.get_iopub_msg(timeout=0.2)
-        except queue.Empty:
-            return False
-        return True
+
+def connected(
+    client: BlockingKernelClient, is_alive: Callable[[], bool] = lambda: True
+) -> BlockingKernelClient:
+    """Returns it when both channels are connected. `wait_for_ready` waits until nothing comes."""
+    client.start_channels()
+    deadline = time.monotonic() + PATIENCE
+    while not _has_answered(client):
+        assert is_alive(), "the kernel died before it answered"
+        assert time.monotonic() < deadline, "the kernel does not answer"
+    return client
+
+
+def _has_answered(client: BlockingKernelClient) -> bool:
+    client.kernel_info()
+    try:
+        client.get_shell_msg(timeout=1)
+        client.get_iopub_msg(timeout=0.2)
+    except queue.Empty:
+        return False
+    return True
 
 
 class Server:

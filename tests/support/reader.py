@@ -21,11 +21,10 @@ import nbformat
 from .channel import ChannelBuilder
 from .debs import without
 from .engine import host
-from .kernels import PATIENCE, Kernel, write_kernelspec
+from .kernels import PATIENCE, Cell, Kernel, Sockets, write_kernelspec
 from .machine import program
 from .people import Home
-from .served import ServedKernel
-from .stacks import address, know, serving
+from .stacks import kernel, know
 from .wheels import WheelIndex
 
 if TYPE_CHECKING:
@@ -252,15 +251,15 @@ class There(Reader):
             path.chmod(0o777 if path.is_dir() else 0o666)
 
     def __enter__(self) -> There:
-        self._container = serving(self._client, self._image, self.folder, GIT_COMMIT="3f9a1c0")
-        self._stack.callback(self._container.remove, force=True, v=True)
+        made = kernel(self._client, self._image, self.folder, GIT_COMMIT="3f9a1c0")
+        self._container, client = self._stack.enter_context(made)
+        self._channels = Sockets(client)
         know(self._client, self._container, self._below)
-        self._kernel = self._stack.enter_context(ServedKernel(address(self._container)))
         self.cell("%cd -q /home/jovyan/work").check()
         return self
 
     def cell(self, code: str) -> Result:
-        return self._kernel.run(code)
+        return Cell(self._channels, code).wait(4 * PATIENCE)
 
     def commands(self, code: str, *, user: str = "jovyan") -> tuple[str, str]:
         done = self._container.exec_run(

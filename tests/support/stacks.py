@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import uuid
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from docker.types import Mount
+from jupyter_client.blocking.client import BlockingKernelClient
 
 from jstackmagic.image import root
 from jstackmagic.image.engine import labels
@@ -34,12 +36,12 @@ from . import cache, channel, environments, standin_mamba, tiers
 from .channel import SHEBANG, ChannelBuilder, File
 from .debs import build_deb
 from .engine import host, socket
-from .kernels import PATIENCE
+from .kernels import PATIENCE, connected
 from .locks import held
 from .machine import Unavailable, as_root, program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from docker import DockerClient
@@ -283,17 +285,51 @@ def _libraries(packages: Path) -> list[str]:
 # Containers of it
 
 
-def serving(client: DockerClient, image: str, work: Path, **variables: str) -> Container:
+def serving(
+    client: DockerClient,
+    image: str,
+    work: Path,
+    *command: str,
+    ports: Iterable[int] = (8888,),
+    **variables: str,
+) -> Container:
     """A server with sudo, the engine's socket, and a folder for its work; remove it in the end."""
     return client.containers.run(
         image,
+        list(command) or None,
         detach=True,
         user="root",
         environment={"GRANT_SUDO": "yes", **variables},
-        ports={"8888/tcp": None},
+        ports={f"{port}/tcp": None for port in ports},
         mounts=[socket(), Mount("/home/jovyan/work", str(work), type="bind")],
         labels={labels.SERVER: "tests"},
     )
+
+
+_CHANNELS = {"shell": 9001, "iopub": 9002, "stdin": 9003, "control": 9004, "hb": 9005}
+
+
+@contextlib.contextmanager
+def kernel(
+    client: DockerClient, image: str, work: Path, **variables: str
+) -> Iterator[tuple[Container, BlockingKernelClient]]:
+    """Such a container with a kernel in place of the server, which takes longer to start."""
+    key = uuid.uuid4().hex
+    ports = [f"--{channel}={port}" for channel, port in _CHANNELS.items()]
+    command = ["python", "-m", "ipykernel_launcher", "--ip=0.0.0.0", f"--Session.key={key}", *ports]
+    made = serving(client, image, work, *command, ports=_CHANNELS.values(), **variables)
+    try:
+        made.reload()
+        there = {name: made.ports[f"{port}/tcp"][0] for name, port in _CHANNELS.items()}
+        here = BlockingKernelClient()
+        here.load_connection_info(
+            {f"{name}_port": int(place["HostPort"]) for name, place in there.items()}
+            | {"ip": "127.0.0.1", "key": key}
+        )
+        yield made, connected(here)
+        here.stop_channels()
+    finally:
+        made.remove(force=True, v=True)
 
 
 def address(container: Container) -> str:
