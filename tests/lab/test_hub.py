@@ -26,7 +26,7 @@ def test_a_request_reaches_the_administrator_and_its_state_is_shown(
 ) -> None:
     try:
         share = panel.install(tmp_path / "server", jstackmagic_wheel, panel.wheel())
-        made = Hub(tmp_path, "--pause", "0.3")
+        made = Hub(tmp_path, "--pause", "1")
     except Unavailable as reason:
         pytest.skip(str(reason))
     home = tmp_path / "homes/ada"

@@ -141,7 +141,7 @@ def until(what: Callable[[], Any], seconds: float = _PATIENCE) -> Any:
             return found
         if time.monotonic() > end:
             raise TimeoutError(what)
-        time.sleep(0.1)
+        time.sleep(0.25)  # each look costs the hub more than us
 
 
 class Hub:
