@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
 
 
 def remember(
-    history_file: Path, prefix: Path, name: str, *, image: str = "", python: str = ""
+    history_file: Path,
+    prefix: Path,
+    name: str,
+    *,
+    image: str = "",
+    python: str = "",
+    options: tuple[str, ...] = (),
 ) -> None:
     """Write what another container recorded of the same prefix."""
     history = History(history_file)
@@ -39,7 +46,7 @@ def remember(
     ref = detect(prefix).ref
     record = history.note(
         "running",
-        Request("install", "pip", (name,)),
+        Request("install", "pip", (name,), options=options),
         replace(ref, python=python or ref.python),
         transaction=history.new_transaction(),
         step=1,
@@ -96,6 +103,34 @@ class TestWhatIsAnotherImages:
         assert not of_other_images(History(history_file).records(), "lab/a:1")
         delete_environment(prefix)
         assert not of_other_images(History(history_file).records(), "")
+
+
+class TestTheUserSite:
+    """``~/.local`` has a folder for each Python: what is for another is not this kernel's."""
+
+    def test_what_another_python_has_there_is_left_out_and_said(
+        self, prefix: Path, history_file: Path
+    ) -> None:
+        user = ("--user",)
+        remember(history_file, prefix, "tool-a", python="2.7.18", options=user)
+        remember(history_file, prefix, "tool-b", options=user)
+        home = at_home(History(history_file), "%envreplay --all-images")
+        assert [record.request.texts for record in home.records] == [("tool-b",)]
+        (note,) = home.notes
+        assert re.match(rf"tool-a: installed with --user for Python 2.7, and {prefix} has", note)
+        assert note.endswith("To include it: %envreplay --all-images")
+        every = at_home(History(history_file), "", every=True)
+        assert len(every.records) == 2
+
+    @pytest.mark.parametrize(
+        ("options", "python"), [((), "2.7.18"), (("--user",), ""), (("--pre",), "2.7.18")]
+    )
+    def test_nothing_else_is(
+        self, options: tuple[str, ...], python: str, prefix: Path, history_file: Path
+    ) -> None:
+        remember(history_file, prefix, "tool-a", python=python, options=options)
+        home = at_home(History(history_file), "")
+        assert [record.request.texts for record in home.records] == [("tool-a",)]
 
 
 def names_of(text: str) -> set[str]:

@@ -35,11 +35,12 @@ class Home:
 
 
 def at_home(history: History, command: str, *, every: bool = False) -> Home:
-    """Leave out the installs in another image than the one that runs now.
+    """Leave out the installs in another image than the one that runs now, or for another Python.
 
     An image is another one if its name differs, apart from tag and registry: a newer build of the
     same image needs what its predecessor had. Packages that are here all the same count, and so do
-    installs in an image that was built from this history.
+    installs in an image that was built from this history. What ``--user`` put into the home is for
+    one minor version of Python.
 
     Args:
         every: Leave nothing out.
@@ -56,10 +57,11 @@ def at_home(history: History, command: str, *, every: bool = False) -> Home:
         specs = record.request.specs
         keys = dict.fromkeys((_place(record), spec.name or spec.text) for spec in specs)
         installs = record.request.action == "install"
-        mine = every or not image
+        other = "" if every else here.other_python(record)
+        mine = every or not (image or other)
         if not mine and record.undoes:  # it counts where what it takes back does
             mine = record.undoes in counted
-        elif not mine:
+        elif not (mine or other):
             mine = not theirs or theirs.startswith(_OWN) or _name(theirs) in same
         if not mine and installs and keys:
             mine = here.names(record).issuperset(_names(keys))
@@ -67,15 +69,16 @@ def at_home(history: History, command: str, *, every: bool = False) -> Home:
             kept.append(record)
             counted |= {record.id, record.transaction}
         elif installs:
-            left.setdefault(theirs, {}).update(keys)
+            where = other or f"in the image {theirs}, and this is {image}"
+            left.setdefault(where, {}).update(keys)
         if mine is installs:  # this image has it as well, or it is gone there
             for packages in left.values():
                 for key in keys:
                     packages.pop(key, None)
     notes = [
-        f"{_some(names)}: installed in the image {other}, and this is {image}: left out."
+        f"{_some(names)}: installed {where}: left out."
         f" To include {'it' if len(names) == 1 else 'them'}: {command}"
-        for other, packages in left.items()
+        for where, packages in left.items()
         if (names := _names(packages))
     ]
     return Home(kept, (*notes, *_unknown(records, image), *of_other_images(kept, image)))
@@ -109,16 +112,28 @@ def _name(image: str) -> str:
 
 
 class _Here:
-    """The names of the installed packages, each place read once."""
+    """The Pythons and the names of the installed packages, each place read once."""
 
     def __init__(self) -> None:
-        self._names: dict[str, frozenset[str]] = {}
+        self._known: dict[str, tuple[str, frozenset[str]]] = {}
 
     def names(self, record: Record) -> frozenset[str]:
-        prefix = _place(record)
-        if prefix not in self._names:
-            self._names[prefix] = _here(prefix)[1] if prefix else _system(detect())
-        return self._names[prefix]
+        return self._at(_place(record))[1]
+
+    def other_python(self, record: Record) -> str:
+        """Return for which Python ``--user`` installed, where its prefix has another; or empty."""
+        if "--user" not in record.request.options:
+            return ""
+        prefix, then = record.environment.prefix, record.environment.minor
+        now = self._at(prefix)[0]
+        if not then or not now or then == now:
+            return ""
+        return f"with --user for Python {then}, and {prefix} has Python {now}"
+
+    def _at(self, prefix: str) -> tuple[str, frozenset[str]]:
+        if prefix not in self._known:
+            self._known[prefix] = _here(prefix) if prefix else ("", _system(detect()))
+        return self._known[prefix]
 
 
 def _system(environment: Environment) -> frozenset[str]:
