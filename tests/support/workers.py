@@ -29,7 +29,7 @@ LONGEST = (
     *("tamperings", "histories", "push", "recorder", "docs", "image_secrets", "newcomer"),
     *("notebook", "browser", "replay_containers", "acceptance", "undo", "replay", "nextimage"),
     *("manager_rattler", "manager_pip", "dask", "frontends", "transaction", "settled", "secrets"),
-    *("manager_apt", "hub", "keep", "service", "surfaces"),
+    *("manager_apt", "hub", "service", "surfaces"),
     *("base_install", "worker", "quickstart", "locks", "hostile_packages", "watcher"),
     *("hook_in_trouble", "support", "history", "verify", "export_to_standard_output"),
 )
