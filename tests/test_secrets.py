@@ -155,6 +155,10 @@ CELLS = {
         "import subprocess\n"
         "subprocess.run(['pip', 'install', 'six'], env=dict(X='y', A_TOKEN='a' '{}'))"
     ),
+    "a list of words": (
+        "import subprocess\nsubprocess.run(['docker', 'login', '-u', 'me', '-p', '{}'])\n"
+        "subprocess.run(['wandb', 'login', '{}'])\n!pip install six"
+    ),
     "a broken line": "%%bash\npip install -i https://me:\\\n{}@h.example/simple six",
     "pip's own file": (
         "%%bash\ncat > ~/.config/pip/pip.conf <<EOF\n[global]\nproxy = me:{}@h.example:80\nEOF\n"

@@ -430,6 +430,27 @@ def test_no_piece_of_what_python_joins_survives(
         ("curl -u 'me:a b' https://h", f"curl -u 'me:{MASK}' https://h"),
         ("password a,b;c# login me", "password a,b;c# login me"),
         ("machine h login me password a,b;c#", f"machine h login me password {MASK}"),
+        # a list of a command's words, and what it is handed
+        (
+            "['docker', 'login', '-u', 'me', '-p', 'a']",
+            f"['docker', 'login', '-u', 'me', '-p', '{MASK}']",
+        ),
+        (
+            'RUN ["curl", "-u", "me:a", "https://h"]',
+            f'RUN ["curl", "-u", "me:{MASK}", "https://h"]',
+        ),
+        ('[exe, "-m", "wandb", "login", "a"]', f'[exe, "-m", "wandb", "login", "{MASK}"]'),
+        ("run(['npm', '--token', 'a b', 'c'])", f"run(['npm', '--token', {MASK}, 'c'])"),
+        (
+            "run(['x', '--password-stdin'], input=b'a')",
+            f"run(['x', '--password-stdin'], input=b'{MASK}')",
+        ),
+        ('P(["--with-token"]).communicate("a")', f'P(["--with-token"]).communicate("{MASK}")'),
+        ("Path('.token').write_text('a')", f"Path('.token').write_text('{MASK}')"),
+        ("%%writefile ~/.token\na", f"%%writefile ~/.token\n{MASK}"),
+        ("'h\\nlogin me\\npassword a\\n'", f"'h\\nlogin me\\npassword {MASK}'"),
+        ("['token', 'secret-storage>=3', 'x']", None),
+        ("['pip', 'install', '-p', 'x', 'key']", None),
         # what a command puts in, reads or is given
         ("npm publish --auth-token=$(echo a) x", f"npm publish --auth-token={MASK} x"),
         ("x --auth-token `echo a` y", f"x --auth-token {MASK} y"),

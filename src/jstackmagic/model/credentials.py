@@ -157,14 +157,14 @@ _LISTED = re.compile(
 """An option in a list of YAML, and the name and value of a variable."""
 
 _PLACED = re.compile(
-    r"(?im:(?<![\w-])(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+(?!\w+:/))?"
+    r"(?im:(?:(?<![\w-])|(?<=\\n))(?:(?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?(?:[a-z]+\s+(?!\w+:/))?"
     r"(?:[a-z]+=[^\n]{0,400}(?:response|signature)=['\"]?)?"
     r"|(?:(?:[\w-]+[-_])?(?:token|secret|password|passwd|passphrase)|[\w-]+[-_]key)['\"]?\s*:"
     r"(?:\s*[>|][-+]?[ ]*\n|\s*[!&][\w!]+[ ])?\s*['\"]?"
     r"(?=[^\s'\"]*[^a-z\s'\",;.]|[^\s'\"]+\s*(?:['\"]|$))"  # not a word of a sentence
     r"|(?:(?-i:-H)|[\w.-]{0,60}header)[ =]?['\"]?"
     r"(?!accept|cache|content|host|if-|origin|range|referer|user-agent)[\w-]+:\s*(?:[a-z]+\s+(?!\w+:/))?"
-    r"|(?:login|user|account|machine)\s+\S+\s+password\s+['\"]?|\bconda\s+token\s+set\s+"
+    r"|(?:login|user|account|machine)(?:\s|\\n)+(?:(?!\\n)\S)+(?:\s|\\n)+password(?:\s|\\n)+['\"]?|\bconda\s+token\s+set\s+"
     r"|\bhttp-basic\.\S+\s+\S+\s+|\bpulumi\s+config\s+set\s+(?:-\S+\s+)*\w\S*\s+"
     r"|\b(?:wandb|vault)\s+login\s+(?:-\S+\s+(?:\S+://\S+\s+)?){0,9}(?!-)"
     r"|\bdocker\s+login\s+(?:-u|--username)[ =]\S+\s+(?=[\w-]+(?:\s|$))(?!-)"
@@ -187,9 +187,11 @@ _PLACED = re.compile(
     r"|\bmysql\w*\b[^\n|;&]{0,80}\s(?-i:-p)['\"]?|\bhatch\s+publish\b[^\n|;&]{0,200}?\s-a\s+|\b(?:anaconda|uv\s+publish)\b[^\n|;&]{0,80}?\s(?-i:-t)\s+"
     r"|\b(?:nonnumeric\ port:|integer\ value\ as|base\ 10:(?=[^\n]{1,200}@))\s*['\"]"  # half a URL
     r"|\bprivate-lines:\s*\d+\s+|\b\w*askpass=['\"]?echo\s+"
-    r"|\bsudo['\"\s,]+[^\n|;&]{0,80}?-\w*(?-i:S)\b[^\n|;&]{0,200}?\binput\s*=\s*b?['\"]"
     r"|\b(?:sudo\b[^\n|;&]{0,80}\s-\w*(?-i:S)\b|keyring\s+set\b|\w[^\n|;&]{0,80}(?:--with-token|-stdin|-fd)\b)"
-    r"[^\n|;&]{0,200}<<(?:<\s*['\"]?|-?\s*['\"]?\w+['\"]?[^\n]*\n)"
+    r"[^\n|;&]{0,200}(?:<<(?:<\s*['\"]?|-?\s*['\"]?\w+['\"]?[^\n]*\n)"
+    r"|\b(?:input\s*=|communicate\()\s*b?['\"])"
+    r"|%%(?:write)?file\s+\S{0,200}(?:token|secret|passw|credential)[^\s/]{0,60}\n"
+    r"|(?:token|secret|passw|credential)[^\s'\"/]{0,60}['\"][^\n]{0,20}\)\.write(?:_text)?\(\s*b?['\"]"
     r"|\bcurl\b[^\n|;]{0,500}?\s(?:-b|--cookie)[ =]?['\"]?[\w-]+="
     r"|\b(?:curl|wget|npm|yarn|pnpm|svn|jf)\b[^\n|;]{0,500}?\s(?:-\w{0,9}u|--(?:proxy-)?user"
     r"|(?-i:-E)|--(?:proxy-)?cert)[ =]?['\"]?[a-z][\w.@/-]*:['\"]?))"
@@ -363,12 +365,16 @@ def without(text: str, secrets: Iterable[str]) -> str:
 
 def _spans(text: str) -> list[tuple[int, int]]:
     """Return the positions of a text's secrets, in order, none within another."""
+    return _merged(place for _, _, place in _placed(text))
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
-    for _, _, place in sorted(_placed(text), key=lambda found: (found[2][0], -found[2][1])):
-        if merged and place[0] < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(place[1], merged[-1][1]))
+    for start, stop in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
         else:
-            merged.append(place)
+            merged.append((start, stop))
     return merged
 
 
@@ -391,12 +397,17 @@ _ENDED = "*\\)]}.,:;?!…`"
 """What a masked value ends with: Markdown's escapes, the end of a call, a quotation, a sentence."""
 
 
-def _found(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the places of the secrets in a text that are not masked yet."""
-    if may_hold(text):
-        for start, stop in _all_found(text):
-            if text[start:stop].strip(_ENDED):
-                yield start, stop
+def _found(text: str) -> list[tuple[int, int]]:
+    """Return the places of the secrets in a text that are not masked yet, none within another."""
+    return _merged(
+        (start, stop)
+        for start, stop in (_all_found(text) if may_hold(text) else ())
+        if stop - start > _SHORT or text[start:stop].strip(_ENDED)
+    )
+
+
+_SHORT = 99
+"""Characters of what may be a masked value."""
 
 
 def may_hold(text: str) -> bool:

@@ -1,7 +1,8 @@
 """A text as a program reads it that joins pieces of it, and where each character comes from.
 
 Python joins texts side by side, sums of them, what ``%``, ``format`` and ``join`` put together, and
-texts in the braces of an f-string; a shell joins the lines that end with a backslash.
+texts in the braces of an f-string; a shell joins the lines that end with a backslash; and a list of
+texts is a command's words.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _CALL = re.compile(
     rf"(?P<text>{_TERM})(?:\s*%\s*(?:(?P<one>{_TEXT})|[({{](?P<values>{_GIVEN})[)}}])"
     rf"|\.format\((?P<given>{_GIVEN})\)|\.join\(\s*[\[(](?P<items>{_GIVEN})[\])]\s*\))"
 )
+_LIST = re.compile(rf"(?<=\[)[^\[\]()'\"]*{_TEXT}(?:\s*,\s*{_TEXT})+(?=[^\[\]()'\"]*\])")
 _TEXTS = re.compile(_TEXT)
+_WORD = re.compile(r"[^\s'\"\\;&|<>()$`]+")
 _ARGUMENTS = re.compile(rf"(?:{_INNER}|[^,])+")
 _ARGUMENT = re.compile(
     rf"\s*(?:(?P<key>\w+)\s*=\s*|['\"](?P<name>\w+)['\"]\s*:\s*)?(?P<text>{_TEXT})\s*"
@@ -47,6 +50,8 @@ def joined(text: str) -> tuple[str, Sequence[int]]:
 
     >>> joined("x = 'a' + 'b'")[0], joined("f('{}:%s' % 'c')")[0], joined("git 'a' 'b'")[0]
     ("x = 'ab'", "f('{}:c')", "git 'a' 'b'")
+    >>> joined("run(['npm', '-p', 'a b'])")[0]
+    "run([npm -p 'a b'])"
     """
     places: Sequence[int] = range(len(text))
     for _ in range(_DEPTH if re.search(r"['\"]|\\\n", text) else 0):
@@ -75,8 +80,8 @@ def _rewritten(
         shown.append(text[end : match.start()])
         first = len(kept)
         for start, stop in spans:
-            shown.append(text[start:stop])
-            kept += places[start:stop]
+            shown.append(text[start:stop] if stop else " ")
+            kept += places[start : stop or start + 1]
         if pattern in (_SUM, _CALL):  # a text, whose quotes stand for all around it
             kept[first], kept[-1] = places[match.start()], places[match.end() - 1]
         end = match.end()
@@ -171,4 +176,22 @@ def _filled(
     yield at, body[1]
 
 
-_RULES = ((_CONTINUED, _nothing), (_IN_BRACES, _inner), (_SUM, _sum), (_CALL, _call))
+def _list(match: re.Match[str]) -> Sequence[_Span]:
+    """Return the words that need no quotes without them, and a blank for each comma."""
+    text, end = match.string, match.start()
+    spans: list[_Span] = []
+    for each in _TEXTS.finditer(text, *match.span()):
+        word = _body(text, each.span())
+        between = (end, each.start()) if not spans else (end, 0)
+        spans += [between, word if _WORD.fullmatch(text, *word) else each.span()]
+        end = each.end()
+    return [*spans, (end - 1, 0)]
+
+
+_RULES = (
+    (_CONTINUED, _nothing),
+    (_IN_BRACES, _inner),
+    (_SUM, _sum),
+    (_CALL, _call),
+    (_LIST, _list),
+)
