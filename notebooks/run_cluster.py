@@ -22,7 +22,7 @@ sys.path.insert(0, str(REPOSITORY / "tests"))
 
 from support import ours
 from support.clusters import processes, until, worker_env
-from support.environments import make_venv, uv
+from support.environments import make_venv, share_bytecode, uv
 from support.folders import own_folder
 from support.kernels import clean_environ, write_kernelspec
 from support.wheels import WheelIndex
@@ -59,6 +59,7 @@ def run(path: Path, folder: Path) -> nbformat.NotebookNode:
     """Execute the notebook beside a cluster in a folder, and return it with its outputs."""
     prefix, home = make_venv(folder / "kernel"), folder / "home"
     uv("pip", "install", f"{ours.wheel()}[dask,fast]", "ipykernel", prefix=prefix)
+    share_bytecode(prefix)
     write_kernelspec(home / ".local/share/jupyter/kernels/cluster", prefix)
     os.environ |= {"HOME": str(home), "JUPYTER_PATH": str(home / ".local/share/jupyter")}
     notebook = nbformat.read(path, as_version=4)
