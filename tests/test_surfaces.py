@@ -190,6 +190,7 @@ def test_loading_the_extension_imports_nothing_heavy() -> None:
         *("jstackmagic", "magics", "commands", "config"),
         *("model.managers", "model.packages"),  # which managers a setting may name
         *("model", "model.errors", "model.engines", "model.sources", "model.credentials"),
+        "model.text",  # errors are masked as text
         *("model.policy", "hint", "hint.hints", "hint.completion", "session", "version"),
         *("history", "history.progress", "io", "io.runtime"),
     }

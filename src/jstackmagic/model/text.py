@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 UNSEEN = r"\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f"
@@ -41,6 +40,8 @@ def legible(text: str) -> str:
 
 def as_json(value: object) -> str:
     """Return indented JSON that may be printed: what no terminal or encoding allows is escaped."""
+    import json
+
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _BEYOND_JSON.sub(
         lambda match: json.dumps(match[0])[1:-1].replace("\x7f", "\\u007f"), text
