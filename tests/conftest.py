@@ -314,7 +314,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModul
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--faults",
-        default="1",
+        default="3",
         metavar="N",
         help="at how many calls an operation gets a fault in tests/faults, or: all",
     )

@@ -1,5 +1,5 @@
-"""Every operation, with a fault at a call that changes a file, or at all calls with
-``--faults=all``. docs/reliability.md says what is promised, and has the last full figures."""
+"""Every operation, with a fault at calls that change a file: some in an ordinary run, all of them
+with ``--faults=all``. docs/reliability.md says what is promised, and has the last full figures."""
 
 from __future__ import annotations
 
@@ -28,20 +28,7 @@ def bench() -> Iterator[Bench]:
     bench.close()
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "operation" in metafunc.fixturenames:
-        chosen = OPERATIONS
-        if metafunc.config.getoption("--faults") != "all":
-            # as with uv, but for what the engine does: that is in its other operations
-            named = ("upgrade", "replay", "repair")
-            chosen = [
-                each
-                for each in OPERATIONS
-                if (each.engine, each.name) not in [("pip", name) for name in named]
-            ]
-        metafunc.parametrize("operation", chosen, ids=lambda operation: operation.id)
-
-
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 def test_the_same_line_or_a_named_one_makes_it_right(
     operation: Operation, bench: Bench, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -50,7 +37,7 @@ def test_the_same_line_or_a_named_one_makes_it_right(
     asked = request.config.getoption("--faults")
     examined = Examination(Scene(tmp_path / "scene"), operation, bench)
     count = 10**6 if asked == "all" else int(asked)
-    # each engine meets every fault, each at another of its operations than the others'
+    # each engine meets every fault, at other operations than the other engines
     place = OPERATIONS.index(operation)
     turn = (place + place // len(tracer.FAULTS)) % len(tracer.FAULTS)
     faults = (*tracer.FAULTS[turn:], *tracer.FAULTS[:turn])
