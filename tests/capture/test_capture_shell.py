@@ -843,7 +843,11 @@ def test_grep_says_which_of_several_files_a_line_is_from() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["a[[:punct:]]", r"\<a\>", r"[a\]x]", "[^[:alnum:]]", r"\d", "b^a", "[[=a=]]", "$X"]
+    "pattern",
+    [
+        *("a[[:punct:]]", r"\<a\>", r"[a\]x]", "[^[:alnum:]]", r"\d", "b^a", "[[=a=]]", "$X"),
+        *(r"b\+\?", r"b*\+", "[:space:]", "^[[:space:]]*[:space:]"),
+    ],
 )
 def test_a_pattern_that_python_reads_otherwise_is_not_followed(pattern: str) -> None:
     holes = ("$X",) if pattern == "$X" else ()
@@ -866,6 +870,37 @@ def test_what_sed_takes_out_of_a_list_is_not_installed(command: str, left: str) 
     finds = found(f"{written}{command} > s.txt; pip install -r s.txt")
     (kept,) = [text for find in finds for path, text in find.written if path == "/w/s.txt"]
     assert re.sub(r"\s*#.*", "", kept or "").split() == left.split()
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "left"),
+    [
+        ("sed 's/ #.*//'", "a#b # c\n", "a#b\n"),
+        ("sed 's/\\s*#.*//'", "a#b # c\n", "a\n"),
+        ("sed 's/[=<>].*//g'", "a==1\nb>2\nc\n", "a\nb\nc\n"),
+        ("sed -E 's/=+1//'", "a==1==1\n", "a==1\n"),
+        ("sed 's/a\\|ab//'", "ab\n", None),
+        ("sed 's/*#.*//'", "a #\n", None),
+        ("sed 's/a/b/'", "a\n", None),
+        ("tr '\\r' '\\n'", "a\r\nb\n", "a\n\nb\n"),
+        ("tr '\\n' '\\n'", "a\nb\n", "a\nb\n"),
+        ("tr -d '\\r\\n'", "a\r\nb\n", "ab"),
+        ("tr '\\r\\n' ' '", "a\r\nb\n", "a  b "),
+        ("tr -s '\\n'", "a\n\n", None),
+        ("tr a-z A-Z", "a\n", None),
+        ("sort", "b\na", "a\nb\n"),
+    ],
+)
+def test_a_filter_leaves_what_the_real_program_leaves(
+    command: str, text: str, left: str | None
+) -> None:
+    if left is not None:
+        printed = subprocess.run(["sh", "-c", command], input=text.encode(), capture_output=True)
+        assert printed.stdout.decode() == left
+    state = State(machine=Machine(look=dict.fromkeys(["/w/t"], text).get), folder="/w")
+    (item,) = parse(f"{command} </w/t")
+    assert isinstance(item, ShellCommand)
+    assert state.printed(item.words, item.redirections) == left
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
+from itertools import repeat
 from typing import NamedTuple
 
 from ..model.options import OptionTable
@@ -136,9 +137,10 @@ _FOLLOWED = {
     *("--invert-match", "--ignore-case", "--word-regexp", "--line-regexp", "--text", "--colour"),
     *("--no-filename", "--no-messages", "--line-buffered", *_KINDS),
 }
-_READ_OTHERWISE = re.compile(  # by Python: escapes, anchors amid a basic pattern, brackets, (?, a++
-    r"\\(?![wWsS])[\w<>`']|\[[^]]*(?:\\|--|&&|~~|\|\||\[[.=])|\[\[(?!:)|\(\?|[*+?}]\+"
+_READ_OTHERWISE = re.compile(  # by Python: escapes, anchors amid a basic pattern, brackets, (?
+    r"\\(?![wWsS])[\w<>`']|\[[^]]*(?:\\|--|&&|~~|\|\||\[[.=])|\[\[(?!:)|(?:\A|\])[^[]*\[:|\(\?"
 )
+_REPEATED_TWICE = re.compile(r"(?<!\\)[*+?}][+?]")
 
 
 def _matching(pattern: str, flags: set[str]) -> re.Pattern[str] | None:
@@ -156,6 +158,8 @@ def _matching(pattern: str, flags: set[str]) -> re.Pattern[str] | None:
                 return None
         if "[:" in python:  # another class of characters
             return None
+        if _REPEATED_TWICE.search(python):
+            return None
     if "--word-regexp" in flags:
         python = rf"(?<!\w)(?:{python})(?!\w)"
     if "--line-regexp" in flags:
@@ -166,46 +170,63 @@ def _matching(pattern: str, flags: set[str]) -> re.Pattern[str] | None:
         return None
 
 
-def _grep(text: str, patterns: list[str], flags: set[str]) -> str | None:
-    """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
-    said = [each for pattern in patterns for each in pattern.split("\n")]
+def _searches(said: list[str], flags: set[str], text: str) -> list[re.Pattern[str]] | None:
+    """Return patterns as Python's; None for one that is not followed, or takes too long."""
     wanted = [found for each in said if (found := _matching(each, flags))]
-    if flags - _FOLLOWED or len(flags & _KINDS) > 1 or len(wanted) < len(said):
-        return None
-    lines = [line for line in re.split(r"(?<=\n)", text) if line]
     for each in wanted:
         # each repetition multiplies the time by a line's length, and that of a group by far more
         power = len(re.findall(r"(?<!\\)[*+{]", each.pattern)) + (each.pattern[:1] != "^")
-        steps = sum(len(line) ** power for line in lines) << each.pattern.count("?")
+        steps = sum(len(line) ** power for line in _lines(text)) << each.pattern.count("?")
         if steps > _MOST_STEPS or re.search(r"(?<!\\)\)[*+{]", each.pattern):
             return None
+    return wanted if len(wanted) == len(said) else None
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _grep(text: str, patterns: list[str], flags: set[str]) -> str | None:
+    """Return the lines that ``grep`` leaves; None for options or a pattern that is not followed."""
+    said = [each for pattern in patterns for each in pattern.split("\n")]
+    wanted = _searches(said, flags, text)
+    if flags - _FOLLOWED or len(flags & _KINDS) > 1 or wanted is None:
+        return None
     left = "--invert-match" in flags
-    bare = (line.removesuffix("\n") for line in lines)
-    return "".join(f"{line}\n" for line in bare if any(e.search(line) for e in wanted) != left)
+    return _text(line for line in _lines(text) if any(e.search(line) for e in wanted) != left)
 
 
 def _sed(text: str, commands: list[str], flags: set[str]) -> str | None:
-    """Return the text after ``sed`` took comments or lines out; None for another command."""
+    """Return the text after ``sed`` took lines or parts of them out; None for other commands."""
     left: str | None = None if flags - {"-E", "-r"} else text
     kinds = {"--extended-regexp"} if flags else set()
     for command in (each for said in commands for each in re.split(r";\s*", said)):
-        if re.fullmatch(r"s/(\s|\\s)?\*?#\.\*//g?", command):
-            left = left and re.sub(r"(?m)[ \t]*#.*$", "", left)
+        line = re.fullmatch(r"/([^/]+)/d", command)
+        part = re.fullmatch(r"s/([^/]+)//(g?)", command)
+        if part and left:
+            wanted = _searches([part[1]], kinds, left)
+            # of several matches from one place, sed takes the longest, and Python the first
+            if wanted is None or re.search(r"(?<!\\)[(|]", wanted[0].pattern):
+                return None
+            left = _text(wanted[0].sub("", each, count=not part[2]) for each in _lines(left))
         else:
-            line = re.fullmatch(r"/([^/]+)/d", command)
             left = _grep(left, [line[1]], {"--invert-match", *kinds}) if left and line else None
     return left
 
 
 def _translated(text: str, words: list[str], flags: set[str]) -> str | None:
-    """Return the text after ``tr`` changed the white space; None for other characters."""
-    said = " ".join(words)
-    wanted = re.fullmatch(r"(\\r)?(\\n)? ?(\s|,|\\n)?", said)
-    if wanted is None or flags - {"-d"}:
+    """Return the text after ``tr`` changed or deleted white space; None for other characters."""
+    if not all(re.fullmatch(r"(?:\\[nrt]|\s)+", each) for each in words):
         return None
-    if flags:
-        return text.replace("\r", "") if said == "\\r" else None
-    return re.sub(r"\s+", " ", text) if not said.endswith(",") else None
+    sets = [unescaped(each).replace("\\r", "\r") for each in words]
+    if len(sets) != 2 - len(flags) or flags - {"-d"}:
+        return None
+    new = "" if flags else sets[1].ljust(len(sets[0]), sets[1][-1])
+    return text.translate(dict(zip(map(ord, sets[0]), new or repeat(None), strict=False)))
 
 
 class TextFilter(NamedTuple):
@@ -238,7 +259,7 @@ FILTERS = {
     "fgrep": TextFilter(lambda t, ps, flags: _grep(t, ps, flags | {"--fixed-strings"}), 1, _GREP),
     "sed": TextFilter(_sed, 1, OptionTable.of(valued="-e/--expression/--regexp")),
     "tr": TextFilter(_translated, 2),
-    "sort": TextFilter(lambda text, *_: "".join(sorted(text.splitlines(keepends=True)))),
+    "sort": TextFilter(lambda text, *_: _text(sorted(_lines(text)))),
 }
 
 
