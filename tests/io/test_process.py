@@ -180,6 +180,29 @@ def test_credentials_that_nobody_gave_are_masked_even_when_split() -> None:
     assert "".join(words) == "at once \nx = https://****@h.example/simple\rTOKEN=****"
 
 
+@pytest.mark.parametrize(
+    ("parts", "seen"),
+    [
+        (["[sudo] password for me: ", "", "\nok\n"], ["[sudo] password for me: ", "\nok\n"]),
+        (["Use https://h? ", "", "[y] ", "", "", "y\n"], ["Use https://h? ", "[y] ", "y\n"]),
+        (["token: ", "", "hunter2\n"], ["token: ", "****\n"]),
+        (["x = https://me:", "", "hunter2@h.example\n"], ["x = https://me:", "https://****@h"]),
+        (["x = https://me:hun", "", "ter2@h.example\n"], ["https://****@h.example\n"]),
+        (["the pass is a ", "", "b c\n"], ["the pass is ****\n"]),
+    ],
+)
+def test_what_a_silent_program_asks_is_shown(parts: list[str], seen: list[str]) -> None:
+    """Though its line has not ended, and whatever ends it: nothing of a secret before."""
+    words: list[str] = []
+    screen = process._Screen(words.append, ("a b c",))
+    for part in parts:
+        screen.write(part.encode())
+    shown_words = [word for word in words if word]
+    assert len(shown_words) == len(seen)
+    assert all(map(str.__contains__, shown_words, seen))
+    assert not re.search("hun|ter2|a b", "".join(words))
+
+
 def test_credentials_among_the_arguments_are_masked_unasked() -> None:
     url = "https://user:hunter22@pypi.example/simple"
     text = shown(Command(("echo", "--index-url", url, "and", "hunter22")))

@@ -162,14 +162,17 @@ class _Screen:
         self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._held = ""
+        self._ahead = ""  # what is shown of it already
         self._failure: Exception | None = None
 
     def write(self, data: bytes) -> None:
-        """Show what can be shown already."""
+        """Show what can be shown already, and of a silent program what may be a question."""
         text = self._held + self._decode(data)
         text = without(re.sub(r"\r+\n", "\n", text), self._secrets)
         self._held = text[len(text) - self._undecided(text) :]
-        self._show(mask(text[: len(text) - len(self._held)]))
+        self._show_masked(text[: len(text) - len(self._held)])
+        if not data and self._held.endswith((" ", ":", "?")) and not self._begun(self._held):
+            self._show_masked(self._held, ahead=True)
 
     def say(self, text: str) -> None:
         """Show words of our own, on a line of their own."""
@@ -177,7 +180,7 @@ class _Screen:
 
     def close(self) -> Exception | None:
         """Show the rest; return what the output raised."""
-        self._show(mask(without(self._held + self._decode(b"", True), self._secrets)))
+        self._show_masked(without(self._held + self._decode(b"", True), self._secrets))
         return self._failure
 
     def _undecided(self, text: str) -> int:
@@ -185,7 +188,16 @@ class _Screen:
         returns = len(text) - len(text.rstrip("\r"))
         line = re.split(r"[\r\n]", text)[-1]
         unended = len(line) if len(line) < _LINE and may_hold(line) else 0
-        return max([returns, unended, *(_overlap(text, secret) for secret in self._secrets)])
+        return max(returns, unended, self._begun(text))
+
+    def _begun(self, text: str) -> int:
+        return max((_overlap(text, secret) for secret in self._secrets), default=0)
+
+    def _show_masked(self, text: str, *, ahead: bool = False) -> None:
+        if text:
+            masked = mask(text)
+            self._show(masked.removeprefix(self._ahead))
+            self._ahead = masked if ahead else ""
 
     def _show(self, text: str) -> None:
         if not text or self._failure is not None:
