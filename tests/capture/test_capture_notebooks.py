@@ -20,11 +20,13 @@ from jstackmagic.capture.cellsource import logical_lines
 from jstackmagic.capture.commandlines import READERS
 from jstackmagic.capture.lists import expand
 from jstackmagic.capture.others import OTHERS
+from jstackmagic.capture.targets import Targets
 from jstackmagic.model.errors import InvalidSpec, UsageError
 from jstackmagic.model.ledger import fold
 from jstackmagic.model.request import Request
 from jstackmagic.model.sources import Sources
 from jstackmagic.session import Session
+from jstackmagic.where.detect import detect
 from support.growth import growth
 
 if TYPE_CHECKING:
@@ -275,6 +277,13 @@ def test_our_own_line_is_followed_wherever_it_is_typed(line: str, asks: str, pre
         ("%%sh\nenvinstall six", "The line: jstackmagic install"),
         ("!jstackmagic replay", "It follows a history"),
         ("%envundo", "It follows a history"),
+        ("%envinstall --bogus six", "It has no option --bogus."),
+        ("!jstackmagic install --n x six", "It has no option --n."),
+        ("!jstackmagic install -zy six", "It has no option -z, as in -zy."),
+        ("!jstackmagic install --pip --apt six", "It takes one of --apt and --pip."),
+        ("%envremove -n x --prefix=/y six", "It takes one of --name and --prefix."),
+        ("!jstackmagic install six -- --no-deps $X", "$X is only known when it runs."),
+        ("!xargs jstackmagic install < a.txt", "xargs gives it its packages, from a.txt."),
     ],
 )
 def test_our_own_line_that_is_not_followed_is_said(line: str, reason: str) -> None:
@@ -847,6 +856,23 @@ def test_named_environments(
         sys.prefix,
     ]
     assert "There is no environment elsewhere here" in result.captures[-1].reason
+
+
+def test_a_path_in_an_unknown_folder_is_not_looked_for_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "env/conda-meta").mkdir(parents=True)
+    (tmp_path / "env/conda-meta/history").touch()
+    monkeypatch.chdir(tmp_path)
+    targets = Targets(detect())
+    for line, said in (
+        ("conda install -y -p env six", "The folder that env is in"),
+        ("jstackmagic install -p ./env six", "The folder that env is in"),
+        ("conda install -y -p $PWD/env six", "Its environment, "),
+        (f"conda install -y -p {tmp_path}/env six", ""),
+    ):
+        find = read(f"!cd $SOMEWHERE && {line}")[-1]
+        assert targets.of(find).reason.startswith(said) if said else not targets.of(find).reason
 
 
 def test_an_environment_that_a_command_makes(file: Callable[..., Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from ..model import managers
 from ..model.cell import read_cell
@@ -32,6 +33,10 @@ VERBS = ("install", "remove", "replay", "undo")
 """Those that install or remove."""
 MAGICS = tuple(f"{sign}env{verb}" for verb in VERBS for sign in ("", "%", "%%"))
 _HOLE = re.compile(r"\{[^{}]+\}|\$\w+")
+_ONE_OF = (
+    tuple(f"--{name}" for name in managers.names()),
+    ("--name", "--prefix", "--kernel", "--all-kernels"),
+)
 _FLAGS = {"--requirement": "-r", "--constraint": "-c", "--editable": "-e"}
 
 
@@ -55,6 +60,9 @@ def jstackmagic(call: Call) -> Iterator[Found]:
         return
     verb, *words = call.arguments or (Word(""),)
     if verb.text not in VERBS:
+        return
+    if call.fed:
+        yield replace(call.unread(call.fed), ours=True)
         return
     for each in _found(verb.text, words, None, command=call.command, folder=call.folder):
         named, aim = each.target, call
@@ -123,7 +131,16 @@ def _found(
 
 
 def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str | None) -> str:
-    """Return why a request is known only at run time; empty if it is clear."""
+    """Return why a request fails, or is known only at run time; empty if it is clear."""
+    for word in takewhile(lambda word: word.text != "--", words):
+        option = word.text.partition("=")[0]
+        if option.startswith("--") and option not in _OPTIONS and not word.holes:
+            return f"It has no option {option}."
+    if misread := _OPTIONS.misread(words):
+        return misread
+    for options in _ONE_OF:
+        if len(both := [option for option in options if given.has(option)]) > 1:
+            return f"It takes one of {' and '.join(both)}."
     if given.has("--all-kernels"):
         return "It serves the environments of all kernels there are where it runs."
     if given.has("--missing"):
