@@ -55,14 +55,14 @@ class Targets:
         if unknown and (named or request is None or request.manager == "pip"):
             reason = f"Its environment, {unknown[0]}, is only known when it runs."
             return Aim(home.ref, reason=reason)
-        if prefix and not unknown and not os.path.isabs(os.path.expanduser(prefix)):
-            reason = f"The folder that {prefix} is in is only known when it runs."
-            return Aim(home.ref, reason=reason)
         if not named and target.interpreter == UV_SYSTEM and home.kind == "venv":
             reason = f"uv --system passes over virtual environments such as {_shown(home)}."
             return Aim(home.ref, reason=reason)
         if not named or "{sys." in named:
             return Aim(home.ref, " ".join(filter(None, (doubt, _version_note(target, home)))))
+        if prefix and not os.path.isabs(os.path.expanduser(prefix)):
+            reason = f"The folder that {prefix} is in is only known when it runs."
+            return Aim(home.ref, reason=reason)
         if (
             target.name not in self._made
             and target.root.startswith("/")
