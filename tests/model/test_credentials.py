@@ -487,6 +487,18 @@ def test_no_piece_of_what_python_joins_survives(
         ("for int() with base 10: 'a@h'", f"for int() with base 10: '{MASK}'"),
         ("for int() with base 10: 'a'", None),
         ("saved to: /t/a/chan/x.json", None),
+        ("x = ['API_KEY', 'a b', 'c']", f"x = ['API_KEY', '{MASK}', 'c']"),
+        ("x = ['API_KEY', 'a b' 'c']", f"x = ['API_KEY', '{MASK}']"),
+        ("[['my_token', 'a'], ['b', 'c']]", f"[['my_token', '{MASK}'], ['b', 'c']]"),
+        ('{"e": ["DB_PASSWORD", "a"]}', f'{{"e": ["DB_PASSWORD", "{MASK}"]}}'),
+        ('token.meta = {"tag": tag}', None),
+        ('secret = {"a":b}', None),
+        ("f\"https://me:{'a':>9s}@h.example\"", f'f"https://{MASK}@h.example"'),
+        ("\x1b[1;31mtoken=a\x1b[0m b", f"\x1b[1;31mtoken={MASK}\x1b[0m b"),
+        ("--token \x1b[1ma\x1b[m b", f"--token \x1b[1m{MASK}\x1b[m b"),
+        ("https://me:a\x1b[4mb\x1b[0m@h.example", f"https://{MASK}\x1b[0m@h.example"),
+        ("curl -u \\\n  me:a https://h", f"curl -u \\\n  me:{MASK} https://h"),
+        ("curl --user  me:a https://h", f"curl --user  me:{MASK} https://h"),
     ],
 )
 def test_what_is_put_together_quoted_or_broken_is_masked(text: str, masked: str | None) -> None:

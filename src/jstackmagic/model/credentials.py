@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from .joined import joined
+from .joined import joined, lists, uncoloured, worded
 
 MASK = "****"
 _STARS = r"(?:\\?\*){4}"
@@ -162,7 +162,7 @@ _PLACED = re.compile(
     r"|(?:(?:[\w-]+[-_])?(?:token|secret|password|passwd|passphrase)|[\w-]+[-_]key)['\"]?\s*:"
     r"(?:\s*[>|][-+]?[ ]*\n|\s*[!&][\w!]+[ ])?\s*['\"]?"
     r"(?=[^\s'\"]*[^a-z\s'\",;.]|[^\s'\"]+\s*(?:['\"]|$))"  # not a word of a sentence
-    r"|(?:(?-i:-H)|[\w.-]{0,60}header)[ =]?['\"]?"
+    r"|(?:(?-i:-H)|[\w.-]{0,60}header) *=?['\"]?"
     r"(?!accept|cache|content|host|if-|origin|range|referer|user-agent)[\w-]+:\s*(?:[a-z]+\s+(?!\w+:/))?"
     r"|(?:login|user|account|machine)(?:\s|\\n)+(?:(?!\\n)\S)+(?:\s|\\n)+password(?:\s|\\n)+['\"]?|\bconda\s+token\s+set\s+"
     r"|\bhttp-basic\.\S+\s+\S+\s+|\bpulumi\s+config\s+set\s+(?:-\S+\s+)*\w\S*\s+"
@@ -192,9 +192,9 @@ _PLACED = re.compile(
     r"|\b(?:input\s*=|communicate\()\s*b?['\"])"
     r"|%%(?:write)?file\s+\S{0,200}(?:token|secret|passw|credential)[^\s/]{0,60}\n"
     r"|(?:token|secret|passw|credential)[^\s'\"/]{0,60}['\"][^\n]{0,20}\)\.write(?:_text)?\(\s*b?['\"]"
-    r"|\bcurl\b[^\n|;]{0,500}?\s(?:-b|--cookie)[ =]?['\"]?[\w-]+="
+    r"|\bcurl\b[^\n|;]{0,500}?\s(?:-b|--cookie) *=?['\"]?[\w-]+="
     r"|\b(?:curl|wget|npm|yarn|pnpm|svn|jf)\b[^\n|;]{0,500}?\s(?:-\w{0,9}u|--(?:proxy-)?user"
-    r"|(?-i:-E)|--(?:proxy-)?cert)[ =]?['\"]?[a-z][\w.@/-]*:['\"]?))"
+    r"|(?-i:-E)|--(?:proxy-)?cert) *=?['\"]?[a-z][\w.@/-]*:['\"]?))"
     rf"(?P<value>(?!(?:[!&\w]+\s+)?{_MASKED.pattern})(?=[^\s'\",;]*\w)"  # not "Bearer ****"
     r"(?:[^\s'\",;]|[,;](?=[^\s'\"\\])|(?<=\w)'(?=\w))+)"
 )
@@ -383,14 +383,17 @@ def _placed(text: str) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]
 
     What no piece of a joined text is, as the arguments that it leaves out, is read by itself.
     """
-    whole, places = joined(text)
-    kept = frozenset(places) if whole != text else ()
-    for start, stop in _found(text):
-        if not kept or any(text[at].isalnum() and at not in kept for at in range(start, stop)):
-            yield text, (start, stop), (start, stop)
-    for start, stop in _found(whole) if kept else ():
-        at = places[start:stop]
-        yield whole, (start, stop), (min(at), max(at) + 1)
+    plain, shown = uncoloured(text)
+    whole, places = joined(plain)
+    kept = frozenset(places) if whole != plain else ()
+    for start, stop in _found(plain):
+        if not kept or any(plain[at].isalnum() and at not in kept for at in range(start, stop)):
+            yield plain, (start, stop), (shown[start], shown[stop - 1] + 1)
+    # a list of a command's words, and one of names and values
+    for read, of_read in (worded(whole, places), *(lists(whole, places) if kept else ())):
+        for start, stop in _found(read) if read != plain else ():
+            at = of_read[start:stop]
+            yield read, (start, stop), (shown[min(at)], shown[max(at)] + 1)
 
 
 _ENDED = "*\\)]}.,:;?!…`"

@@ -18,9 +18,10 @@ _GOES_ON = r"(?:\s|\#[^\n'\"]*\n)*(?:\+\s*)?"
 _INNER = rf"{_BODY}|\([^()'\"]*\)|\[[^\[\]]*\]"  # of a call's arguments
 _GIVEN = rf"(?:{_INNER}|[^'\"()\[\]{{}}])*"
 
+_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _CONTINUED = re.compile(r"\\\n")
 _IN_BRACES = re.compile(
-    rf"(?<!\$)\{{\s*(?P<text>{_TEXT})\s*(?:![rsa])?(?::[^{{}}'\"\n]{{0,20}})?\}}"
+    rf"(?<!\$)\{{\s*(?P<text>{_TEXT})\s*(?:![rsa])?(?::(?:.?[<>^]\d+)?(?:\.\d+)?s?)?\}}"
 )
 _SUM = re.compile(rf"(?<![\w\\'\"]){_TEXT}(?:{_GOES_ON}{_TEXT})*")
 _CALL = re.compile(
@@ -45,13 +46,17 @@ _DEPTH = 4  # joins in joins
 _Span = tuple[int, int]
 
 
+def uncoloured(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text without a terminal's colours, and the position of each character in `text`."""
+    places = range(len(text))
+    return _rewritten(text, places, _COLOUR, _nothing) if "\x1b" in text else (text, places)
+
+
 def joined(text: str) -> tuple[str, Sequence[int]]:
     """Return a text with its pieces joined, and the position of each character in `text`.
 
     >>> joined("x = 'a' + 'b'")[0], joined("f('{}:%s' % 'c')")[0], joined("git 'a' 'b'")[0]
     ("x = 'ab'", "f('{}:c')", "git 'a' 'b'")
-    >>> joined("run(['npm', '-p', 'a b'])")[0]
-    "run([npm -p 'a b'])"
     """
     places: Sequence[int] = range(len(text))
     for _ in range(_DEPTH if re.search(r"['\"]|\\\n", text) else 0):
@@ -61,6 +66,21 @@ def joined(text: str) -> tuple[str, Sequence[int]]:
         if text == before:
             break
     return text, places
+
+
+def worded(text: str, places: Sequence[int]) -> tuple[str, Sequence[int]]:
+    """Return a text with its lists as the words of commands, and the position of each character.
+
+    >>> worded("run(['npm', '-p', 'a b'])", range(25))[0]
+    "run([npm -p 'a b' ])"
+    """
+    return _rewritten(text, places, _LIST, _list)
+
+
+def lists(text: str, places: Sequence[int]) -> Iterator[tuple[str, Sequence[int]]]:
+    """Yield what stands in each list of texts, and the position of each character."""
+    for match in _LIST.finditer(text):
+        yield match[0], places[match.start() : match.end()]
 
 
 def _rewritten(
@@ -193,5 +213,4 @@ _RULES = (
     (_IN_BRACES, _inner),
     (_SUM, _sum),
     (_CALL, _call),
-    (_LIST, _list),
 )
