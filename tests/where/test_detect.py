@@ -17,6 +17,8 @@ import pytest
 import jstackmagic
 from jstackmagic.model.environment import CondaExecutable, ConfiguredChannel, Environment
 from jstackmagic.model.errors import UnknownEnvironment, UsageError
+from jstackmagic.model.packages import Package
+from jstackmagic.where import revisions
 from jstackmagic.where.detect import detect, find, known_names
 from support.environments import make_root, make_uv_venv, make_venv
 
@@ -558,6 +560,13 @@ class TestChannels:
             "defaults",
         ]
         assert {each.source for each in found.channels} == {"the installed packages"}
+
+    @pytest.mark.parametrize("line", ["+six", "+conda-forge/noarch::six-1.16", "-six", "+"])
+    def test_a_broken_line_of_the_history_is_passed_over(self, tmp_path: Path, line: str) -> None:
+        history = f"==> 2024-01-01 00:00:00 <==\n+x::pip-24-0\n{line}\n"
+        prefix = lay_environment(tmp_path / "env", history=history)
+        base = revisions.first(str(prefix), (), None)
+        assert base == ([Package("conda", "pip", "24", "0")], "conda's first revision")
 
     def test_mamba_s_files_count_where_mamba_governs(self, conda_root: Root, home: Path) -> None:
         (home / ".mambarc").write_text("channels:\n  - of-mamba\n")

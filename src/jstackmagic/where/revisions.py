@@ -32,8 +32,9 @@ class Revision:
         return any(line[0] == "-" and line.endswith(f"::{stem}") for line in self.changes)
 
     def stems(self, sign: str) -> set[str]:
-        """Return what came (``+``) or went (``-``), as NAME-VERSION-BUILD."""
-        return {line[1:].strip().rpartition("::")[2] for line in self.changes if line[0] == sign}
+        """Return what came (``+``) or went (``-``), as NAME-VERSION-BUILD, no other text."""
+        found = (line[1:].strip().rpartition("::")[2] for line in self.changes if line[0] == sign)
+        return {stem for stem in found if stem.count("-") > 1}
 
     @property
     def time(self) -> float:
