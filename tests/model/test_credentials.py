@@ -39,6 +39,15 @@ from support.growth import growth
         ("https://me:it's@h.example/simple", "https://****@h.example/simple"),
         ("https://me:p/1@h.example:8080/simple", "https://****@h.example:8080/simple"),
         ("--proxy me:pw@proxy.example:3128", "--proxy ****@proxy.example:3128"),
+        # a user whose password is masked, as pip writes a token, or empty
+        ("https://t0k:****@h/simple", "https://****@h/simple"),
+        ("https://t0k:@h.example/simple", "https://****@h.example/simple"),
+        ("for 'https://git:****@h.example/r.git/'", "for 'https://****@h.example/r.git/'"),
+        ("--proxy t0k:@proxy.example", "--proxy ****@proxy.example"),
+        ("t0k:****@h.example/x", "****@h.example/x"),
+        ("https://${TOKEN}:****@h.example", "https://${TOKEN}:****@h.example"),
+        ("https://${TOKEN}:@h.example", "https://${TOKEN}:@h.example"),
+        ("https://oauth2:$TOKEN@h.example", "https://oauth2:$TOKEN@h.example"),
         # what looks like one and is none
         ("https://h.example:8080/r.git@v1.0", "https://h.example:8080/r.git@v1.0"),
         ("git+https://h.example/r.git@v1#egg=r", "git+https://h.example/r.git@v1#egg=r"),
@@ -255,6 +264,7 @@ def test_secrets_are_what_is_masked_and_no_user_name() -> None:
         "tk-1",
     )
     assert secrets_of("https://h.example/simple") == ()
+    assert secrets_of("https://t0k:***@h.example") == ("t0k:***",)
     assert secrets_of("--password=a'b c'd six") == ("a'b c'd", "ab cd")  # as a program is given it
 
 

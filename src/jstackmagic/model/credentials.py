@@ -76,7 +76,7 @@ _BARE = re.compile(
     r"(?<![\w./@:%+~-])(?://)?(?!mailto:)(?P<userinfo>[\w.%+~-]+:(?!//)[^\s/:@]+)@(?=[\w.-])(?!\w+:[0-9a-f]{32})"
 )
 _PROXY = re.compile(
-    r"(?i:proxy)['\"]?[=\s]\s*['\"]?(?P<userinfo>[^\s/:'\"]{1,200}:(?!//)[^\s'\"]{1,2000})@(?=[\w\[])"
+    r"(?i:proxy)['\"]?[=\s]\s*['\"]?(?P<userinfo>[^\s/:'\"]{1,200}:(?!//)[^\s'\"]{0,2000})@(?=[\w\[])"
 )
 _CONDA_TOKEN = re.compile(r"(?:(?<=/)|^)t/(?P<token>(?!\$|<)[^/\s:]+)(?=/|::|$)")
 _CHANNEL = re.compile(r"(?:(?<![\w./~\\-])|(?<=url: /))t/(?P<token>(?!\$|<)[^/\s:]+)(?=/[\w.-])")
@@ -332,7 +332,8 @@ def secrets_of(text: str) -> tuple[str, ...]:
         secret = whole[start:stop].strip("'\"")
         # a user name is no secret, and would hide every home folder of that name
         password = secret.partition(":")[2] if whole[stop : stop + 1] == "@" else ""
-        found += [secret, password or secret, _as_one_word(whole[start:stop])]
+        known = password if password.strip("*") else secret
+        found += [secret, known, _as_one_word(whole[start:stop])]
     found += [unquote(secret) for secret in found]
     return tuple(
         dict.fromkeys(sorted(filter(None, found), key=lambda secret: (-len(secret), secret)))
@@ -420,7 +421,7 @@ def may_hold(text: str) -> bool:
 
 def _all_found(text: str) -> Iterator[tuple[int, int]]:
     whole = _WHOLE.fullmatch(text)
-    if whole and not _REFERENCE.fullmatch(whole["userinfo"].partition(":")[2]):
+    if whole and _is_login(whole["userinfo"]):
         yield whole.span("userinfo")
     for match in _URL.finditer(text):
         yield from _in_url(match)
@@ -429,7 +430,7 @@ def _all_found(text: str) -> Iterator[tuple[int, int]]:
             yield pair.span("value")
     for pattern in (_BARE, _PROXY):
         for match in pattern.finditer(text):
-            if not _REFERENCE.fullmatch(match["userinfo"].partition(":")[2]):
+            if _is_login(match["userinfo"]):
                 yield match.span("userinfo")
     for match in _ENCODED.finditer(text):
         if match["userinfo"]:
@@ -583,9 +584,9 @@ def _in_url(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 def _in_place(scheme: str, rest: str, offset: int) -> Iterator[tuple[int, int]]:
     end = _end_of_userinfo(rest)
     if end:
-        user, colon, password = rest[:end].partition(":")
-        named = scheme.endswith("ssh") and not colon and not _looks_secret(user)
-        if not named and not _REFERENCE.fullmatch(password if colon else user):
+        login = rest[:end]
+        named = scheme.endswith("ssh") and ":" not in login and not _looks_secret(login)
+        if not named and _is_login(login):
             yield offset, offset + end
     if scheme != "file":
         for token in _CONDA_TOKEN.finditer(rest):
@@ -593,6 +594,12 @@ def _in_place(scheme: str, rest: str, offset: int) -> Iterator[tuple[int, int]]:
         for segment in _SEGMENT.finditer(re.split(r"[?#]", rest[end:], maxsplit=1)[0]):
             if _is_generated(segment[0]):
                 yield offset + end + segment.start(), offset + end + segment.end()
+
+
+def _is_login(userinfo: str) -> bool:
+    """Return whether a URL's user part is to be masked; pip masks a password, and not its user."""
+    user, _, password = userinfo.partition(":")
+    return not _REFERENCE.fullmatch(password if password.strip("*") else user)
 
 
 def _is_secret_pair(key: str, value: str) -> bool:
