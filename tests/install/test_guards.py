@@ -12,7 +12,7 @@ from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
-from jstackmagic.model.request import Request
+from jstackmagic.model.request import Action, Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,8 @@ CONDA = Environment(
 VENV = replace(CONDA, kind="venv", name=None)
 
 
-def request(manager: str, *specs: str) -> Request:
-    return Request(action="install", manager=manager, specs=specs)  # type: ignore[arg-type]
+def request(manager: str, *specs: str, action: Action = "install") -> Request:
+    return Request(action=action, manager=manager, specs=specs)  # type: ignore[arg-type]
 
 
 def plan(change: Change | None, *, manager: str = "conda", where: Environment = CONDA) -> Plan:
@@ -52,6 +52,25 @@ def test_an_environment_that_takes_no_change_says_so_and_gives_a_way_out(
         check_target(request(manager, "six"), where)
     assert "Nothing was changed" in str(caught.value)
     assert caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("where", "action", "ways"),
+    [
+        (CONDA, "install", ("--record-only", "-- --user")),
+        (VENV, "install", ("--record-only", "python3 -m venv ~/env")),
+        (replace(VENV, kind="venv-on-conda"), "install", ("--record-only", "python3 -m venv")),
+        (CONDA, "remove", ("--record-only",)),
+        (VENV, "remove", ("--record-only",)),
+    ],
+)
+def test_the_ways_out_of_what_one_may_not_write_to_work_there(
+    where: Environment, action: Action, ways: tuple[str, ...]
+) -> None:
+    with pytest.raises(Stopped) as caught:
+        check_target(request("pip", "six", action=action), replace(where, writable=False))
+    assert len(caught.value.advice) == len(ways)
+    assert all(way in said for way, said in zip(ways, caught.value.advice, strict=True))
 
 
 def test_what_concerns_one_environment_does_not_stop_apt() -> None:

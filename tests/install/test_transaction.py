@@ -19,10 +19,14 @@ from jstackmagic.model.errors import (
     Interrupted,
     InvalidSpec,
     JStackMagicError,
+    Stopped,
     UsageError,
 )
-from jstackmagic.model.plan import Plan
-from jstackmagic.model.request import Request
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Outcome, Plan
+from jstackmagic.model.record import Context
+from jstackmagic.model.request import Action, Request
+from jstackmagic.model.spec import read_all
 from jstackmagic.session import Session
 from jstackmagic.where.detect import detect
 from jstackmagic.where.metadata import read_packages
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 
     from support.tiers import Channel
     from support.wheels import WheelIndex
+
+
+SIX_HERE = Package("pip", "six", "1.17.0")
 
 
 @pytest.fixture
@@ -363,6 +370,68 @@ def test_the_plan_of_what_is_only_to_be_recorded_records_nothing(
     assert Session().history.records() == []
     verb(*words)
     assert [record.status for record in Session().history.records()] == ["planned"]
+
+
+@pytest.mark.parametrize("action", ["install", "remove"])
+def test_what_is_only_recorded_says_what_was_not_done(venv: Path, action: str) -> None:
+    said = str(verb(action, "--prefix", venv, "--record-only", "pip:plain"))
+    other = {"install": "remove", "remove": "install"}[action]
+    assert f"Recorded, not {action}" in said
+    assert other not in said
+    assert ("puts it into" if action == "install" else "leaves it out of") in said
+
+
+@pytest.mark.parametrize("words", [("conda:plain",), ("pip:one", "conda:plain")])
+def test_no_record_asks_conda_for_what_is_no_environment_of_its_own(
+    venv: Path, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(Stopped, match="is not a conda environment"):
+        verb("install", "--prefix", venv, "--record-only", *words)
+    assert Session().history.records() == []
+
+
+def test_a_record_may_bring_the_python_that_pip_needs(conda_env: Callable[..., Path]) -> None:
+    words = ("--prefix", conda_env("r-base"), "--record-only")
+    verb("install", *words, "conda:python", "pip:plain")
+    assert [record.status for record in Session().history.records()] == ["planned"] * 2
+
+
+@pytest.mark.parametrize("manager", ["apt", "pip"])
+def test_an_environment_is_named_only_for_what_is_in_it(
+    manager: str, venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoPlan:
+        shows_progress = True
+
+        def plan(self, *_: object) -> Plan:
+            raise CommandFailed("It cannot be.")
+
+    monkeypatch.setattr("jstackmagic.managers.engine", lambda *_: NoPlan())
+    with pytest.raises(CommandFailed) as caught:
+        verb("install", "--prefix", venv, "--dry-run", f"{manager}:six")
+    assert ("(for the environment " in caught.value.problem) == (manager == "pip")
+
+
+@pytest.mark.parametrize(
+    ("action", "resolved", "change", "shown"),
+    [
+        ("install", (SIX_HERE,), Change(), "already there"),
+        ("install", (), Change(), "no change"),  # one cell installed and removed it
+        ("remove", (), Change(), "no change"),
+        ("install", (SIX_HERE,), Change(added=(SIX_HERE,)), "1 added"),
+    ],
+)
+def test_the_history_says_there_already_only_of_what_is_there(
+    action: Action, resolved: tuple[Package, ...], change: Change, shown: str, venv: Path
+) -> None:
+    history = Session().history
+    asked = Request(action, "pip", read_all("pip", ["six"]))
+    begun = history.note(
+        "running", asked, detect(venv).ref, transaction="3f9a", step=1, context=Context()
+    )
+    history.end(begun, Outcome("ok", 0, 0.0, change=change, resolved=resolved))
+    (part, *_) = verb("history").parts()
+    assert part.rows[0][-1] == shown
 
 
 def test_what_goes_elsewhere_is_neither_harm_nor_there_already(

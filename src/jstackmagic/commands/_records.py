@@ -71,5 +71,6 @@ def _result(record: Record) -> str:
         return record.status
     if record.context.cluster:
         return counted(len(record.outcome.workers), "worker")
-    nothing = "not there" if record.request.action == "remove" else "already there"
+    # a cell that installs and removes the same leaves nothing that serves the request
+    nothing = "already there" if record.outcome.resolved else "no change"
     return count_text(record.outcome.change) or nothing

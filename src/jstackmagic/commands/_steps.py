@@ -35,9 +35,13 @@ def parts_of(item: Done) -> Iterator[Part]:
 def _planned(item: Done, where: str) -> Iterator[Part]:
     plan = item.plan
     if item.record is not None:
+        did, then = {
+            "install": ("installed", "puts it into"),
+            "remove": ("removed", "leaves it out of"),
+        }[plan.request.action]
         yield Text(
-            f"Recorded, not installed: {plan.request.manager} {' '.join(item.record.request.texts)}"
-            f" for {where}. %envexport dockerfile puts it into the image."
+            f"Recorded, not {did}: {plan.request.manager} {' '.join(item.record.request.texts)}"
+            f" for {where}. %envexport dockerfile {then} the image."
         )
         return
     if plan.commands:

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 
 from .. import managers
 from ..history.file import History
-from ..model.environment import Environment
+from ..model.environment import NEW_VENV, Environment
 from ..model.errors import Stopped, UsageError
 from ..model.managers import is_system
 from ..model.options import INSTALL
@@ -42,11 +42,14 @@ def check_target(request: Request, environment: Environment) -> None:
             ),
         )
     if not environment.writable:
+        own = "or install for yourself alone: %envinstall --pip … -- --user, with --force"
+        if environment.kind.startswith("venv"):  # it does not see the user's own packages
+            own = f"or make an environment of your own: {NEW_VENV}"
         raise Stopped(
             f"You may not write to the {environment.description}.",
             advice=(
                 "Keep the request for the image: --record-only, then %envexport dockerfile",
-                "or install for yourself alone: %envinstall --pip … -- --user, with --force",
+                *((own,) if request.action == "install" else ()),
             ),
         )
 
@@ -69,8 +72,7 @@ def check_plan(
     advice: tuple[str, ...] = ("To go on all the same, add --force",)
     if harms and plan.environment.kind == "system":
         advice = (
-            "Install it into a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install"
-            " ipykernel",
+            f"Install it into a virtual environment: {NEW_VENV}",
             *advice,
         )
     if problems or harms:

@@ -344,7 +344,8 @@ class Transaction:
                 plan = engine.plan(step.request, choice.environment)
         except CommandFailed as error:
             error.advice = (*error.advice, *_meant(step.request, error.problem))
-            error.problem = f"{error.problem}\n(for the {environment.description})"
+            if not is_system(step.request.manager):
+                error.problem += f"\n(for the {environment.description})"
             error.problem += f"\n{self.policy.left_out()}" if self._holds_back(step) else ""
             raise
         check_denied(plan, self.policy)
@@ -403,7 +404,13 @@ class Transaction:
         for step in steps:
             managers.hold(step.request, step.environment, self.policy, planned=False)
             check_options(step.request)
-            managers.get(step.request.manager).check(step.request, step.environment)
+            manager = managers.get(step.request.manager)
+            manager.check(step.request, step.environment)
+            # a conda environment may still get what a manager lacks there; no other becomes one
+            if not (
+                self.mode.force or step.environment.is_conda or manager.works_in(step.environment)
+            ):
+                manager.check_target(step.request, step.environment)
         transaction = self.history.new_transaction()
         done = []
         for number, step in enumerate(steps, start=1):

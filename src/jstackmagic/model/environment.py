@@ -159,6 +159,10 @@ def prefix_of_name(root: str, name: str) -> str:
     return root if name in BASES else f"{root}/envs/{name}"
 
 
+NEW_VENV = "python3 -m venv ~/env && ~/env/bin/pip install ipykernel"
+"""The line that makes an environment of one's own, for an advice."""
+
+
 def repair_line(prefix: str) -> str:
     """Return the line that finishes an interrupted change in an environment."""
     return f"%envinstall --repair --prefix {shlex.quote(prefix)}"

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...model.credentials import mask
+from ...model.environment import NEW_VENV
 from ...model.errors import Stopped
 from ...model.extras import line
 from .. import Choice, Engine, EngineOptions, Manager, Marks
@@ -73,8 +74,7 @@ class Pip(Manager):
                 f"The {environment.description} is managed by the system (PEP 668).\n"
                 f"{environment.externally_managed}",
                 advice=(
-                    "Make a virtual environment: python3 -m venv ~/env && ~/env/bin/pip install "
-                    "ipykernel",
+                    f"Make a virtual environment: {NEW_VENV}",
                     "or go on all the same: --force",
                 ),
             )
