@@ -69,6 +69,17 @@ def specs(recipe: Recipe) -> list[str]:
     return [item.text for step in recipe.steps for item in step.install]
 
 
+LIST = "-r /w/req.txt"
+SIX, COLORAMA = (
+    package(name, version, requested=True)
+    for name, version in (("six", "1.16"), ("colorama", "0.4.6"))
+)
+MINE = package("six", "1.15", source="file:///w/six", editable=True)
+MOVED = ((SIX, package("six", "1.15")),)
+REMOVED = record("six", action="remove", removed=(SIX,))
+INDEX = Sources(index_url="https://pypi.example.com/simple")
+
+
 class TestWhatCounts:
     def test_an_install_with_the_version_seen_on_disk(self) -> None:
         six = package("six", "1.17.0", source="https://pypi.example.com/simple", sha256="ab")
@@ -367,6 +378,73 @@ class TestSteps:
         gone = record("idna", action="remove", removed=(package("idna"),))
         brought = fold([*history, gone]).steps[1].install[0].brought
         assert [item.name for item in brought] == ["six"]
+
+    @pytest.mark.parametrize(
+        ("later", "left"),
+        [
+            ([REMOVED], ["colorama==0.4.6"]),
+            ([REMOVED, record("colorama", action="remove", removed=(COLORAMA,))], []),
+            ([record("six", action="remove", status="planned")], ["colorama==0.4.6"]),
+            ([record(status="found", removed=(SIX,))], ["colorama==0.4.6"]),
+            ([record("six==1.15", changed=MOVED)], ["colorama==0.4.6", "six==1.15"]),
+            ([record("six==1.15", status="planned")], ["colorama==0.4.6", "six==1.15"]),
+            ([record("old", changed=MOVED)], ["six==1.15", "colorama==0.4.6", "old"]),
+            ([record("six", changed=((SIX, MINE),))], ["colorama==0.4.6", "six"]),
+            ([record("old", changed=((SIX, MINE),))], ["-e /w/six", "colorama==0.4.6", "old"]),
+            ([record("six>1", resolved=(SIX,))], [LIST, "six>1"]),
+            ([record("rich", action="remove", removed=(package("rich"),))], [LIST]),
+            ([record("old", changed=((package("rich"), package("rich", "2")),))], [LIST, "old"]),
+            ([REMOVED, record(LIST, added=(SIX,))], [LIST]),
+            ([REMOVED, replace(record("six", added=(SIX,)), undoes=REMOVED.id)], [LIST]),
+        ],
+    )
+    def test_what_is_left_of_a_list_takes_its_place(
+        self, later: list[Record], left: list[str]
+    ) -> None:
+        there = replace(COLORAMA, requested=False)
+        arrived = (SIX, package("rich"))
+        first = record(LIST, "-c /w/c.txt", added=arrived, resolved=(there,), sources=INDEX)
+        recipe = fold([first, *later])
+        assert [text for text in specs(recipe) if text != "-c /w/c.txt"] == left
+        items = [item for step in recipe.steps for item in step.install]
+        assert all(item.version for item in items if item.name not in ("", "old"))
+        if left[0:1] == ["colorama==0.4.6"]:
+            assert recipe.steps[0].sources == INDEX
+            assert specs(recipe)[0] == "-c /w/c.txt"
+
+    def test_of_two_lists_the_other_stays_and_a_dependency_is_not_asked_for(self) -> None:
+        b, c, deep = (package(name, requested=name != "deep") for name in ("bb", "cc", "deep"))
+        history = [
+            record("-r /w/one.txt", "aa", added=(package("aa"), b, c, deep)),
+            record("-r /w/two.txt", added=(package("dd", requested=True),)),
+            record("cc", action="remove", removed=(c,)),
+        ]
+        assert specs(fold(history)) == ["bb==1.0", "aa", "-r /w/two.txt"]
+        again = fold([*history, record("-r /w/one.txt", added=(c,))]).steps[-1].install
+        assert [each.name for each in again[0].brought] == ["bb", "cc"]
+
+    @pytest.mark.parametrize(
+        ("manager", "text", "source", "left"),
+        [
+            ("conda", "--file /w/list.txt", "https://conda.example/forge", "bb==1.0"),
+            ("pip", "/w/project", "file:///w/bb", "bb @ file:///w/bb"),
+            (
+                "pip",
+                LIST,
+                "git+https://g.example/b.git@ab1",
+                "bb @ git+https://g.example/b.git@ab1",
+            ),
+        ],
+    )
+    def test_what_is_left_is_asked_for_where_it_came_from(
+        self, manager: ManagerName, text: str, source: str, left: str
+    ) -> None:
+        b = package("bb", manager=manager, source=source, requested=True)
+        c = package("cc", manager=manager, requested=True)
+        first = record(text, manager=manager, added=(b, c))
+        gone = record("cc", manager=manager, action="remove", removed=(c,))
+        (item,) = fold([first, gone]).steps[0].install
+        assert (item.text, item.version) == (left, "1.0")
 
     @pytest.mark.parametrize(
         ("spec", "source"),

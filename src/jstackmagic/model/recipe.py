@@ -11,12 +11,21 @@ from typing import Literal, NamedTuple
 
 from .environment import EnvironmentRef
 from .managers import listed, of_environment, of_system
-from .packages import Change, CondaDetail, ManagerName, Package
+from .packages import Change, CondaDetail, ManagerName, Package, trace
 from .plan import Outcome
 from .record import Record
 from .request import Request
 from .sources import Sources
-from .spec import Constraint, RequirementsFile, Spec, of_package, read, read_all, same_place
+from .spec import (
+    Constraint,
+    RequirementsFile,
+    Spec,
+    is_direct,
+    of_package,
+    read,
+    read_all,
+    same_place,
+)
 
 Style = Literal["stacks", "legacy", "plain"]
 """The patterns of a Dockerfile; see `jstackmagic.export.dockerfile`."""
@@ -150,7 +159,8 @@ class _AskedSpec(NamedTuple):
     options: _Manner
     since: int
     upgrade: bool
-    brought: tuple[str, ...]
+    brought: tuple[Package, ...]  #: of a spec without a name, as they arrived
+    listed: Spec | None = None  #: the list that it is what is left of
 
 
 @dataclass(slots=True)
@@ -175,14 +185,47 @@ class _Shelf:
         self.removals.pop(name, None)
 
     def removed(self, name: str) -> None:
+        self.spell_out(name)
         self.asked.pop(name, None)
         if name in self.ours:
             self.ours.remove(name)
         else:
             self.base.add(name)
 
+    def spell_out(self, name: str) -> None:
+        """Put what is left of the lists that asked for a package that went or moved in their place.
+
+        They would bring it back, and pip refuses two versions of one package.
+        """
+        for at in [*self.asked]:
+            entry = self.asked[at]
+            wanted = [package.name for package in entry.brought if package.requested]
+            if name not in wanted:
+                continue
+            files = tuple(each for each in entry.options.files if each != entry.spec)
+            options = entry.options._replace(files=files)
+            left = {
+                each: entry._replace(
+                    spec=_as_seen(self.seen[each]), name=each, brought=(), listed=entry.spec
+                )
+                for each in wanted
+                if each in self.seen and each not in self.asked
+            }
+            asked: dict[str, _AskedSpec] = {}
+            for key, each in self.asked.items():
+                asked |= left if key == at else {key: each}
+            self.asked = {
+                key: each._replace(options=options) if each.options == entry.options else each
+                for key, each in asked.items()
+            }
+
     def ask(self, entry: _AskedSpec) -> None:
         key = entry.name or entry.spec.text
+        left = [each for each in self.asked.values() if each.listed == entry.spec]
+        for each in left:  # the list is asked for again
+            del self.asked[each.name]
+        again = (replace(self.seen[e.name], requested=True) for e in left if e.name in self.seen)
+        entry = entry._replace(brought=(*again, *entry.brought))
         earlier = self.asked.get(key)
         if earlier is not None:
             entry = entry._replace(spec=_with_extras(entry.spec, earlier.spec))
@@ -190,6 +233,7 @@ class _Shelf:
                 entry = earlier._replace(
                     upgrade=entry.upgrade or earlier.upgrade,
                     brought=earlier.brought + entry.brought,
+                    listed=None,
                 )
             else:
                 del self.asked[key]
@@ -197,6 +241,7 @@ class _Shelf:
         self.removals.pop(entry.name, None)
 
     def take_out(self, name: str, since: int, *, planned: bool) -> None:
+        self.spell_out(name)
         was_asked = self.asked.pop(name, None) is not None
         # a planned removal was not seen: a package that was not requested must be the base's
         if name in self.base or (planned and not was_asked and name not in self.ours):
@@ -267,6 +312,8 @@ class Net:
         for spec, name in names.items():
             if spec in options.constraints:
                 continue
+            if record.outcome is None:  # planned: what it moves was not seen
+                shelf.spell_out(name)
             brought = () if name else _brought(record, set(names.values()))
             shelf.ask(_AskedSpec(spec, name, options, self.count, request.upgrade, brought))
 
@@ -325,7 +372,8 @@ class Net:
             remove = ()
 
     def _item(self, shelf: _Shelf, entry: _AskedSpec) -> Item:
-        seen = (shelf.seen.get(name) for name in dict.fromkeys(entry.brought))
+        names = dict.fromkeys(package.name for package in entry.brought)
+        seen = map(shelf.seen.get, names)
         item = Item(
             entry.spec,
             entry.name,
@@ -388,8 +436,11 @@ def _observe(outcome: Outcome, shelves: dict[ManagerName, _Shelf], *, void: bool
         shelf.seen[package.name] = package
         if not void:
             shelf.added(package.name)
-    for _, package in change.changed:
-        shelves[package.manager].seen[package.name] = package
+    for before, package in change.changed:
+        shelf = shelves[package.manager]
+        shelf.seen[package.name] = package
+        if not void and trace(before) != trace(package):
+            shelf.spell_out(package.name)
     for package in outcome.resolved:
         shelves[package.manager].seen[package.name] = package
 
@@ -412,13 +463,21 @@ def _specs_seen(record: Record, shelf: _Shelf) -> Iterator[Spec]:
     yield from (of_package(package) for package in arrived.values() if package.requested)
 
 
-def _brought(record: Record, named: set[str]) -> tuple[str, ...]:
+def _as_seen(package: Package) -> Spec:
+    """Return the spec of a package as it was last seen."""
+    if listed(package.manager).direct and is_direct(package):
+        return of_package(package)
+    return read(package.manager, f"{package.name}=={package.version}")
+
+
+def _brought(record: Record, named: set[str]) -> tuple[Package, ...]:
     """Return the packages that a record brought and did not name."""
     if record.outcome is None:
         return ()
-    arrived = (*record.outcome.change.came, *record.outcome.resolved)
-    names = (package.name for package in arrived if package.manager == record.request.manager)
-    return tuple(name for name in names if name not in named)
+    serving = (replace(package, requested=True) for package in record.outcome.resolved)
+    arrived = (*record.outcome.change.came, *serving)
+    own = (package for package in arrived if package.manager == record.request.manager)
+    return tuple(package for package in own if package.name not in named)
 
 
 def _name(spec: Spec, record: Record, shelf: _Shelf) -> str:

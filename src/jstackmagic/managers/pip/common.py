@@ -27,6 +27,7 @@ from .. import Engine
 from .effective import unfollowed
 from .harm import python_kept
 from .landing import VARIABLES, check_landing, landed, set_off
+from .marks import asked_names
 from .pipconf import configured
 from .present import check_metadata, not_meant, satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
@@ -87,7 +88,8 @@ class OfPip(Engine, ABC):
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         if landed(request, environment):
             return ()
-        found = serving(request.specs, environment).values()
+        listed = (read("pip", name) for name in asked_names(request) if name)
+        found = serving((*request.specs, *listed), environment).values()
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
     def explain(self, plan: Plan, change: Change) -> Change:
