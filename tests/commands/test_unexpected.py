@@ -15,6 +15,7 @@ from jstackmagic.managers.conda.rattler.repodata import Channels
 from jstackmagic.managers.conda.spec import parse
 from jstackmagic.model.errors import InvalidSpec
 from jstackmagic.session import Session
+from jstackmagic.version import __version__
 from jstackmagic.where.condarc import CondaConfig
 from support.forked import jstackmagic
 from support.verbs import command
@@ -61,7 +62,7 @@ def test_a_path_that_cannot_be_is_a_short_error(
     done = run(*line, folder=tmp_path) if path is SURROGATE else command(*line)
     said = done.stderr
     assert "Traceback" not in said
-    assert "mistake of jstackmagic" not in said
+    assert "bug in jstackmagic" not in said
     assert done.returncode in (0, 1, 2)
     if done.returncode and not done.stdout:  # a difference is no error
         assert said.startswith("jstackmagic: ")
@@ -113,7 +114,7 @@ class TestAMistakeOfOurs:
     def test_in_a_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main(["info"]) == 1
         said = capsys.readouterr().err
-        assert "not yours: ZeroDivisionError" in said
+        assert f"This is a bug in jstackmagic {__version__}: ZeroDivisionError" in said
         assert "Report it" in said
         assert "Traceback" not in said
         whole = runtime_folder() / "traceback.txt"

@@ -317,10 +317,14 @@ def plan_of(prefix: Path) -> Plan:
     ],
 )
 def test_what_was_meant_is_said(
-    venv: Path, wheel_index: WheelIndex, words: tuple[str, ...], advice: str
+    venv: Path, wheel_index: WheelIndex, history_file: Path, words: tuple[str, ...], advice: str
 ) -> None:
     with pytest.raises(JStackMagicError) as caught:
         verb("install", "--prefix", venv, "-i", wheel_index.url, "--pip", *words)
+    for record in History(history_file).records():  # what the manager refused
+        assert record.outcome is not None
+        assert record.outcome.seconds > 0
+        assert f"{venv}  {venv}" not in str(verb("history", record.id))
     said = [each for each in caught.value.advice if not each.startswith("See the record")]
     assert advice in "".join(said)
     assert bool(said) == bool(advice)

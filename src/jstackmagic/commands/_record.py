@@ -59,7 +59,7 @@ def _facts(record: Record) -> Sequence[tuple[str, str]]:
         ("status", record.status),
         ("asked", f"{request.action} {' '.join(request.texts)}" if request.specs else ""),
         ("manager", f"{request.manager} ({record.engine})" if record.engine else request.manager),
-        ("environment", f"{where_of(record)}  {record.environment.prefix}"),
+        ("environment", "  ".join(dict.fromkeys((where_of(record), record.environment.prefix)))),
         ("python", record.environment.python or ""),
         *(("command", command) for command in record.commands),
         *(("note", note) for note in record.notes),

@@ -31,7 +31,7 @@ def unexpected(error: BaseException) -> BaseException:
         return Unexpected(f"{mask(where)}{error.strerror}.", kept=_KEPT, advice=_whole(error))
     said = mask(" ".join(str(error).split()))[:500]
     return Unexpected(
-        f"A mistake of jstackmagic {__version__}, not yours:"
+        f"This is a bug in jstackmagic {__version__}:"
         f" {type(error).__name__}{': ' if said else ''}{said}",
         kept=_KEPT,
         advice=(*_whole(error), "Report it, with that, to the project's issues."),

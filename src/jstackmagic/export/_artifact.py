@@ -237,8 +237,8 @@ def _requirements(path: Path, includers: tuple[Path, ...]) -> list[str]:
         if holds:
             line = re.sub(r"(^|\s+)#.*", "", line)  # what a comment says, pip does not need
         if mask(line) != line:
-            problem = "holds a credential, which everyone could read in the image"
-            advice = "Write ${NAME} in its place, and give the build that variable."
+            problem = "holds a credential, which everyone who has the export could read"
+            advice = "Write ${NAME} in its place, and set that variable where it is installed."
         elif _is_local(line):
             problem = "names a local file that would be missing in the build"
             advice = "Install that file with a spec of its own, beside -r, and take the line out."

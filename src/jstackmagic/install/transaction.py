@@ -364,12 +364,13 @@ class Transaction:
         return bool(self.policy.before) and request.action == "install" and not system
 
     def _plan_on_record(self, step: Step, transaction: str = "", number: int = 1) -> Planned:
+        started = time.monotonic()
         try:
             return self._plan(step)
         except CommandFailed as error:
             if not self.mode.dry_run:
                 transaction = transaction or self.history.new_transaction()
-                record = self._record_refusal(step, error, transaction, number)
+                record = self._record_refusal(step, error, transaction, number, started)
                 error.advice = (*error.advice, f"See the record: %envhistory {record.id}")
             raise
 
@@ -386,7 +387,7 @@ class Transaction:
             timer.cancel()
 
     def _record_refusal(
-        self, step: Step, error: CommandFailed, transaction: str, number: int
+        self, step: Step, error: CommandFailed, transaction: str, number: int, started: float
     ) -> Record:
         """Record a failed plan, which fails the install as much as a failed run."""
         plan = Plan(step.request, step.environment, engine=step.request.manager, commands=())
@@ -394,7 +395,7 @@ class Transaction:
         outcome = Outcome(
             status="failed",
             exit_status=error.exit_status,
-            seconds=0.0,
+            seconds=round(time.monotonic() - started, 3),
             message=mask(without_colours(error.problem)),
         )
         self.on_exit_status(error.exit_status)
