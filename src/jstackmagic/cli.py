@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from contextlib import closing
@@ -23,6 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if "COMP_LINE" in os.environ and "COMP_POINT" in os.environ:
         return _complete(words)
+    from .display.live import take_every_letter
+
+    for stream in (sys.stdout, sys.stderr):
+        take_every_letter(stream)
     try:
         return _run(words)
     except JStackMagicError as error:
@@ -58,8 +63,7 @@ def _run(words: list[str]) -> int:
     from .display.live import stream_console
     from .session import Session
 
-    stream = sys.stderr if commands.for_programs(verb, rest) else sys.stdout
-    with closing(stream_console(stream, _show)) as console:
+    with closing(stream_console(sys.stderr, _show)) as console:
         result, as_json = commands.execute(verb, rest, Session(shown=console))
         console.result(result, as_json=as_json)
     return result.exit_status
@@ -71,16 +75,23 @@ def _show(result: Displayed, as_json: bool) -> None:
     from .model.text import for_terminal
 
     if as_json:
-        print(json_text(result))
+        _write(f"{json_text(result)}\n")
     elif result.document is None:
         print(as_text(result.parts(), words=for_terminal))
-    elif sys.stdout is None:  # it was closed: jstackmagic export conda >&-
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
     else:
-        sys.stdout.write(result.document)
-        sys.stdout.flush()
+        _write(result.document)
         remarks = as_text(result.remarks(), words=for_terminal)
         print(remarks, end="\n" if remarks else "", file=sys.stderr)
+
+
+def _write(text: str) -> None:
+    """Write what programs read, in UTF-8 whatever the locale, as files are written."""
+    if sys.stdout is None:  # it was closed: jstackmagic export conda >&-
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _complete(words: list[str]) -> int:
@@ -119,10 +130,10 @@ def _say(error: JStackMagicError, words: Sequence[str]) -> None:
     from .model.text import for_terminal, readable
 
     error.advice = tuple(map(for_terminal, error.advice))
-    if commands.wants_json(words):
+    if commands.wants_json(words) and sys.stdout is not None:
         from .display import json_text
 
-        print(json_text(error))
+        _write(f"{json_text(error)}\n")
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     name = "\x1b[31mjstackmagic\x1b[0m" if coloured else "jstackmagic"
     lines = [error.problem.removeprefix("jstackmagic "), *([error.kept] if error.kept else [])]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jstackmagic import cli
 from jstackmagic.display import Code, Fold, Result, Table, Text, as_text, json_text
 from jstackmagic.display.console import PlainConsole, Recording, quiet
 from jstackmagic.display.log import Log, without_colours
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jstackmagic.display import Part
+    from jstackmagic.session import Session
 
 HOSTILE = (
     "\x1b[2J\x1b[H",  # clear the screen
@@ -52,6 +56,15 @@ class Given(Result):
 
     def to_json(self) -> Any:
         return {"text": self.text}
+
+
+@dataclass(frozen=True, repr=False)
+class GivenDocument(Given):
+    """A text for other programs."""
+
+    @property
+    def document(self) -> str:
+        return self.text
 
 
 @pytest.mark.parametrize("sequence", HOSTILE)
@@ -110,12 +123,12 @@ def test_an_error_is_shown_without_them() -> None:
     assert shown == "UsageError: no spec\nkept\n  → type this"
 
 
-def test_a_program_s_words_are_recorded_and_go_on_as_they_are() -> None:
+def test_a_program_s_words_are_recorded_and_go_on_without_colours() -> None:
     words: list[str] = []
     recording = Recording(PlainConsole(words.append))
     recording.say("$ pip install six")
     recording.write("half\rdone \x1b[32mok\x1b[0m\n")
-    assert words == ["$ pip install six\n", "half\rdone \x1b[32mok\x1b[0m\n"]
+    assert words == ["$ pip install six\n", "half\rdone ok\n"]
     assert recording.log.text == "done ok"
     assert without_colours("\x1b[1ma\x1b[0m") == "a"
 
@@ -128,3 +141,38 @@ def test_a_result_comes_after_the_words_as_asked_for() -> None:
     console.result(result, as_json=True)
     assert seen == ["first\n", (result, True)]
     quiet().result(result)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_result_is_shown_in_any_encoding_and_programs_read_utf_8(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written(result: Result, *, as_json: bool = False) -> bytes:
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr("jstackmagic.commands.execute", lambda *_: (result, as_json))
+        assert cli.main(["info"]) == 0
+        out.flush()
+        return out.buffer.getvalue()  # type: ignore[attr-defined]
+
+    shown = written(Given("1 → 2 ≠ 字…"))
+    assert b"1 -> 2 != \\u5b57" in shown
+    assert b"--" in shown
+    assert json.loads(written(Given("1 → 字"), as_json=True)) == {"text": "1 → 字"}
+    assert written(GivenDocument("1 → 字")) == "1 → 字".encode()
+
+
+def test_what_is_no_result_is_on_standard_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def execute(_verb: str, _words: list[str], session: Session) -> tuple[Result, bool]:
+        session.console.say("$ uv pip install six")
+        session.console.write("\x1b[2mUsing Python\x1b[")
+        session.console.write("0m\n")
+        return Given("six"), True
+
+    monkeypatch.setattr("jstackmagic.commands.execute", execute)
+    assert cli.main(["info"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"text": "six"}
+    assert shown.err == "$ uv pip install six\nUsing Python\n"

@@ -72,8 +72,9 @@ def test_what_is_no_terminal_gets_everything_as_it_comes(monkeypatch: pytest.Mon
     stream = io.StringIO()
     with closing(stream_console(stream, show)) as console:
         console.say("$ pip install one")
-        console.write("all\rof \x1b[31mit\n")
-        assert stream.getvalue() == "$ pip install one\nall\rof \x1b[31mit\n"
+        console.write("all\rof \x1b[3")
+        console.write("1mit\x1b[0m\n")
+        assert stream.getvalue() == "$ pip install one\nall\rof it\n"
     dumb = Terminal()
     monkeypatch.setenv("TERM", "dumb")
     with closing(stream_console(dumb, show)) as console:

@@ -80,10 +80,11 @@ def test_a_log_gets_a_line(prefix: Path) -> None:
         text=True,
         check=True,
     )
-    lines = [line for line in done.stdout.splitlines() if "Fetching" in line]
+    lines = [line for line in done.stderr.splitlines() if "Fetching" in line]
     assert len(lines) == 1
     assert re.match(r"Fetching large-1\.0-\S+: 0.00B of 1\.50MB", lines[0])
-    assert "\r" not in done.stdout
+    assert "\r" not in done.stderr
+    assert done.stdout.startswith("Installed into")
 
 
 def test_looking_for_who_has_a_package_is_told_too(prefix: Path) -> None:

@@ -31,14 +31,6 @@ class Verb(Protocol):
         """Do it."""
 
 
-def for_programs(name: str, words: Sequence[str]) -> bool:
-    """Return whether standard output is for a program alone, so that words go elsewhere.
-
-    It is where JSON is requested, and for a verb that says ``FOR_PROGRAMS``: its result is a file.
-    """
-    return wants_json(words) or getattr(load(name), "FOR_PROGRAMS", False)
-
-
 def wants_json(words: Sequence[str]) -> bool:
     """Return whether JSON is requested."""
     return "--json" in (words[: words.index("--")] if "--" in words else words)

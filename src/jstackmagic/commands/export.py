@@ -34,7 +34,6 @@ from ._checked import Checked
 from ._exported import Exported, ExportedAll
 from ._options import declare, flag, option
 
-FOR_PROGRAMS = True
 _STANDARD_OUTPUT = ("-", "/dev/stdout")
 _RECIPE = {"metavar": "FILE", "help": "a recipe.json or a history, in place of this user's"}
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..io.reading import path_of
 from ..model.text import readable
-from .log import Log
+from .log import Log, Uncoloured
 from .parts import Displayed
 from .progress import Lines, ProgressReport
 
@@ -51,14 +51,15 @@ class PlainConsole:
         self._write = write
         self._show = show
         self._lines = Lines(write)
+        self._uncoloured = Uncoloured(write)
 
     def say(self, text: str) -> None:
         """Write a line of our own."""
         self._write(f"{readable(text)}\n")
 
     def write(self, text: str) -> None:
-        """Write a program's words as they are."""
-        self._write(text)
+        """Write a program's words, without colours."""
+        self._uncoloured(text)
 
     def progress(self, progress: ProgressReport | None) -> None:
         """Write a line now and then."""

@@ -6,7 +6,7 @@ import sys
 
 from .console import PlainConsole
 from .html import as_html
-from .live import LiveConsole, Notebook, stream_console
+from .live import LiveConsole, Notebook, stream_console, take_every_letter
 from .parts import Displayed, as_text, json_text
 
 
@@ -19,7 +19,10 @@ class _Shown:
 
 def console() -> LiveConsole | PlainConsole:
     """Return the console of this IPython: a notebook's, or that of the terminal it runs in."""
-    return Notebook(_show) if in_notebook() else stream_console(sys.stdout, _show)
+    if in_notebook():
+        return Notebook(_show)
+    take_every_letter(sys.stdout)
+    return stream_console(sys.stdout, _show)
 
 
 def _show(result: Displayed, as_json: bool) -> None:

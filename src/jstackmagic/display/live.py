@@ -7,7 +7,9 @@ the record.
 
 from __future__ import annotations
 
+import codecs
 import html
+import io
 import os
 import shutil
 import threading
@@ -19,7 +21,7 @@ from typing import TextIO
 
 from ..model.text import readable
 from . import html as drawing
-from .console import PlainConsole, Show
+from .console import PlainConsole, Show, quiet
 from .log import Log
 from .parts import Displayed
 from .progress import NotebookBar, ProgressReport, TerminalBar
@@ -31,8 +33,34 @@ _PAUSE = 0.2  # seconds between two states of what is shown: a notebook's browse
 _MOST = 1000  # lines that a notebook keeps of a log; the record has all of it
 
 
-def stream_console(stream: TextIO, show: Show) -> LiveConsole | PlainConsole:
-    """Return the console of a stream: live on a terminal, else everything as it comes."""
+_ASCII = {"…": "...", "→": "->", "—": "-", "−": "-", "─": "-", "≠": "!=", "✓": "ok"}
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    letters = error.object[error.start : error.end]
+    escaped = (
+        _ASCII.get(one) or one.encode("ascii", "backslashreplace").decode() for one in letters
+    )
+    return "".join(escaped), error.end
+
+
+codecs.register_error("jstackmagic", _plainer)
+
+
+def take_every_letter(stream: TextIO | None) -> None:
+    """Have a stream write something else for a letter that its encoding has not, and not fail."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="jstackmagic")
+
+
+def stream_console(stream: TextIO | None, show: Show) -> LiveConsole | PlainConsole:
+    """Return the console of a stream: live on a terminal, else everything as it comes.
+
+    A stream that was closed has nothing but the results to show.
+    """
+    if stream is None:
+        return quiet(show)
 
     def write(text: str) -> None:
         stream.write(text)

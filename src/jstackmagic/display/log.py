@@ -7,6 +7,7 @@ takes 0.01 s, because a line is drawn only when it is shown.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 HEAD, MOST = 500, 5_000
@@ -87,10 +88,7 @@ class Log:
 
     def write(self, text: str) -> None:
         """Take the next words."""
-        text, self._held = self._held + text, ""
-        cut_off = _CUT_OFF.search(text)
-        if cut_off:
-            text, self._held = text[: cut_off.start()], cut_off[0]
+        text, self._held = _whole(self._held + text)
         while move := _VERTICAL.search(text):
             self._write(text[: move.start()])
             if move[2] == "J":
@@ -133,6 +131,24 @@ class Log:
         del self._lines[HEAD : HEAD + count]
         self._left_out += count
         self._at = max(0, self._at - count)
+
+
+class Uncoloured:
+    """Passes on what a program writes, without its escape sequences, wherever it was split."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write, self._held = write, ""
+
+    def __call__(self, text: str) -> None:
+        """Take the next words."""
+        text, self._held = _whole(self._held + text)
+        self._write(_ESCAPE.sub("", text))
+
+
+def _whole(text: str) -> tuple[str, str]:
+    """Return a text up to an escape sequence that is cut off, and that."""
+    cut_off = _CUT_OFF.search(text)
+    return (text[: cut_off.start()], cut_off[0]) if cut_off else (text, "")
 
 
 def without_colours(text: str) -> str:
