@@ -21,7 +21,7 @@ from jstackmagic.io.runtime import process_identity
 from jstackmagic.managers.apt import cutoff
 from jstackmagic.managers.apt.aptget import finish
 from jstackmagic.managers.conda.rattler import journal
-from jstackmagic.model.errors import Stopped
+from jstackmagic.model.errors import Stopped, UsageError
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.record import Context
@@ -32,7 +32,7 @@ from jstackmagic.where.detect import detect
 from jstackmagic.where.metadata import read_debian
 from support.debs import build_deb, make_repository, make_system
 from support.environments import make_uv_venv
-from support.verbs import verb
+from support.verbs import contents, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +79,19 @@ def test_a_half_installed_distribution_is_shown_with_its_line(tmp_path: Path) ->
     assert found["record"] == "a1b2c3d4.1"
     assert found["line"] == line
     assert found["left"] == ["half: it has no METADATA"]
+    there = contents(prefix)
+    for words in ((), ("pip:other",), ("--force",)):
+        planned = verb("install", "--repair", "--prefix", prefix, "--dry-run", *words)
+        assert "Would repair: install half (pip): half: it has no METADATA." in str(planned)
+        with pytest.raises(UsageError, match="--record-only changes nothing"):
+            verb("install", "--repair", "--prefix", prefix, "--record-only", *words)
+    assert contents(prefix) == there
+    assert Session().history.records() == []
     verb("install", "--repair", "--prefix", prefix)
     assert "Cut off" not in info(prefix)[0]
+    assert "Nothing was cut off" in str(
+        verb("install", "--repair", "--prefix", prefix, "--dry-run")
+    )
 
 
 @pytest.mark.parametrize("lives", [True, False])

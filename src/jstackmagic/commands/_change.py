@@ -7,17 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from ..managers import repairs
-from ..model.errors import CommandFailed
+from ..model.errors import CommandFailed, UsageError
 from ._changed import ChangeResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from ..install.transaction import Transaction
     from ..managers.steps import Done, Step
     from ..model.environment import Environment
     from ..session import Session
     from ._mode import Several
+
+_WHOLE = "Nothing was cut off in the {0.description}."
 
 
 def transaction(session: Session, engines: Sequence[str] = (), **mode: Any) -> Transaction:
@@ -55,18 +57,36 @@ def carry_out(
 
 
 def repair(
-    environments: Iterable[Environment], engines: Sequence[str], session: Session, *, drop: bool
-) -> ChangeResult:
-    """Finish the interrupted changes in some environments.
+    environments: Sequence[Environment], options: Several, session: Session, *, alone: bool
+) -> ChangeResult | None:
+    """Finish the interrupted changes in some environments; with ``--force``, or give them up.
 
     Args:
-        drop: Whether to give up what cannot be finished.
+        alone: Whether the line asks for nothing else.
+
+    Returns:
+        None where the rest of the line is to be carried out.
+
+    Raises:
+        UsageError: Only records are to be made.
+        CommandFailed: One cannot be finished.
     """
-    made = transaction(session, engines)
+    if options.record_only:
+        raise UsageError("--record-only changes nothing: leave it out, or --repair.")
+    if options.dry_run:
+        from ..install.unfinished import half_done
+
+        found = [each for environment in environments for each in half_done(environment)]
+        found += half_done(environments[0], system=True) if environments else ()
+        said = [f"Would repair: {each.words}." for each in found]  # no plan counts before it
+        said += map(_WHOLE.format, environments) if alone and not said else ()
+        return ChangeResult((), tuple(said)) if said else None
+    drop = options.force
+    made = transaction(session, options.engine)
     done: list[Done] = []
     notes: list[str] = []
     for environment in environments:
-        said: list[str] = []
+        said = []
         if drop:
             said += repairs([environment], session.console, drop=True)
         try:
@@ -79,9 +99,9 @@ def repair(
         if not drop:
             said += repairs([environment], session.console)
         if not (finished or said):
-            said.append(f"Nothing was cut off in the {environment.description}.")
+            said.append(_WHOLE.format(environment))
         done, notes = [*done, *finished], [*notes, *said]
-    return ChangeResult(done=tuple(done), notes=tuple(notes))
+    return ChangeResult(done=tuple(done), notes=tuple(notes)) if alone else None
 
 
 def take_back(

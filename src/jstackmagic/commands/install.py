@@ -71,8 +71,9 @@ def run(options: Options, session: Session) -> ChangeResult:
     """Install the requested packages into every target."""
     asked, readings = _read(options, session), options.readings()
     if options.repair:
-        repaired = repair(options.environments(), options.engine, session, drop=options.force)
-        if not asked.specs and not readings:
+        alone = not (asked.specs or readings or options.missing is not None)
+        repaired = repair(options.environments(), options, session, alone=alone)
+        if repaired is not None:
             return repaired
     notes = [*asked.notes, *options.not_reached(), *chain.from_iterable(map(notes_of, readings))]
     listed = asked.specs or any(reading.requests for reading in readings)

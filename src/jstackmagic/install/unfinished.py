@@ -223,11 +223,16 @@ class HalfDone:
     left: tuple[str, ...]
     line: str  #: the line that finishes it
 
-    def __str__(self) -> str:
-        """Return it as a sentence, and the line."""
+    @property
+    def words(self) -> str:
+        """The change, and each thing half done."""
         what = self.change or "a change that another program began"
         left = "; ".join(self.left) or "nothing is half there, and its record has no end"
-        return f"Cut off: {what}: {left}.\n  → Finish it: {self.line}"
+        return f"{what}: {left}"
+
+    def __str__(self) -> str:
+        """Return it as a sentence, and the line."""
+        return f"Cut off: {self.words}.\n  → Finish it: {self.line}"
 
 
 def half_done(environment: Environment, *, system: bool = False) -> tuple[HalfDone, ...]:
