@@ -9,13 +9,15 @@ import shutil
 import subprocess
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jstackmagic import commands
 from jstackmagic.display.console import PlainConsole
+from jstackmagic.history.file import History
 from jstackmagic.install.unfinished import at_work, note
 from jstackmagic.io.runtime import process_identity
 from jstackmagic.managers.apt import cutoff
@@ -23,7 +25,7 @@ from jstackmagic.managers.apt.aptget import finish
 from jstackmagic.managers.conda.rattler import journal
 from jstackmagic.model.errors import Stopped, UsageError
 from jstackmagic.model.packages import Change, Package, PackageSet
-from jstackmagic.model.plan import Plan
+from jstackmagic.model.plan import Outcome, Plan
 from jstackmagic.model.record import Context
 from jstackmagic.model.request import Request
 from jstackmagic.model.spec import read_all
@@ -36,7 +38,6 @@ from support.verbs import contents, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.wheels import WheelIndex
 
@@ -92,6 +93,42 @@ def test_a_half_installed_distribution_is_shown_with_its_line(tmp_path: Path) ->
     assert "Nothing was cut off" in str(
         verb("install", "--repair", "--prefix", prefix, "--dry-run")
     )
+
+
+@pytest.mark.parametrize("record", [(), ("3f9a3f9a",)])
+@pytest.mark.parametrize("earlier", [True, False])
+def test_an_undo_takes_back_what_was_cut_off(
+    earlier: bool, record: tuple[str, ...], tmp_path: Path, history_file: Path
+) -> None:
+    """It changed no whole package, and it was the last one all the same."""
+    environment, history = detect(make_uv_venv(tmp_path / "env")), History(history_file)
+    asked = Request("install", "pip", read_all("pip", ["half"]))
+    if earlier:
+        did = replace(asked, specs=read_all("pip", ["whole"]))
+        begun = history.note(
+            "running", did, environment.ref, transaction="1e1e1e1e", step=1, context=Context()
+        )
+        history.end(begun, Outcome("ok", 0, 0.0))
+    history.note("running", asked, environment.ref, transaction="3f9a3f9a", step=1, context=dead())
+    change = Change(added=(Package("pip", "half", "1.0"),))
+    plan = Plan(asked, environment, "uv", (), change)
+    note(plan, "3f9a3f9a.1", dead(), PackageSet(), "").leave()
+    half = Path(environment.site_packages[0], "half-1.0.dist-info")
+    half.mkdir()
+    count = len(history.records())
+    planned = str(verb("undo", "--dry-run", *record))
+    assert "Would take back 3f9a3f9a.1: install half (pip)" in planned
+    assert "What 3f9a3f9a.1 brought is known, and goes, when it has been cleaned up." in planned
+    assert half.is_dir()
+    assert len(history.records()) == count
+    assert "Took back 3f9a3f9a.1: install half (pip)" in str(verb("undo", *record))
+    assert not half.exists()
+    assert "interrupted, taken back" in str(verb("history"))
+    if not earlier:
+        with pytest.raises(UsageError, match="There is nothing to take back"):
+            verb("undo")
+    else:
+        assert "Took back 1e1e1e1e.1: install whole (pip)" in str(verb("undo"))
 
 
 @pytest.mark.parametrize("lives", [True, False])

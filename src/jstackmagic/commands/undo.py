@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ..display import Part, Text
 from ..model.record import Record
@@ -21,6 +22,9 @@ from ._changed import ChangeResult
 from ._mode import Single
 from ._options import option
 from ._records import what_of
+
+if TYPE_CHECKING:
+    from ..workers.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Options(Single):
 def run(options: Options, session: Session) -> UndoResult:
     """Undo the named records, or the last transaction."""
     from ..restore.homes import at_home
-    from ..restore.undo import UndoOptions, chosen, undo
+    from ..restore.undo import UndoOptions, undo
 
     # the guards are asked once, for all of it: one step alone would often look like harm
     carrier = transaction(
@@ -56,8 +60,12 @@ def run(options: Options, session: Session) -> UndoResult:
         return UndoResult(undone.done, undone.problems, taken_back=undone.records)
     from . import _workers
 
-    clusters = _workers.reached(chosen(wanted, session.history), session)
-    undone = undo(wanted, session.history, carrier)
+    clusters: dict[str, Cluster] = {}
+
+    def reach(records: Sequence[Record]) -> None:
+        clusters.update(_workers.reached(records, session))
+
+    undone = undo(wanted, session.history, carrier, reach)
     there = _workers.taken_back(undone.records, clusters, session)
     again = _again(undone.records, session)
     return UndoResult(undone.done, (*there, *again, *undone.problems), taken_back=undone.records)

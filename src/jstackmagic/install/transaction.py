@@ -133,16 +133,19 @@ class Transaction:
                 done.append(finished)
         return done
 
-    def settle(self, place: str) -> bool:
+    def settle(self, place: str) -> tuple[str, ...]:
         """Remove what an interrupted change left half done; see `Carrier.settle`."""
-        if self.mode.dry_run or (place and not os.path.isdir(place)):
-            return False
+        if place and not os.path.isdir(place):
+            return ()
         environment = detect(place or None)
         self._sweep(environment)
         found = unfinished.find(place)
         for left in found:
-            self._take_away(left, environment)
-        return bool(found)
+            if self.mode.dry_run:
+                self.console.say(f"Would clean up after what was cut off: {left.words}")
+            else:
+                self._take_away(left, environment)
+        return tuple(left.record for left in found)
 
     def _sweep(self, environment: Environment) -> None:
         for name in () if self.mode.dry_run else of_environment():

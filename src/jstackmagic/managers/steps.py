@@ -65,14 +65,16 @@ class Carrier(Protocol):
 
     console: Console
 
-    def settle(self, place: str) -> bool:
+    def settle(self, place: str) -> tuple[str, ...]:
         """Remove what an interrupted change left half done, and end its record.
+
+        In a dry run it only says so.
 
         Args:
             place: A prefix; empty for the system.
 
         Returns:
-            True where there was such a change.
+            The ids of the records of such changes.
 
         Raises:
             CommandFailed: It cannot be removed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar, cast
 
@@ -120,15 +120,19 @@ class Ledger:
 
     # Which records
 
-    def latest(self) -> list[Record]:
+    def latest(self, cut_off: Container[str] = ()) -> list[Record]:
         """Return the records of the last transaction that can be undone.
 
         One that undoes another is passed over: a second undo goes further back. So is one that
         failed and changed nothing.
+
+        Args:
+            cut_off: The ids of records that left something half done, though they changed nothing.
         """
         taken = self.taken_back()
         for last in reversed(self._records):
-            if last.undoes or last.id in taken or not has_effect(last):
+            effect = has_effect(last) or last.id in cut_off
+            if last.undoes or last.id in taken or not effect:
                 continue
             return [
                 record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -63,8 +63,16 @@ class Undone:
     problems: tuple[str, ...]  #: a sentence for each thing that is not as it was
 
 
-def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
+def undo(
+    wanted: UndoOptions,
+    history: History,
+    carrier: Carrier,
+    ready: Callable[[Sequence[Record]], None] = lambda _: None,
+) -> Undone:
     """Plan an undo, report what is no longer available, and carry it out.
+
+    Args:
+        ready: Called with the records to undo, before a package moves; it may refuse them.
 
     Raises:
         UsageError: There is nothing to undo, or it was undone already.
@@ -73,11 +81,13 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
         Interrupted: The user interrupted it.
     """
     ledger = history.ledger()
+    cut_off: list[str] = []
     if not wanted.record_only:
         for place in ledger.places():
-            carrier.settle(place)
+            cut_off += carrier.settle(place)
         ledger = history.ledger()
-    chosen, seen = _chosen(wanted, history, ledger)
+    chosen, seen = _chosen(wanted, history, ledger, cut_off)
+    ready(chosen)
     origins, moves = ledger.origins(), Ledger.of(seen).moves()
     places = [
         Reversal(prefix, of_place, moves, origins, carrier, disk=not wanted.record_only)
@@ -97,6 +107,11 @@ def undo(wanted: UndoOptions, history: History, carrier: Carrier) -> Undone:
     finally:  # also what was only done in part
         left = [] if wanted.dry_run else [place.settle(carrier.console) for place in places]
     problems += [problem for of_place in left for problem in of_place]
+    problems += [
+        f"What {record.id} brought is known, and goes, when it has been cleaned up."
+        for record in chosen
+        if wanted.dry_run and record.outcome is None and record.id in cut_off
+    ]
     records = tuple(record for record in chosen for place in places if record in place.records)
     return Undone(records, tuple(done), tuple(problems))
 
@@ -113,22 +128,19 @@ def _problems_at(place: Reversal, wanted: UndoOptions) -> list[str]:
 # Which
 
 
-def chosen(wanted: UndoOptions, history: History) -> list[Record]:
-    """Return the records that an undo would take back, the oldest first.
-
-    Raises:
-        UsageError: There is nothing to undo, or it was undone already.
-        Stopped: One has not ended.
-    """
-    return _chosen(wanted, history, history.ledger())[0]
-
-
 def _chosen(
-    wanted: UndoOptions, history: History, ledger: Ledger
+    wanted: UndoOptions, history: History, ledger: Ledger, cut_off: Sequence[str]
 ) -> tuple[list[Record], list[Record]]:
     """Return the records to undo, and the records that show the state before them.
 
     What another image had counts only where it is named: none of it is here.
+
+    Args:
+        cut_off: The ids of those that left something half done, which this undo cleans up.
+
+    Raises:
+        UsageError: There is nothing to undo, or it was undone already.
+        Stopped: One has not ended.
     """
     if wanted.id and wanted.to:
         raise UsageError("Name one record, or go back --to one; not both.")
@@ -143,13 +155,13 @@ def _chosen(
             raise UsageError(problem, kept=NOTHING_CHANGED, advice=wanted.notes)
     else:
         named = _not_yet(history.get(wanted.id), ledger) if wanted.id else None
-        found = Ledger.of(mine).latest() if named is None else named
+        found = Ledger.of(mine).latest(cut_off) if named is None else named
         seen = ledger.with_attempts(found)
         if not found:
             problem = "There is nothing to take back."
             advice = (*wanted.notes, "See: %envhistory")
             raise UsageError(problem, kept=NOTHING_CHANGED, advice=advice)
-    _check_ended(found, force=wanted.force)
+    _check_ended((each for each in found if each.id not in cut_off), force=wanted.force)
     return found, seen
 
 
