@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from jstackmagic.managers import choose, engine, get
 from jstackmagic.managers.pip import executable as pip
 from jstackmagic.managers.pip import pipconf as _pipconfig
 from jstackmagic.managers.pip import present as _distributions
+from jstackmagic.managers.pip.effective import effective
 from jstackmagic.model.engines import Engines
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed, Interrupted, InvalidSpec, Stopped
@@ -217,6 +219,51 @@ def test_an_install_from_an_index_and_what_only_the_report_tells(
     assert "PIP_REPORT" not in str(plan.commands[0])
     resolved = manager.resolved(request, venv)
     assert [(package.name, package.version) for package in resolved] == [("demo-app", "1.0")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sources", "options"),
+    [
+        ("--index-url https://i.example\nsix", Sources(index_url="https://i.example"), ("--pre",)),
+        (
+            "-r nested/inner.txt\n-f wheels",
+            Sources(
+                index_url="https://mine.example",
+                extra_index_urls=("https://e.example",),
+                find_links=("{}/wheels",),
+            ),
+            ("--pre", "--no-binary", "six"),
+        ),
+        (
+            "--pre\n--require-hashes\n--extra-index-url https://${TOKEN}@h.example\n--nonsense",
+            Sources(index_url="https://mine.example"),
+            ("--pre",),
+        ),
+    ],
+)
+def test_what_a_list_says_for_itself_is_in_the_record(
+    text: str, sources: Sources, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    inner = "--extra-index-url https://e.example\n--no-binary six\n-r ../list.txt\n"
+    Path(tmp_path, "nested").mkdir()
+    Path(tmp_path, "nested/inner.txt").write_text(inner)
+    Path(tmp_path, "list.txt").write_text(text)
+    links = tuple(place.format(tmp_path) for place in sources.find_links)
+    mine = Sources(index_url="https://mine.example")
+    request = install(f"-r {tmp_path}/list.txt", sources=mine, options=("--pre",))
+    found = effective(request, environment(tmp_path / "v"), {"PIP_CONFIG_FILE": os.devnull})
+    assert (found.sources, found.options) == (replace(sources, find_links=links), options)
+    assert found.specs == request.specs
+
+
+def test_what_a_list_asks_for_is_named_where_it_was_there_before(tmp_path: Path) -> None:
+    venv = environment(tmp_path / "v")
+    folder = Path(tmp_path, "v", LIBRARY, "six-1.16.0.dist-info")
+    folder.mkdir(parents=True)
+    Path(folder, "METADATA").write_text("Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n")
+    Path(tmp_path, "list.txt").write_text("six==1.16.0\nidna\n")
+    found = pip.manager().resolved(install(f"-r {tmp_path}/list.txt"), venv)
+    assert [(package.name, package.version) for package in found] == [("six", "1.16.0")]
 
 
 def test_what_is_there_is_said_so_without_running_anything(

@@ -2,21 +2,28 @@
 
 A setting from a variable, or from a file of the user's home, is not in the image: without
 it in the record, the same line elsewhere would ask the default index. A setting in ``/etc`` or in
-the prefix of the image's own Python is the image's.
+the prefix of the image's own Python is the image's. A list's own options count for what is left of
+it once one of its packages is removed, and for what a replay brings of it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 
+from ...io.reading import text_or_none
 from ...model.buildvariables import set_here
 from ...model.environment import Environment
+from ...model.errors import UsageError
+from ...model.options import INSTALL
+from ...model.parsing import Asked, logical_lines, read_requirement
 from ...model.request import Request
-from ...model.spec import read
+from ...model.spec import RequirementsFile, Spec, read
 from .pipconf import Setting, configured
 
 _VALUED = (
@@ -50,8 +57,11 @@ def effective(
         for name, setting in configured(environment, environ=environ).items()
         if is_ours(setting, environment)
     }
-    sources = request.sources
-    said = request.options
+    listed = _of_lists(request.specs, ())
+    sources = (Asked(sources=request.sources) + listed).sources
+    own = (each.words for each in INSTALL["pip"].options(listed.pip_options))
+    fresh = (words for words in own if not {*words} <= {*request.options, "--require-hashes"})
+    said = (*request.options, *chain.from_iterable(fresh))
     index = settings.get("index-url")
     extra = settings.get("extra-index-url")
     if "--no-index" not in said:
@@ -76,6 +86,24 @@ def effective(
     ]
     more = tuple(word for word in _options(settings, said))
     return replace(request, specs=(*lists, *request.specs), sources=sources, options=(*more, *said))
+
+
+def _of_lists(specs: Iterable[Spec], inside: tuple[str, ...]) -> Asked:
+    """Return what the lists of this machine, and those that they include, say of indexes and so on.
+
+    What pip fills in where it runs (``${NAME}``) may be a secret, and stays in the list alone.
+    """
+    found = Asked()
+    for spec in specs:
+        if not isinstance(spec, RequirementsFile) or spec.is_url or spec.place in inside:
+            continue
+        for _, line in logical_lines(text_or_none(spec.place) or ""):
+            if line.startswith("-") and "${" not in line:
+                with suppress(UsageError):
+                    read_here = read_requirement(line, folder=os.path.dirname(spec.place))
+                    found += replace(read_here, specs=())
+                    found += _of_lists(read_here.of("pip"), (*inside, spec.place))
+    return found
 
 
 def _options(settings: Mapping[str, Setting], said: tuple[str, ...]) -> Iterator[str]:
