@@ -832,9 +832,9 @@ def test_podman_builds_and_proves(
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\n{copy}")
     words = ["image", "prove", "team/analysis:1", "--file", str(tmp_path / "Dockerfile")]
     assert main([*words, "--prefix", str(prefix)]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"^ 1/\d FROM scratch +\d", said, re.MULTILINE)
-    assert "team/analysis:1 holds exactly what is here." in said
+    said = capsys.readouterr()
+    assert re.search(r"^ 1/\d FROM scratch +\d", said.err, re.MULTILINE)
+    assert "team/analysis:1 holds exactly what is here." in said.out
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY nothing /\n")
     assert main(["image", "build", "team/analysis:2", *words[3:]]) == 1
     assert "step 2 of 2 failed: COPY nothing /" in capsys.readouterr().err
