@@ -684,7 +684,7 @@ def test_defaults_within_defaults_are_filled_in_a_few_deep(nest: str) -> None:
         (find,) = found(f"pip install {nest * times}six{'}' * nest.count('{') * times}")
         return find
 
-    assert "is taken for unset" in asked(1).note
+    assert "is taken as unset" in asked(1).note
     assert asked(2000).reason.endswith("is only known when it runs.")
 
 

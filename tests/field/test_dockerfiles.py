@@ -201,7 +201,8 @@ def test_a_secret_on_pips_settings_is_said_for_its_run_alone(context: Path) -> N
     path = context / "Dockerfile"
     path.write_text(f"FROM base\nRUN {mount} pip install six\nRUN pip install idna\n")
     six, idna = files.read(path).found
-    assert "/etc/pip.conf" in six.note
+    assert "/etc/pip.conf" in six.reason
+    assert idna.request
     assert not idna.note
 
 

@@ -135,8 +135,52 @@ def test_python_writes_it(cell: str) -> None:
 )
 def test_what_is_not_seen_is_said(cell: str, said: str) -> None:
     (found,) = cells(cell, "!pip install mytool")
-    assert said in found.note
-    assert bool(found.note) is bool(said)
+    assert said in found.reason
+    assert bool(found.reason) is bool(said)
+    assert (found.request is None) is bool(said)  # the default index may have another mytool
+
+
+KNOWN_LATER = "https://u:$(cat /run/secrets/tok)@pkgs.example.com/simple"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f"PIP_INDEX_URL={KNOWN_LATER} pip install tool",
+        f"export PIP_EXTRA_INDEX_URL={KNOWN_LATER}\npip install tool",
+        "export PIP_FIND_LINKS=$WHEELS\npip install tool",
+        f"pip config set global.index-url {KNOWN_LATER}\npip install tool",
+        f"printf '[global]\\nindex-url = {KNOWN_LATER}\\n' > /etc/pip.conf\npip install tool",
+        "export PIP_CONFIG_FILE=/run/secrets/pip\npip install tool",
+        f"UV_INDEX_URL={KNOWN_LATER} uv pip install tool",
+        f"UV_INDEX={KNOWN_LATER} uv add tool",
+        "export UV_INDEX_URL=$INDEX\nuv tool install tool",
+        f"PIP_INDEX_URL={KNOWN_LATER} pipx install tool",
+        "export PIP_INDEX_URL=$INDEX\npipx inject app tool",
+        f"conda config --add channels {KNOWN_LATER}\nconda install tool",
+        f"export CONDA_CHANNELS={KNOWN_LATER}\nmamba install tool",
+        "export CONDARC=/run/secrets/rc\nconda install tool",
+    ],
+)
+def test_a_source_that_only_the_run_knows_leads_to_no_other(lines: str) -> None:
+    (found,) = script(lines)
+    assert found.request is None
+    assert "only known when it runs" in found.reason or "is not seen" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("PIP_INDEX_URL=$X pip install -i https://k tool", "https://k"),  # the line's own counts
+        ("export PIP_INDEX_URL=https://k\npipx install tool", "https://k"),
+        ("pipx install -i https://k tool", "https://k"),
+        ("if x; then export PIP_INDEX_URL=https://k; fi\npip install tool", ""),  # a note says it
+        ("PIP_INDEX_URL=$X pip install --isolated tool", ""),
+    ],
+)
+def test_what_is_known_is_planned(lines: str, expected: str) -> None:
+    (found,) = script(lines)
+    assert index(found) == expected
 
 
 def test_a_list_that_python_writes(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_a_secret_in_a_variable_holds_for_its_run_and_is_said(tmp_path: Path) ->
     first, second = _read(
         tmp_path, "FROM a", f"RUN {mount} pip install six", "RUN pip install idna"
     ).found
-    assert "only known when it runs" in first.note
+    assert "only known when it runs" in first.reason
+    assert second.request
     assert second.note == ""
 
 

@@ -65,7 +65,7 @@ def test_a_default_is_used_with_a_note(first: str) -> None:
         'source "$VENV"/bin/activate\npip install idna'
     )
     assert [where(each) for each in finds] == ["/opt/venv", "/opt/venv"]
-    assert all("VENV is taken for unset in ${VENV" in each.note for each in finds)
+    assert all("`$VENV` is taken as unset" in each.note for each in finds)
 
 
 def test_in_a_dockerfile_a_default_is_no_guess(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ..model.words import listed
 from . import Found
 from .argv import Call, Given, ProgramOptions
 from .machine import home_as_tilde
-from .settings import conda_config, conda_settings
+from .settings import conda_config, conda_settings, unseen
 
 CONDA = ProgramOptions.of(
     INSTALL["conda"],
@@ -203,11 +203,16 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
         yield from unclear
         return
     settings, doubts = conda_settings(call)
+    if not given.has("--override-channels") and verb != "remove" and (reason := unseen(doubts)):
+        yield call.unread(reason)
+        return
     settings = () if given.has("--override-channels") else _channels(call, settings)
-    unknown = [word.text for word in settings if word.holes]
-    if unknown and verb != "remove":
-        which = ", ".join(unknown)
-        call = call.noting(f"A channel before it is only known when it runs: {which}.")
+    unknown = [word for word in settings if word.holes and verb != "remove"]
+    if any(word.text != "$CONDA_CHANNELS" for word in unknown):
+        yield from call.unclear(unknown)
+        return
+    if unknown:  # a build's argument, one side of an if: none may be set
+        call = call.noting("A channel before it is only known when it runs: $CONDA_CHANNELS.")
     settings = tuple(word for word in settings if not word.holes)
     every = [name for word in (*channels, *settings) for name in word.text.split(",")]
     names = [name for name in every if name != "nodefaults"]  # a word, no channel

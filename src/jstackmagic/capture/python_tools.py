@@ -18,7 +18,7 @@ from ..model.words import listed
 from . import Found
 from .argv import Call, Given, ProgramOptions, line_for
 from .others import line_of_list
-from .settings import pip_settings, uv_doubts
+from .settings import pip_settings, unseen, uv_doubts
 
 PIP = ProgramOptions.of(
     INSTALL["pip"],
@@ -50,6 +50,8 @@ _SPECS = {"": "", "--requirement": "-r", "--constraint": "-c", "--editable": "-e
 
 _INDEXES = ("--index-url", "--extra-index-url", "--index", "--default-index")
 
+_SOURCES = (*_INDEXES, "--find-links")
+
 _READ = frozenset((*_SPECS, *PIP.looks, *_ELSEWHERE, *_INDEXES, "--upgrade", "--python"))
 
 
@@ -70,11 +72,12 @@ def pip(call: Call) -> Iterator[Found]:
     if verb.text in ("install", "uninstall") and (reason := PIP.misread(call.arguments)):
         yield call.unread(reason)
     elif verb.text == "install":
-        in_files, doubts = pip_settings(call)
-        call = call.noting(*doubts, _unexported(call, "PIP_"))
-        call, settings = _settled(call, "PIP_", PIP, in_files)
-        settings = () if given.has("--isolated") else settings
-        given = Given((*settings, *given.without_verbs(1).items))
+        call, settings, reason = _of_pip(call, PIP)
+        isolated = given.has("--isolated")
+        if reason and not isolated:
+            yield call.unread(reason)
+            return
+        given = Given((*(() if isolated else settings), *given.without_verbs(1).items))
         if given.has(*PIP.looks):
             return
         if any(word.text in ("-", "/dev/stdin") for word in given.values("--requirement")):
@@ -92,6 +95,16 @@ def pip(call: Call) -> Iterator[Found]:
         yield from call.misspelt(verb, ("install", "uninstall"))
 
 
+def _of_pip(
+    call: Call, table: ProgramOptions
+) -> tuple[Call, tuple[tuple[str, Word | None], ...], str]:
+    """Return the call with notes, pip's settings, and why a source may be unknown."""
+    in_files, doubts = pip_settings(call)
+    reason = unseen(doubts)
+    call = call.noting(*(each for each in doubts if each not in reason), _unexported(call, "PIP_"))
+    return (*_settled(call, "PIP_", table, in_files), reason)
+
+
 _WHEELS = PIP | ProgramOptions.of(valued="-w/--wheel-dir -d/--dest")
 
 _FOR_WHEELS = listed("--wheel-dir --dest --platform --python-version --implementation --abi")
@@ -99,11 +112,12 @@ _FOR_WHEELS = listed("--wheel-dir --dest --platform --python-version --implement
 
 def _fill_with_wheels(call: Call) -> None:
     """Note what ``pip wheel`` and ``pip download`` get into a folder."""
-    call, settings = _settled(call, "PIP_", _WHEELS, pip_settings(call)[0])
+    call, settings, reason = _of_pip(call, _WHEELS)
     given = Given((*settings, *_WHEELS.read(call.arguments).without_verbs(1).items))
     folder = given.values("--wheel-dir", "--dest") or (Word("."),)
     given = Given(tuple(item for item in given.items if item[0] not in _FOR_WHEELS))
-    call.fills(folder[-1], _install(call, given, given.all_but(_READ | PIP.manner)))
+    finds = _install(call, given, given.all_but(_READ | PIP.manner))
+    call.fills(folder[-1], [call.unread(reason)] if reason else finds)
 
 
 _BUILDERS = {
@@ -169,15 +183,25 @@ def _settled(
     table: ProgramOptions,
     in_files: Mapping[str, Word] = MappingProxyType({}),
 ) -> tuple[Call, tuple[tuple[str, Word | None], ...]]:
-    """Return the settings that are known, and the call with a note of the others."""
+    """Return the settings, and the call with a note of those that are unknown and left out.
+
+    An unknown source stays: without it, another index could answer with a project of that name.
+    """
     settings = tuple(_settings(call, tool, table, in_files))
     settings = tuple((n, _secret(w) if n in _INDEXES and w else w) for n, w in settings)
     call = call.noting(*(word.assumption for _, word in settings if word))
-    unknown = [(name, word) for name, word in settings if word is not None and word.holes]
+    unknown = [
+        (name, word)
+        for name, word in settings
+        if word is not None
+        and word.holes
+        # what may be unset is the default's as well: a build's argument, one side of an if
+        and (name not in _SOURCES or word.text == f"${tool}{name[2:].upper().replace('-', '_')}")
+    ]
     if not unknown:
         return call, settings
     which = ", ".join(f"{name} {word.text}" for name, word in unknown)
-    note = f"A setting before it is only known when it runs, and no request has it: {which}."
+    note = f"A setting before it is only known when it runs, and cannot be recorded: {which}."
     return call.noting(note), tuple(each for each in settings if each not in unknown)
 
 
@@ -235,7 +259,9 @@ def _install(call: Call, given: Given, kept: Given, note: str = "") -> Iterator[
         return
     kept = kept.all_but(frozenset(("--group",)))
     given = Given(tuple((n, _secret(w) if n in _INDEXES and w else w) for n, w in given.items))
-    unclear = call.unclear([*given.values(*_INDEXES), *(word for _, word in kept.items)])
+    default = given.values("--index-url", "--default-index")[-1:]  # the last one counts
+    others = given.values("--extra-index-url", "--index")
+    unclear = call.unclear([*default, *others, *(word for _, word in kept.items)])
     if unclear:
         yield from unclear
         return
@@ -443,7 +469,8 @@ def uv(call: Call) -> Iterator[Found]:
         yield call.unread(f"{reason}{line_of_list(call, 'uv')}")
     elif verb[0] == "tool" and verb[1:2] in (("install",), ("uninstall",)):
         action, beside = _PIPX[verb[1]], given.values("--with")
-        yield from _applications(call, action, given.words[2:], _UV_HOME, beside)
+        settings = (*settings, *given.only(_SOURCES).items)
+        yield from _applications(call, action, given.words[2:], _UV_HOME, settings, beside)
 
 
 _ORDER = (
@@ -502,13 +529,17 @@ def pipx(call: Call) -> Iterator[Found]:
         and (verb.text == "runpip" or texts[0] == "pip")
     ):
         yield call.unread("It installs into an environment of pipx's own.")
-    if action and "inject" in verb.text and words:
-        home = f"{_PIPX_HOME}/{words[0].text}"
-        call = call.elsewhere(prefix=home)
-        yield from call.ask(action, "pip", [("", word) for word in words[1:]])
+    call, settings, reason = _of_pip(call, PIP)
+    settings = (*settings, *given.only(_INDEXES).items)
+    if reason and action == "install":
+        yield call.unread(reason)
+    elif action and "inject" in verb.text and words:
+        call = call.elsewhere(prefix=f"{_PIPX_HOME}/{words[0].text}")
+        specs = [("", word) for word in words[1:]]
+        yield from _into_own(call, action, (*settings, *specs))
     elif action:
-        spec = given.values("--spec")
-        yield from _applications(call, action, spec or tuple(words), _PIPX_HOME)
+        spec = given.values("--spec") or tuple(words)
+        yield from _applications(call, action, spec, _PIPX_HOME, settings)
     elif verb.text in ("upgrade", "upgrade-all", "install-all", "reinstall-all"):
         yield call.unread(f"pipx {verb.text} is not a request for packages by name.")
 
@@ -521,6 +552,7 @@ def _applications(
     action: Action,
     words: tuple[Word, ...],
     folder: str,
+    settings: tuple[tuple[str, Word | None], ...],
     beside: tuple[Word, ...] = (),
 ) -> Iterator[Found]:
     if not words:
@@ -529,4 +561,15 @@ def _applications(
         name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", word.text)
         own = call.elsewhere(prefix=f"{folder}/{name[0] if name else word.text}")
         note = f"{call.program} keeps {word.text} in an environment of its own."
-        yield from own.ask(action, "pip", [("", each) for each in (word, *beside)], note=note)
+        specs = [("", each) for each in (word, *beside)]
+        yield from _into_own(own, action, (*settings, *specs), note)
+
+
+def _into_own(
+    call: Call, action: Action, items: tuple[tuple[str, Word | None], ...], note: str = ""
+) -> Iterator[Found]:
+    given = Given(items)
+    if action == "install":
+        yield from _install(call, given, given.only(_UV_AS_PIP), note)
+    else:
+        yield from call.ask(action, "pip", _specs(given.only(("",))), note=note)

@@ -87,7 +87,7 @@ def conda_settings(call: Call) -> tuple[tuple[Word, ...], tuple[str, ...]]:
     for name, word in call.variables.items():
         if FOR_CONDA.fullmatch(name):
             if word.holes:
-                doubts.append(f"{name} is only known when it runs, and no request has it.")
+                doubts.append(f"{name} is only known when it runs, and cannot be recorded.")
         elif name.startswith("CONDA_") and not (word.holes and word.text == f"${name}"):
             doubts.append(_matters(name, name.removeprefix("CONDA_").lower(), word.text))
     pinned = [p for p in call.machine.files if p.endswith("conda-meta/pinned")]
@@ -95,6 +95,14 @@ def conda_settings(call: Call) -> tuple[tuple[Word, ...], tuple[str, ...]]:
     merged = condarc.merge(sources, root_prefix=None, root_writable=True, environ={})
     channels = tuple(word_of(channel.channel) for channel in merged.channels)
     return channels, tuple(filter(None, doubts))
+
+
+_UNSEEN = "which is not seen."
+
+
+def unseen(doubts: Iterable[str]) -> str:
+    """Return the doubts on files that may name any source; empty without."""
+    return " ".join(doubt for doubt in doubts if doubt.endswith(_UNSEEN))
 
 
 def uv_doubts(call: Call) -> tuple[str, ...]:
@@ -160,10 +168,7 @@ def _environ(call: Call, *named: str) -> tuple[dict[str, str], list[str]]:
     known = {name: word.text for name, word in words.items() if word is not None and word.text}
     unknown = [name for name, word in words.items() if word is not None and word.holes]
     tool = "pip" if "PIP_CONFIG_FILE" in named else "conda"
-    doubts = [
-        f"{name} says what {tool} reads in {known.pop(name)}, which is not seen."
-        for name in unknown
-    ]
+    doubts = [f"{name} says what {tool} reads in {known.pop(name)}, {_UNSEEN}" for name in unknown]
     paths = {name: text if text == os.devnull else call.path(text) for name, text in known.items()}
     return {"HOME": call.home or os.path.expanduser("~"), **paths}, doubts
 
@@ -227,7 +232,7 @@ def _unseen(call: Call, tool: str, path: str) -> str:
     by = call.machine.writers.get(path, "")
     if by.startswith("Whether "):
         return f"{by} stands in {path} is only known when it runs."
-    return f"{by or 'A line'} says what {tool} reads in {path}, which is not seen."
+    return f"{by or 'A line'} says what {tool} reads in {path}, {_UNSEEN}"
 
 
 def _matters(by: str, key: str, value: str) -> str:
@@ -235,7 +240,7 @@ def _matters(by: str, key: str, value: str) -> str:
     matters = key in _CONDA_MATTERS or key.startswith("override_")
     if not matters or (key == "channel_priority" and value.lower() in ("flexible", "true")):
         return ""
-    return f"{by} sets conda's {f'{key} {value}'.strip()}, which no request holds."
+    return f"{by} sets conda's {f'{key} {value}'.strip()}, which cannot be recorded."
 
 
 def _shown(value: condarc.Value) -> str:

@@ -65,7 +65,8 @@ class Word:
         """A sentence on what it takes for unset; empty without."""
         names = [re.sub(r"\W.*", "", hole[2:], flags=re.DOTALL) for hole in self.assumed]
         pairs = zip(names, self.assumed, strict=True)
-        return " ".join(f"{name} is taken for unset in {hole}." for name, hole in pairs)
+        said = (f"`${name}` is taken as unset." for name, _ in pairs)
+        return " ".join(dict.fromkeys(said))
 
     def tail(self, length: int) -> Word:
         """Return the word without its first ``length`` characters."""

@@ -650,7 +650,8 @@ class _StageRunner:
             if kind == "secret" and keys.get("env"):
                 name = keys["env"]
                 self.secrets[name] = self.state.variables.get(name)
-                self.state.define(name, unknown_value(name))
+                secret = f"$(cat /run/secrets/{keys.get('id') or name})"  # never the variable unset
+                self.state.define(name, Word(secret, holes=(secret,)))
             filled = kind == "cache" and "from" in keys  # a cache that begins with a stage's files
             if not (kind in ("bind", "secret") or filled) or not target:
                 continue
