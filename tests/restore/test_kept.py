@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jstackmagic.managers.apt import aptget as apt
+from jstackmagic.managers.goal import Goal
+from jstackmagic.managers.pip.keep import Wheels
+from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import CommandFailed
+from jstackmagic.model.ledger import Origins
+from jstackmagic.model.packages import Package, PackageKey, PackageSet
+from jstackmagic.model.request import Request
+from jstackmagic.model.spec import read_all
 from jstackmagic.restore.kept import Store
 from jstackmagic.session import Session
 from jstackmagic.where.metadata import read_debian
@@ -91,6 +98,20 @@ def test_a_replay_with_no_channel_and_no_index(
     assert verb("replay", "--prefix", second).done == (), "and it is known to be there"
     files = contents(second)
     assert {path for path in was if "/" in path} == {path for path in files if "/" in path}
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_files_of_the_user_are_no_kept_archives(kept: bool, tmp_path: Path) -> None:
+    """Where nothing is kept, there is no attempt without the index."""
+    there: dict[PackageKey, Package] = {
+        ("pip", name): Package("pip", name, "1.0") for name in ("six", "own")
+    }
+    goal = Goal(None, (), there, (), Origins({}))
+    if kept:
+        (tmp_path / "six-1.0-py3-none-any.whl").touch()
+    asked = [Request("install", "pip", read_all("pip", [str(tmp_path), *["six==1.0"] * kept]))]
+    served = Wheels(tmp_path).serve(asked, goal, PackageSet(), Environment("venv", None, "/v"))
+    assert bool(served) is kept
 
 
 def test_what_was_tampered_with_is_not_taken(

@@ -6,46 +6,52 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..display.console import Console
 from ..history.file import History
 from ..io.reading import path_of
+from ..model.credentials import mask
 from ..model.environment import Environment
 from ..model.errors import JStackMagicError, UsageError
 from ..model.record import Context, Record
+from ..restore.homes import Home
 
 
-def records_of(
-    source: str, environments: Sequence[Environment], context: Context, console: Console
-) -> list[Record]:
+def home_of(source: str, environments: Sequence[Environment], context: Context) -> Home:
     """Return the records of a history file or an image; of another file, one for each request.
 
     Args:
         source: A path, or an image's reference.
         environments: The environments for a file that names none.
-        console: Shows what in a file is not understood.
+
+    Returns:
+        The records, and a note on what in a file is not understood, or goes elsewhere.
 
     Raises:
         UsageError: There is no such file and no such image, or the image has no history.
     """
     path = path_of(source)
     if not path.exists():
-        return _of_image(source)
+        return Home(_of_image(source))
     if path.is_file() and _is_history(path):
-        return History(path).records()
+        return Home(History(path).records())
     from ..capture.planned import read_into
 
     with tempfile.TemporaryDirectory(prefix="jstackmagic-") as folder:
         history = History(Path(folder, "history.jsonl"))
         captures, problems, _ = read_into(history, [str(path)], environments, context)
-        for captured in captures:
-            if captured.reason:
-                console.say(f"Left out: {captured.found.command.strip()} ({captured.reason})")
-        for file, problem in problems:
-            console.say(f"{file}: {problem}")
+        notes = [
+            note
+            for captured in captures
+            for note in (
+                [f"Left out: {mask(captured.found.command.strip())} ({captured.reason})"]
+                if captured.reason
+                else captured.notes
+            )
+        ]
+        notes += [f"{file}: {problem}" for file, problem in problems]
         found = history.records()
     if not found:
-        raise UsageError(f"{path} is not a history, and asks for nothing.")
-    return found
+        raise UsageError(f"{path} is not a history, and asks for nothing.", advice=tuple(notes))
+    return Home(found, tuple(dict.fromkeys(notes)))
 
 
 def _is_history(path: Path) -> bool:
@@ -57,7 +63,7 @@ def _is_history(path: Path) -> bool:
     return head.startswith(b'{"v":') and b'"event":' in head
 
 
-def _of_image(source: str) -> list[Record]:
+def _of_image(source: str) -> Sequence[Record]:
     from ..history.file import IMAGE_HISTORY
     from ..image.engine.dockersdk import connect
     from ..image.engine.roots import content_of

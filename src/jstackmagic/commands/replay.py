@@ -50,16 +50,16 @@ class Options(Rehearsal):
 
 def run(options: Options, session: Session) -> ReplayResult:
     """Replay this user's history, or the one that was named."""
-    from ..restore.homes import Home, at_home
+    from ..restore.homes import at_home
     from ..restore.kept import Store
     from ..restore.replay import ReplayOptions, alone, replay
-    from ._replaysource import records_of
+    from ._replaysource import home_of
 
     if options.source is None:
         home = at_home(session.history, "%envreplay --all-images", every=options.all_images)
     else:
         here = find(name=options.name, prefix=options.prefix)
-        home = Home(records_of(options.source, [here], session.context(), session.console))
+        home = home_of(options.source, [here], session.context())
     wanted = ReplayOptions(
         session.history.path,
         name=options.name or "",

@@ -220,7 +220,9 @@ class Rebuild:
             newer = ("Newer versions may do: %envreplay --loose",) if of_versions else ()
             raise CommandFailed(
                 "\n".join(problems),
-                kept=f"All else was done: {counted(len(self._done), 'step')}.",
+                kept=f"All else was done: {counted(len(self._done), 'step')}."
+                if self._done
+                else "",
                 advice=(
                     *again,
                     *(() if self._loose else newer),
@@ -330,7 +332,9 @@ class Rebuild:
                 planned = [*self._plan(place.goal, manager, served, environment)]
                 self._carry_out(place, planned, "builds")
         except (CommandFailed, InvalidSpec) as error:
-            self._carrier.console.say(f"{error.problem}\nWhat is kept does not do.")
+            self._carrier.console.say(
+                f"{error.problem}\nThe kept archives are not enough; asking the index."
+            )
             return False
         return True
 

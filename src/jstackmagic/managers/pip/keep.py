@@ -84,7 +84,8 @@ class Wheels(Archives):
         known = {p.name: p for p in goal.there.values() if p.manager == "pip"}
         asked = [spec for request in installs for spec in request.specs]
         specs = [spec for spec in asked if not isinstance(spec, Constraint)]
-        if not all(_is_here(spec) or self._has(spec, known) for spec in specs):
+        kept = [self._has(spec, known) for spec in specs]
+        if not any(kept) or not all(has or _is_here(s) for has, s in zip(kept, specs, strict=True)):
             return None
         alone = [option for each in installs for option in each.options if option == "--no-deps"]
         return replace(
