@@ -486,7 +486,7 @@ def test_the_tab_key_in_a_terminal(
         child.send(" pl\t")
         child.expect("anned")
         child.send("\r")
-        child.expect("Nothing of that is recorded")
+        child.expect("Nothing is recorded yet|No record in")
     finally:
         child.close(force=True)
 
@@ -512,7 +512,7 @@ def test_the_tab_key_in_bash(prefix: Path, tmp_path: Path) -> None:
         child.send("--status pl\t")
         child.expect("anned")
         child.send("\r")
-        child.expect("Nothing of that is recorded")
+        child.expect("Nothing is recorded yet|No record in")
         child.send("jstackmagic install pip:scikit-lea\t")  # a colon begins a word for bash
         child.expect("rn")
     finally:

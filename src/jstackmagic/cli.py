@@ -56,9 +56,15 @@ def _run(words: list[str]) -> int:
         return 0
     verb, *rest = words
     if verb not in verbs:
+        from difflib import get_close_matches
+
+        near = get_close_matches(verb, verbs, n=1)
         raise UsageError(
             f"{verb!r} is not a verb.",
-            advice=f"jstackmagic {'|'.join(verbs)}, each with --help",
+            advice=(
+                *(f"Did you mean {name}?" for name in near),
+                f"jstackmagic {'|'.join(verbs)}, each with --help",
+            ),
         )
     from .display.live import stream_console
     from .session import Session
@@ -129,6 +135,7 @@ def _overview(verbs: Sequence[str]) -> str:
 def _say(error: JStackMagicError, words: Sequence[str]) -> None:
     from .model.text import for_terminal, readable
 
+    error.problem, error.kept = for_terminal(error.problem), for_terminal(error.kept)
     error.advice = tuple(map(for_terminal, error.advice))
     if commands.wants_json(words) and sys.stdout is not None:
         from .display import json_text

@@ -272,7 +272,7 @@ def test_our_own_line_is_followed_wherever_it_is_typed(line: str, asks: str, pre
     ("line", "reason"),
     [
         ("!jstackmagic install $PKG", "$PKG is only known when it runs."),
-        ("!jstackmagic install install six", "install is what the command does"),
+        ("!jstackmagic install install six", "is the command itself"),
         ("!%envinstall six", "It is a magic, which no shell has. The line: jstackmagic install"),
         ("%%sh\nenvinstall six", "The line: jstackmagic install"),
         ("!jstackmagic replay", "It follows a history"),

@@ -20,6 +20,7 @@ from uv import find_uv_bin
 
 from jstackmagic.capture import files
 from jstackmagic.export import pep723
+from jstackmagic.export._artifact import Artifact
 from jstackmagic.model.errors import ExportError
 from jstackmagic.model.recipe import Item, Recipe, RecipeStep
 from jstackmagic.model.sources import Sources
@@ -321,6 +322,29 @@ class TestInto:
     @given(st.text(max_size=60))
     def test_any_script_keeps_its_lines(self, text: str) -> None:
         block = pep723.render(two_environments()).text
-        merged = pep723.insert(block, text, notebook=False)
+        merged = pep723.insert(block, text, suffix=".py")
         assert merged.replace(block, "", 1).strip("\n") == text.strip("\n")
-        assert pep723.insert(block, merged, notebook=False) == merged
+        assert pep723.insert(block, merged, suffix=".py") == merged
+
+    @pytest.mark.parametrize(
+        ("suffix", "head"),
+        [(".sh", "#!/bin/sh\n"), ("", "#!/bin/bash\n"), ("", ""), (".md", "# A\n")],
+    )
+    def test_a_file_of_another_language_is_refused(self, suffix: str, head: str) -> None:
+        with pytest.raises(ExportError, match="not a Python script"):
+            pep723.insert("# /// script\n# ///\n", head, suffix=suffix)
+
+    def test_a_program_without_a_suffix_says_what_runs_it(self) -> None:
+        head = "#!/usr/bin/env python3\n"
+        assert pep723.insert("#B\n", head + "\n", suffix="") == head + "#B\n\n"
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        (tmp_path / "s.sh").touch()
+        artifact, there = Artifact("x"), tmp_path / "none.ipynb"
+        with pytest.raises(
+            ExportError, match=r"none.ipynb cannot be read: No such file or directory"
+        ):
+            pep723.FORMAT.insert_into(artifact, there)
+        with pytest.raises(ExportError, match="not a Python script"):
+            pep723.FORMAT.insert_into(artifact, tmp_path / "s.sh")
+        assert artifact.difference(there) == f"{there} is missing\n"

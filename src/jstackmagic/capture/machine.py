@@ -193,7 +193,7 @@ class Machine:
             has = [host for host in sorted(hosts) if text is None or host in text]
             if has and _LOGINS.search(path):
                 by = self.writers.get(path) or "A line"
-                yield f"{by} writes {path}, with a login for {has[0]} that no request holds."
+                yield f"{by} writes {path}, with a login for {has[0]}, which cannot be recorded."
 
     def copied(self, source: str, target: str) -> None:
         """Note that wheels are copied: a folder of them, or all that a pattern names."""

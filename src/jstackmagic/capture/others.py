@@ -326,7 +326,7 @@ _BY_WORDS: dict[str, tuple[str, str]] = {
     "sage": (r"\A--?(?:i|p|f|pip)$", _NOT_OURS.format("sage")),
     "apt-mark": (
         r"\A(?:.*\n)?hold$",
-        "apt keeps them at their versions, which no request can say.",
+        "apt keeps them at their versions, which cannot be recorded.",
     ),
 }
 """Programs that install if their words, one a line, match; each with the reason."""
@@ -334,7 +334,7 @@ _BY_WORDS: dict[str, tuple[str, str]] = {
 _CHOOSERS = {
     "mim": (
         ("install", "uninstall"),
-        "mim chooses the wheel that fits the torch that is there; no request can say.",
+        "mim chooses the wheel that fits the torch that is there, which cannot be recorded.",
         " Without that choice it is: %envinstall --pip {}.",
     ),
     "spacy": (

@@ -52,10 +52,11 @@ class Capture(Result):
         if unread:
             commands = (mask(" ".join(each.found.command.split())) for each in unread)
             rows = tuple(
-                (_place(each), command, " ".join((each.reason, *each.notes)))
+                (_place(each), command, " ".join((*each.notes, each.reason)))
                 for each, command in zip(unread, commands, strict=True)
             )
-            parts.append(Table(("Where", "Command", "Why"), rows, "Not understood, not planned"))
+            names, caption = ("Where", "Command", "Why"), "Not understood, not planned"
+            parts.append(Table(names, rows, caption, sentences=("Why",)))
         if self.problems:
             parts.append(Table(("File", "Why"), self.problems, "Not read, or not whole"))
         return [*parts, Text(f"{self.summary()}.{self._advice()}")]

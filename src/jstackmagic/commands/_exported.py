@@ -89,7 +89,9 @@ class ExportedAll(Result):
         return f"{counted(len(self.rows), 'format')} written"
 
     def parts(self) -> Sequence[Part]:
-        parts: list[Part] = [Table(("File", "Format", "What it is"), self.rows)]
+        parts: list[Part] = [
+            Table(("File", "Format", "What it is"), self.rows, sentences=("What it is",))
+        ]
         parts += [Text(f"{file} was not written: {why}", "warning") for file, why in self.missing]
         parts += [Text(note, "warning") for note in self.notes]
         parts.append(Text(f"{self.written[-1]} says what each of them does not hold."))

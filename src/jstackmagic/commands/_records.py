@@ -20,6 +20,7 @@ class HistoryTable(Result):
     """The history as a table."""
 
     records: tuple[Record, ...]  #: the records to show, the oldest first
+    none: str = ""  #: the sentence that says there are none
     left_out: int = 0  #: the number of older ones that are not shown
     path: str = ""
     #: the ids of what was undone, each with that of the record that did
@@ -30,7 +31,7 @@ class HistoryTable(Result):
 
     def parts(self) -> Sequence[Part]:
         if not self.records:
-            return (Text(f"Nothing of that is recorded in {self.path}."),)
+            return (Text(self.none),)
         images = {record.context.image for record in self.records} - {""}
         several = len(images) > 1  # one home, used in several
         rows = tuple(

@@ -2,7 +2,7 @@
 
 Reads .ipynb, .py, .sh, .md and .qmd files; in a folder, those that are notebooks. Of lists it reads
 requirements.txt, environment.yml, pylock.toml, conda-lock.yml, @EXPLICIT, pyproject.toml, the
-script block of PEP 723, and what else `%envinstall -f` takes. A find goes to the
+script block of PEP 723, Dockerfiles, and what else `%envinstall -f` takes. A find goes to the
 environment that its own command names, if that is here; else to that of the notebook's kernel, if
 that is here; else to the target. What is not understood is listed with the reason.
 

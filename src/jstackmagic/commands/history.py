@@ -75,8 +75,10 @@ def run(options: Options, session: Session) -> Result:
         here = [record for record in records if record.id in home.ids]
         return verified(session, here, home.records, home.notes)
     shown = records[-options.limit :] if options.limit else records
+    none = f"No record in {history.source} matches."
     return HistoryTable(
         tuple(shown),
+        none=none if found else f"Nothing is recorded yet in {history.source}.",
         left_out=len(records) - len(shown),
         path=str(history.source),
         taken_back=history.ledger().taken_back(),

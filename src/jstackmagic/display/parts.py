@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..model.errors import JStackMagicError
@@ -36,6 +36,7 @@ class Table:
     caption: str = ""  #: what the table is, for readers and screen readers
     #: whether each row is one fact: its first cell the name, the other the value
     facts: bool = False
+    sentences: tuple[str, ...] = ()  #: the columns that hold sentences of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,16 @@ def as_text(parts: Sequence[Part], *, words: Callable[[str], str] = str) -> str:
     """Draw parts for a terminal, a log or a screen reader.
 
     Args:
-        words: Puts sentences into the words of a surface; tables and code stay as they are.
+        words: Puts sentences into the words of a surface; other cells and code stay as they are.
     """
     return "\n".join(block for part in parts if (block := _text_of(part, words)))
 
 
 def _text_of(part: Part, words: Callable[[str], str]) -> str:
     if isinstance(part, Table):
-        return _text_table(part)
+        at = [part.columns.index(name) for name in part.sentences]
+        rows = [[words(c) if i in at else c for i, c in enumerate(row)] for row in part.rows]
+        return _text_table(replace(part, rows=tuple(map(tuple, rows))))
     if isinstance(part, Code):
         return readable(part.text)
     return readable(words(part.title if isinstance(part, Fold) else part.text))

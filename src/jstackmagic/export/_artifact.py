@@ -165,10 +165,10 @@ def _text_difference(path: Path, wanted: bytes) -> str:
     try:
         there = path.read_bytes()
     except FileNotFoundError:
-        there = b""
+        return f"{path} is missing\n"
     except OSError as error:
         raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
-    if there == wanted and path.exists():
+    if there == wanted:
         return ""
     old, new = (
         text.decode("utf-8", "replace").splitlines(keepends=True) for text in (there, wanted)

@@ -104,7 +104,7 @@ class Format:
     #: whether a file has one environment, so that a second needs a file of its own
     one_environment: bool = False
     #: puts the rendered text into the text of a file that exists; the keyword ``notebook`` says
-    #: whether that is a notebook
+    #: the file's suffix
     insert: Callable[..., str] | None = None
 
     @property
@@ -169,5 +169,6 @@ class Format:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ExportError(f"{path} cannot be read: {error}.") from None
-        return self.insert(artifact.text, text, notebook=path.suffix == ".ipynb")
+            why = (isinstance(error, OSError) and error.strerror) or error
+            raise ExportError(f"{path} cannot be read: {why}.") from None
+        return self.insert(artifact.text, text, suffix=path.suffix)

@@ -21,9 +21,11 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
     chosen = choose(recipe, name=name, prefix=prefix)
     notes = list(chosen.left_out)
     lines = list(dict.fromkeys(_lines(chosen, notes)))
+    if not any(chosen.items("conda")):
+        raise ExportError(f"{chosen.name} has no conda packages.")
     if not lines:
         raise ExportError(
-            f"Of no conda package of {chosen.name} is it known which archive it came from.",
+            f"The archives of the conda packages of {chosen.name} are not known.",
             advice="A list of names and versions: %envexport conda",
         )
     platform = platform_of(lines)

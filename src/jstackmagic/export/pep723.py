@@ -195,15 +195,24 @@ class _ScriptBlock:
 # Into a notebook or a script
 
 
-def insert(block: str, text: str, *, notebook: bool) -> str:
+def insert(block: str, text: str, *, suffix: str) -> str:
     """Return the text of a notebook or script with the block, in place of an older one.
 
     Other tables of the older one are kept.
 
+    Args:
+        suffix: The file's, which says what it is.
+
     Raises:
-        ExportError: It is not a notebook of format 4.
+        ExportError: It is no Python script, and no notebook of format 4.
     """
-    return _into_notebook(block, text) if notebook else _into_script(block, text)
+    if suffix == ".ipynb":
+        return _into_notebook(block, text)
+    if suffix not in (".py", ".pyw") and (suffix or not re.match(r"#!.*\b(?:python|uv)", text)):
+        raise ExportError(
+            "It is not a Python script.", advice="Name a .py file or a notebook (.ipynb)."
+        )
+    return _into_script(block, text)
 
 
 def _into_script(block: str, text: str) -> str:

@@ -74,9 +74,7 @@ def _pypi(chosen: Chosen, writer: Requirements) -> dict[str, Any]:
     several = len(set(indexes.values())) > 1
     for item in chosen.items("pip"):
         if isinstance(item.spec, Listing):
-            writer.notes.append(
-                f"A pixi manifest names no list: what {item.spec.place} says of it is not in it."
-            )
+            writer.notes.append(f"pixi.toml cannot name a list, so {item.spec.place} is left out.")
         for each in (item, *item.brought):
             if isinstance(each.spec, Listing):
                 continue

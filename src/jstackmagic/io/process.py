@@ -140,8 +140,7 @@ def capture(command: Command, *, timeout: float | None = None) -> Finished:
         except KeyboardInterrupt:
             _end(process)
             raise Interrupted(
-                f"{command.argv[0]} was interrupted while it only looked.",
-                kept=NOTHING_CHANGED,
+                "Interrupted before anything changed.",
             ) from None
         except subprocess.TimeoutExpired:
             _end(process)
@@ -349,7 +348,7 @@ def _not_found(name: str) -> NoReturn:
     raise CommandFailed(
         f"There is no program {name}.",
         kept=NOTHING_CHANGED,
-        advice="Look for it: !which " + Path(name).name,
+        advice=f"Look for it in a terminal: which {Path(name).name}",
     )
 
 

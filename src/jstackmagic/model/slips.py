@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,17 @@ def names_a_list(word: str) -> bool:
     return _LIST.fullmatch(word) is not None
 
 
+def _is_text(word: str) -> bool:
+    """Return whether a word is a text file that is here, and not merely called as a package is."""
+    if not ("/" in word or re.search(r"\.(?:txt|in|ya?ml|toml|lock|list)$", word)):
+        return False
+    try:
+        with open(os.path.expanduser(word), "rb") as file:
+            return b"\0" not in file.read(1024)
+    except (OSError, ValueError):
+        return False
+
+
 def check_words(words: Sequence[str], manager: ManagerName | None = None) -> None:
     """Stop at what was typed in place of packages: a command, the name of a list, commas.
 
@@ -94,7 +106,7 @@ def check_words(words: Sequence[str], manager: ManagerName | None = None) -> Non
     """
     check_verb(words, manager)
     for word in words:
-        if names_a_list(word):
+        if names_a_list(word) or _is_text(word):
             raise UsageError(
                 f"{word} is a list of packages, not a package.",
                 kept="Nothing was started.",
@@ -132,7 +144,7 @@ def check_verb(words: Sequence[str], manager: ManagerName | None = None) -> None
     by = f"{manager}:" if manager in _MANAGERS.values() else ""
     meant = shlex.join(f"{by}{word}" for word in rest) or f"{by}NAME"
     raise UsageError(
-        f"{verb} is what the command does; it would be looked for as a package.",
+        f'"{verb}" is the command itself, not a package.',
         advice=(
             f"Did you mean: {magic_for(verb)} {meant}?",
             f"If you do mean a package called {verb}: {manager or 'pip'}:{verb}, or add --force",

@@ -175,11 +175,11 @@ def find(named: str, namespace: Mapping[str, Any]) -> Cluster:
     }
     if not found_all:
         raise UsageError(
-            "This notebook is connected to no cluster.", kept="Nothing was sent.", advice=_KNOWN
+            "This session is connected to no cluster.", kept="Nothing was sent.", advice=_KNOWN
         )
     if len(found_all) > 1:
         raise UsageError(
-            "This notebook is connected to several clusters.",
+            "This session is connected to several clusters.",
             kept="Nothing was sent.",
             advice=tuple(
                 f"Name one: {name}  ({cluster.kind} {cluster.name})"

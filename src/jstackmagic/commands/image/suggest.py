@@ -43,7 +43,10 @@ class Suggestions(Result):
     def parts(self) -> Sequence[Part]:
         source = Text(f"From {self.found.family.source}, as of {self.found.family.date}.", "quiet")
         if not self.found.asked:
-            return (Text("Nothing was installed, so that no other image could have it."), source)
+            return (
+                Text("Nothing was installed, so there is nothing to look for in other images."),
+                source,
+            )
         if self.found.best is None:
             return (Text("No other of the Docker Stacks has more of what was installed."), source)
         rows = tuple(

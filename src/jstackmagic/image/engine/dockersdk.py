@@ -74,7 +74,8 @@ def _sockets(environ: Mapping[str, str]) -> Iterator[str]:
 def ways() -> tuple[str, ...]:
     """Return the ways to make an engine available, a line each."""
     return (
-        f"Start the container with the host's: docker run -v {DOCKER_SOCKET}:{DOCKER_SOCKET} …"
+        "Start the container with the host's socket:"
+        f" docker run -v {DOCKER_SOCKET}:{DOCKER_SOCKET} …"
         " (whoever has the socket is root on the host: docs/image.md)",
         "Or say where one is: DOCKER_HOST",
     )
