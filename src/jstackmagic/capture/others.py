@@ -110,12 +110,12 @@ def r_reason(code: str) -> str:
     """Return why R code that installs is not followed, with the line for it; empty without any.
 
     >>> r_reason('install.packages("dplyr")').rpartition(": ")[2]
-    '%envinstall conda:r-dplyr.'
+    '%envinstall conda:r-dplyr'
     """
     python = _RETICULATE.search(code)
     if python:
         asked = " ".join(re.findall(r"[\"']([\w.\[\]=<>!~-]+)[\"']", python[1]))
-        line = f" The line for it: %envinstall {asked}." if asked else ""
+        line = f" The line for it: %envinstall {asked}" if asked else ""
         return f"It installs into the Python that reticulate chooses.{line}"
     if not _R.search(code):
         return ""
@@ -125,7 +125,7 @@ def r_reason(code: str) -> str:
             found = re.findall(r"[\"']([A-Za-z][\w.]*)[\"']", match[1])
             names += [f"conda:{before}{name.lower()}" for name in found]
     reason = "It installs into R's own library; a request is for conda, pip or apt."
-    line = f" With conda's R this is the line: %envinstall {' '.join(dict.fromkeys(names))}."
+    line = f" With conda's R this is the line: %envinstall {' '.join(dict.fromkeys(names))}"
     return reason + (line if names else "")
 
 
@@ -335,12 +335,12 @@ _CHOOSERS = {
     "mim": (
         ("install", "uninstall"),
         "mim chooses the wheel that fits the torch that is there, which cannot be recorded.",
-        " Without that choice it is: %envinstall --pip {}.",
+        " Without that choice it is: %envinstall --pip {}",
     ),
     "spacy": (
         ("download",),
         "spacy chooses the model that fits the spaCy that is there.",
-        " conda has it as well: %envinstall conda:spacy-model-{}.",
+        " conda has it as well: %envinstall conda:spacy-model-{}",
     ),
 }
 """Programs that choose what fits: their verbs, the reason, and a line for it."""
