@@ -162,20 +162,21 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _text_difference(path: Path, wanted: bytes) -> str:
+    head = ""
     try:
         there = path.read_bytes()
     except FileNotFoundError:
-        return f"{path} is missing\n"
+        there, head = b"", f"{path} is missing\n"
     except OSError as error:
         raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
-    if there == wanted:
+    if there == wanted and not head:
         return ""
     old, new = (
         text.decode("utf-8", "replace").splitlines(keepends=True) for text in (there, wanted)
     )
     lines = difflib.unified_diff(old, new, str(path), "as it should be")
     diff = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
-    return mask(diff) or f"{path} is not as it should be\n"
+    return head + mask(diff) or f"{path} is not as it should be\n"
 
 
 def _file_difference(path: Path, file: File) -> str:
