@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.capture.observe import serving
 from jstackmagic.capture.taps import Start
 from jstackmagic.capture.watcher import Run, Watcher, lead_home
 from jstackmagic.history.file import History
-from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.environment import Environment
+from jstackmagic.model.packages import Change, Package, PackageSet
+from jstackmagic.model.request import Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,3 +181,17 @@ def test_a_change_is_a_commands_whose_manager_made_it(
     change = Change(added=(Package(manager, "tool", "1"),))
     lead_home([install], [(place, change)])
     assert (install.place is place) is led
+
+
+@pytest.mark.parametrize(
+    ("manager", "flag", "text"),
+    [("pip", "-r", "--pre\n-e ./x\nsix>=1\n"), ("conda", "--file", "six\n")],
+)
+def test_a_list_names_what_was_there_before(
+    manager: str, flag: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text(text)
+    request = Request("install", manager, (f"{flag} {tmp_path}/list.txt",))
+    there = PackageSet((Package(manager, "idna", "3"), Package(manager, "six", "1")))
+    venv = Environment(kind="venv", name=None, prefix=str(tmp_path), python="3.12.1")
+    assert [package.name for package in serving(request, there, venv)] == ["six"]

@@ -261,7 +261,7 @@ def test_what_a_list_asks_for_is_named_where_it_was_there_before(tmp_path: Path)
     folder = Path(tmp_path, "v", LIBRARY, "six-1.16.0.dist-info")
     folder.mkdir(parents=True)
     Path(folder, "METADATA").write_text("Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n")
-    Path(tmp_path, "list.txt").write_text("six==1.16.0\nidna\n")
+    Path(tmp_path, "list.txt").write_text("-e ./mine\n--pre\nsix==1.16.0\nidna\n")
     found = pip.manager().resolved(install(f"-r {tmp_path}/list.txt"), venv)
     assert [(package.name, package.version) for package in found] == [("six", "1.16.0")]
 

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ..model.environment import Environment
 from ..model.managers import names
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.request import Action, Request
-from ..model.spec import of_package, read_all
+from ..model.spec import RequirementsFile, of_package, read_all
 
 _CONDA_VERSION = re.compile(r"[\w.-]+\s*(==?)\s*([^=,|*\s]+)(?:=[^=]*)?$")
 _APT_VERSION = re.compile(r"[^=/]+=([^*]+)$")
@@ -47,9 +48,17 @@ def is_served(request: Request, packages: PackageSet) -> bool:
     )
 
 
-def serving(request: Request, packages: PackageSet) -> tuple[Package, ...]:
-    """For each spec that names a package, the package that serves it."""
-    found = (_of_any(request.manager, spec.name, packages) for spec in request.specs)
+def serving(
+    request: Request, packages: PackageSet, environment: Environment
+) -> tuple[Package, ...]:
+    """For each spec that names a package, also in a list, the package that serves it."""
+    from .. import managers
+
+    asked = [spec.name for spec in request.specs]
+    if any(isinstance(spec, RequirementsFile) for spec in request.specs):
+        wanted = managers.get(request.manager).wanted(request, environment)
+        asked += (name for name, _ in wanted.names)
+    found = (_of_any(request.manager, name, packages) for name in dict.fromkeys(asked))
     return tuple(package for package in found if package is not None)
 
 

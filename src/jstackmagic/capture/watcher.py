@@ -318,7 +318,7 @@ class Watcher:
             exit_status=(128 - code if code < 0 else code) if known else int(status != "ok"),
             seconds=round(_seconds(run, place), 3),
             change=change,
-            resolved=serving(request, place.packages) if status == "ok" else (),
+            resolved=serving(request, place.packages, place.environment) if status == "ok" else (),
             message="" if known or status == "ok" else "What it asks for is not there after it.",
         )
         self._history().end(record, outcome)
@@ -570,7 +570,7 @@ def _is_undone(install: Install, run: Run) -> bool:
 
 def _seen(request: Request, place: Place, change: Change) -> Outcome:
     """Return the outcome of a command known only by its change, without a duration."""
-    resolved = serving(request, place.packages)
+    resolved = serving(request, place.packages, place.environment)
     return Outcome(status="ok", exit_status=0, seconds=0.0, change=change, resolved=resolved)
 
 

@@ -27,11 +27,10 @@ from .. import Engine
 from .effective import unfollowed
 from .harm import python_kept
 from .landing import VARIABLES, check_landing, landed, set_off
-from .marks import asked_names
 from .pipconf import configured
 from .present import check_metadata, not_meant, satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
-from .wanted import check_archives
+from .wanted import check_archives, wanted
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -88,7 +87,9 @@ class OfPip(Engine, ABC):
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         if landed(request, environment):
             return ()
-        listed = (read("pip", name) for name in asked_names(request) if name)
+        lists = any(isinstance(spec, RequirementsFile) for spec in request.specs)
+        names = wanted(request, environment).names if lists else ()
+        listed = (read("pip", name) for name, _ in names)
         found = serving((*request.specs, *listed), environment).values()
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
