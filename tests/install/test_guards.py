@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jstackmagic.commands.remove import _dependencies
 from jstackmagic.install.guards import check_plan, check_target
+from jstackmagic.managers.steps import Step
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.errors import Stopped
 from jstackmagic.model.packages import Change, Package
 from jstackmagic.model.plan import Plan
 from jstackmagic.model.request import Action, Request
+from jstackmagic.model.spec import read_all
+from jstackmagic.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,3 +152,89 @@ def test_pip_does_not_overwrite_or_remove_what_conda_owns(tmp_path: Path, change
     with pytest.raises(Stopped, match="six"):
         check_plan(plan(change, manager="pip", where=where))
     check_plan(plan(Change(added=(Package("pip", "attrs", "1"),)), manager="pip", where=where))
+
+
+NEEDS = {
+    "ipykernel": ("pyzmq>=25", 'colorama; sys_platform == "win32"'),
+    "ipython": ("prompt_toolkit",),
+    "prompt-toolkit": ("wcwidth",),
+    "jstackmagic": ("tqdm", 'uv; extra == "fast"'),
+    "pymongo": ("dnspython>=2",),
+    **dict.fromkeys(("pyzmq", "wcwidth", "tqdm", "uv", "dnspython", "colorama", "motor"), ()),
+}
+"""Distributions of a kernel's environment, each with what it needs."""
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Environment:
+    for name, needs in NEEDS.items():
+        folder = tmp_path / f"site/{name.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        extra = "Provides-Extra: fast\n" if name == "jstackmagic" else ""
+        lines = "".join(f"Requires-Dist: {need}\n" for need in needs)
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{extra}{lines}"
+        )
+        (folder / "INSTALLER").write_text("pip\n")
+    return replace(VENV, prefix=str(tmp_path), site_packages=(str(tmp_path / "site"),))
+
+
+def removal(where: Environment, *names: str, change: Change | None = None) -> Plan:
+    removed = tuple(Package("pip", name, "1.0") for name in names)
+    asked = Request("remove", "pip", read_all("pip", names))
+    return Plan(asked, where, "pip", (), change or Change(removed=removed))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("pyzmq",), "This would remove pyzmq 1.0, which ipykernel needs."),
+        (("wcwidth",), "This would remove wcwidth 1.0, which ipython needs."),  # not directly
+        (("tqdm",), "This would remove tqdm 1.0, which jstackmagic needs."),
+        (("motor", "tqdm"), "This would remove tqdm 1.0, which jstackmagic needs."),
+    ],
+)
+def test_a_removal_that_takes_what_the_kernel_needs_stops(
+    kernel: Environment, names: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(Stopped) as caught:
+        check_plan(removal(kernel, *names))
+    assert caught.value.problem == words
+    assert caught.value.advice == ("To go on all the same, add --force",)
+
+
+@pytest.mark.parametrize("name", ["dnspython", "pymongo", "uv", "colorama", "nowhere"])
+def test_a_removal_that_leaves_the_kernel_whole_goes_on(kernel: Environment, name: str) -> None:
+    """An extra of jstackmagic, and another platform's package, are not what it runs on."""
+    check_plan(removal(kernel, name))
+
+
+def test_what_moves_along_may_need_less(kernel: Environment) -> None:
+    """An undo of an upgrade removes what the newer version brought."""
+    old, new = Package("pip", "prompt-toolkit", "1.0"), Package("pip", "prompt-toolkit", "0.9")
+    gone = (Package("pip", "wcwidth", "1.0"),)
+    check_plan(removal(kernel, "wcwidth", change=Change(changed=((old, new),), removed=gone)))
+
+
+@pytest.mark.parametrize(
+    ("removed", "notes"),
+    [
+        (("pip:dnspython",), ["dnspython is still needed by pymongo."]),
+        (("pip:wcwidth",), ["wcwidth is still needed by prompt-toolkit."]),
+        (("pip:dnspython", "pip:pymongo"), []),
+        (("pip:uv",), []),  # the extra of jstackmagic
+        (("conda:dnspython",), []),  # conda takes its own along
+        (("apt:dnspython",), []),
+    ],
+)
+def test_who_needs_what_is_removed_is_said(
+    kernel: Environment, removed: tuple[str, ...], notes: list[str], history_file: Path
+) -> None:
+    by_manager: dict[str, list[str]] = {}
+    for manager, _, name in (each.partition(":") for each in removed):
+        by_manager.setdefault(manager, []).append(name)
+    steps = [
+        Step(Request("remove", manager, read_all(manager, names)), kernel)
+        for manager, names in by_manager.items()
+    ]
+    assert [*_dependencies(steps, Session())] == notes

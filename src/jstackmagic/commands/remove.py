@@ -25,7 +25,7 @@ from ..model.request import Request
 from ..model.spec import read, read_all
 from ..session import Session
 from ..where.metadata import read_packages
-from ..where.ours import left_behind
+from ..where.ours import OWN, left_behind, needs_of
 from ._change import carry_out
 from ._changed import ChangeResult
 from ._mode import Several
@@ -63,27 +63,35 @@ def run(options: Options, session: Session) -> ChangeResult:
             for manager in managers.names()
             if manager in by_manager
         ]
-    notes = [*options.not_reached(), *_left_behind(steps, session)]
+    notes = [*options.not_reached(), *_dependencies(steps, session)]
     return carry_out(steps, options, session, notes)
 
 
-def _left_behind(steps: Sequence[Step], session: Session) -> Iterator[str]:
-    """Yield a note on dependencies of removed packages that nothing else needs."""
+def _dependencies(steps: Sequence[Step], session: Session) -> Iterator[str]:
+    """Yield notes on what stays and needs a removed package, and on what nothing needs then."""
     recipe = fold(session.history.records())
+    together = {(each.request.manager, spec.name) for each in steps for spec in each.request.specs}
     for step in steps:
-        manager = step.request.manager
-        if not get(manager).leaves_needed:
+        manager, environment = step.request.manager, step.environment
+        if managers.is_system(manager):
             continue
-        here = read_packages(step.environment, managers.of_environment())
+        here = read_packages(environment, managers.of_environment())
+        needs = needs_of(environment, here)
         gone = {(manager, spec.name) for spec in step.request.specs}
-        found = left_behind(step.environment, here, gone, recipe)
+        follows = not get(manager).leaves_needed  # its own that need a package go with it
+        for key in sorted(gone):
+            who = {each for each, those in needs.items() if key in those} - together - {OWN}
+            names = sorted(name for whose, name in who if not (follows and whose == manager))
+            if names:
+                yield f"{key[1]} is still needed by {', '.join(names)}."
+        found = () if follows else left_behind(environment, here, needs, gone, recipe)
         if found:
-            target = " ".join(map(shlex.quote, step.environment.conda_target()))
-            names = " ".join(f"{manager}:{package.name}" for package in found)
+            target = " ".join(map(shlex.quote, environment.conda_target()))
+            more = " ".join(f"{manager}:{package.name}" for package in found)
             yield (
                 f"Nothing else here needs {', '.join(each.name for each in found)}, which came"
                 f" along with it. To remove {'it' if len(found) == 1 else 'them'} as well:"
-                f" %envremove {target} {names}"
+                f" %envremove {target} {more}"
             )
 
 

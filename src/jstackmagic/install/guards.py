@@ -9,7 +9,7 @@ from .. import managers
 from ..history.file import History
 from ..model.environment import NEW_VENV, Environment
 from ..model.errors import Stopped, UsageError
-from ..model.managers import is_system
+from ..model.managers import is_system, of_environment
 from ..model.options import INSTALL
 from ..model.packages import Package, normalise
 from ..model.plan import Plan
@@ -66,6 +66,7 @@ def check_plan(
     problems = [
         *_python(plan, running_prefix),
         *_keepers(plan),
+        *_needed(plan),
         *_gpu_lost(plan),
     ]
     harms = list(managers.get(plan.request.manager).harms(plan, over_conda))
@@ -168,6 +169,32 @@ def _keepers(plan: Plan) -> Iterator[str]:
             lower = new.version != old.version
         if lower:
             yield f"This would downgrade {old.name} {old.version} to {new.version}."
+
+
+def _needed(plan: Plan) -> Iterator[str]:
+    """Yield what a removal would take from under what the kernel needs, and leaves there.
+
+    pip asks of no package who needs it, and conda of none that pip installed.
+    """
+    from ..where.ours import needs_of, reached
+
+    change, environment = plan.change, plan.environment
+    removes = plan.request.action == "remove" and not is_system(plan.request.manager)
+    if not (removes and change and change.removed and hosts_kernel(environment)):
+        return
+    here = read_packages(environment, of_environment())
+    needs = needs_of(environment, here, extras=False)
+    needs |= {old.key: set() for old, _ in change.changed}  # what they need then is not known
+    stays = needs.keys() - {package.key for package in change.removed}
+    keepers = sorted(key for key in stays if normalise(key[1]) in KEEPERS)
+    below = {key[1]: reached({key}, needs) for key in keepers}
+    others = {normalise(name) for _, name in stays}  # also of another manager, put over it
+    for package in change.removed:
+        whose = [name for name, those in below.items() if package.key in those]
+        if whose and normalise(package.name) not in others:
+            *first, last = whose
+            names = f"{', '.join(first)} and {last} need" if first else f"{last} needs"
+            yield f"This would remove {package.name} {package.version}, which {names}."
 
 
 def _gpu_lost(plan: Plan) -> Iterator[str]:

@@ -55,15 +55,20 @@ def reached(
 
 
 def left_behind(
-    environment: Environment, here: PackageSet, gone: Collection[PackageKey], recipe: Recipe
+    environment: Environment,
+    here: PackageSet,
+    needs: Mapping[PackageKey, Collection[PackageKey]],
+    gone: Collection[PackageKey],
+    recipe: Recipe,
 ) -> tuple[Package, ...]:
     """Return the packages of the same managers that nothing needs once some others are gone.
 
     Args:
+        needs: Every package of the environment, each with those that it needs.
         gone: The packages to remove.
         recipe: The recorded requests and their dependencies, which stay.
     """
-    needs, managers = needs_of(environment, here), {key[0] for key in gone}
+    managers = {key[0] for key in gone}
     lost = reached(gone, needs)
     came = {
         (package.manager, package.name)
@@ -116,12 +121,18 @@ def ours_here(
     )
 
 
-def needs_of(environment: Environment, here: PackageSet) -> dict[PackageKey, set[PackageKey]]:
-    """Return every package with those that it needs, by the metadata of all kinds."""
+def needs_of(
+    environment: Environment, here: PackageSet, *, extras: bool = True
+) -> dict[PackageKey, set[PackageKey]]:
+    """Return every package with those that it needs, by the metadata of all kinds.
+
+    Args:
+        extras: Whether jstackmagic needs what its extras do, where all of an extra is here.
+    """
     keys = {normalise(name): (manager, name) for manager, name in here.by_key}
     needs: dict[PackageKey, set[PackageKey]] = {key: set() for key in here.by_key}
-    extras = {OWN[1]: extras_here(environment, here)}
-    for name, requirement in read_requirements(environment, extras):
+    own = {OWN[1]: extras_here(environment, here)} if extras else None
+    for name, requirement in read_requirements(environment, own):
         who, whom = keys.get(name), keys.get(normalise(requirement.name))
         if who is not None and whom is not None and who != whom:
             needs[who].add(whom)
