@@ -151,7 +151,6 @@ KNOWN_LATER = "https://u:$(cat /run/secrets/tok)@pkgs.example.com/simple"
         "export PIP_FIND_LINKS=$WHEELS\npip install tool",
         f"pip config set global.index-url {KNOWN_LATER}\npip install tool",
         f"printf '[global]\\nindex-url = {KNOWN_LATER}\\n' > /etc/pip.conf\npip install tool",
-        "export PIP_CONFIG_FILE=/run/secrets/pip\npip install tool",
         f"UV_INDEX_URL={KNOWN_LATER} uv pip install tool",
         f"UV_INDEX={KNOWN_LATER} uv add tool",
         "export UV_INDEX_URL=$INDEX\nuv tool install tool",
@@ -159,7 +158,6 @@ KNOWN_LATER = "https://u:$(cat /run/secrets/tok)@pkgs.example.com/simple"
         "export PIP_INDEX_URL=$INDEX\npipx inject app tool",
         f"conda config --add channels {KNOWN_LATER}\nconda install tool",
         f"export CONDA_CHANNELS={KNOWN_LATER}\nmamba install tool",
-        "export CONDARC=/run/secrets/rc\nconda install tool",
     ],
 )
 def test_a_source_that_only_the_run_knows_leads_to_no_other(lines: str) -> None:

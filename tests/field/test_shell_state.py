@@ -214,7 +214,6 @@ class TestIndexAndPath:
             ("read PIP_EXTRA_INDEX_URL; export PIP_EXTRA_INDEX_URL", "pip install a", "$PIP_EXTRA"),
             ("[ -f x ] && pip config set global.index-url {}", "pip install a", "index-url"),
             ("if x; then export UV_DEFAULT_INDEX={}; fi", "uv pip install a", "$UV_DEFAULT"),
-            ("export CONDA_CHANNELS=$OURS", "conda install -y a", "$OURS"),
         ],
     )
     def test_an_index_in_a_branch_is_never_the_default_in_silence(
@@ -427,9 +426,9 @@ pip config set global.index-url https://pypi.example.com/simple && pip install m
 
     def test_one_that_is_not_here_is_said(self, tmp_path: Path) -> None:
         (pip,) = dockerfile(tmp_path, "COPY pip.conf /etc/pip.conf\nRUN pip install mytools")
-        assert "/etc/pip.conf" in pip.note
+        assert "/etc/pip.conf" in pip.reason
         (pip,) = script("curl -so ~/.config/pip/pip.conf https://x.example.com\npip install a")
-        assert "pip.conf" in pip.note
+        assert "pip.conf" in pip.reason
 
     @pytest.mark.parametrize(
         ("text", "expected"),

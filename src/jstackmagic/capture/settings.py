@@ -101,8 +101,12 @@ _UNSEEN = "which is not seen."
 
 
 def unseen(doubts: Iterable[str]) -> str:
-    """Return the doubts on files that may name any source; empty without."""
-    return " ".join(doubt for doubt in doubts if doubt.endswith(_UNSEEN))
+    """Return the doubts on files that may name any source; empty without.
+
+    A file that a variable names may be there where it runs: it is noted.
+    """
+    named = ("PIP_CONFIG_FILE ", "CONDARC ", "MAMBARC ")
+    return " ".join(d for d in doubts if d.endswith(_UNSEEN) and not d.startswith(named))
 
 
 def uv_doubts(call: Call) -> tuple[str, ...]:
