@@ -194,7 +194,7 @@ def test_environments(text: str, prefix: str) -> None:
         ("git clone https://h/r /v/lib/python3/site-packages/r", "site-packages/r"),
         ("patch /x/site-packages/foo.py < p", "foo.py"),
         ("apt-key adv --keyserver k --recv-keys X", "trust another source"),
-        ("mim install mmcv==1.7 -f https://h/x.html", "--pip mmcv==1.7."),
+        ("mim install mmcv==1.7 -f https://h/x.html", "--pip mmcv==1.7"),
         ("python -m spacy download en_core_web_sm-3.7.0 --direct", "en_core_web_sm=3.7.0"),
     ],
 )
