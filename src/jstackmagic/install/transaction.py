@@ -410,10 +410,10 @@ class Transaction:
             check_options(step.request)
             manager = managers.get(step.request.manager)
             manager.check(step.request, step.environment)
-            # a conda environment may still get what a manager lacks there; no other becomes one
-            if not (
-                self.mode.force or step.environment.is_conda or manager.works_in(step.environment)
-            ):
+            # what lacks its Python may get it back, and a conda environment what a manager needs;
+            # no other becomes one
+            fixed = step.environment.executable is not None and not step.environment.is_conda
+            if fixed and not self.mode.force and not manager.works_in(step.environment):
                 manager.check_target(step.request, step.environment)
         transaction = self.history.new_transaction()
         done = []
