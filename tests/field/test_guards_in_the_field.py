@@ -478,10 +478,10 @@ class TestOneDashBeforeAWord:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("%envinstall install six", "what the command does"),
-        ("%envinstall install", "what the command does"),
-        ("%envinstall pip install -r list.txt", "what the command does"),
-        ("%envinstall conda install", "what the command does"),
+        ("%envinstall install six", "is the command itself"),
+        ("%envinstall install", "is the command itself"),
+        ("%envinstall pip install -r list.txt", "is the command itself"),
+        ("%envinstall conda install", "is the command itself"),
         ("%envinstall six, idna", "not by commas"),
         ("%envinstall requirements.txt", "a list of packages"),
     ],
@@ -503,7 +503,7 @@ def test_a_notebook_s_line_is_refused_as_the_magic_refuses_it(line: str, said: s
     ],
 )
 def test_a_verb_alone_is_no_package(words: list[str], meant: str) -> None:
-    with pytest.raises(UsageError, match="what the command does") as caught:
+    with pytest.raises(UsageError, match="is the command itself") as caught:
         verb("install", "--dry-run", *words)
     assert meant in str(caught.value)
 

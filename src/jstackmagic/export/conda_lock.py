@@ -32,7 +32,9 @@ def render(
     own = platform_of_holding(chosen.holding)
     if not own:
         raise ExportError(
-            f"No conda package of {chosen.name} says which platform it is for.",
+            f"No conda package of {chosen.name} says which platform it is for."
+            if any(chosen.items("conda"))
+            else f"{chosen.name} has no conda packages.",
             advice="A lock of what pip installed: %envexport pylock",
         )
     held = {own: chosen.holding, **{other.platform: other for other in chosen.elsewhere}}

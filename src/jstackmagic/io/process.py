@@ -139,9 +139,7 @@ def capture(command: Command, *, timeout: float | None = None) -> Finished:
             watch.check()
         except KeyboardInterrupt:
             _end(process)
-            raise Interrupted(
-                "Interrupted before anything changed.",
-            ) from None
+            raise Interrupted(f"{command.argv[0]} was interrupted.", kept=NOTHING_CHANGED) from None
         except subprocess.TimeoutExpired:
             _end(process)
             raise CommandFailed(
