@@ -49,7 +49,8 @@ def requests(
     except UsageError as error:
         yield Found(command, reason=error.problem, ours=True)
         return
-    yield from _found(verb, words, body, command=command, folder=folder)
+    for found in _found(verb, words, body, command=command, folder=folder):
+        yield replace(found, ours=True)
 
 
 def jstackmagic(call: Call) -> Iterator[Found]:
@@ -108,26 +109,26 @@ def _found(
             return
         if verb not in ("install", "remove"):
             reason = "It follows a history: what it changes is only known where it runs."
-            yield Found(command, reason=reason, ours=True)
+            yield Found(command, reason=reason)
             return
         action: Action = "install" if verb == "install" else "remove"
         reason = _refusal(given, words, body, folder)
         if reason:
-            yield Found(command, reason=reason, ours=True)
+            yield Found(command, reason=reason)
             return
         for word in given.values("--group"):
             reason = f"It installs the group {word.text}, which is not read here."
-            yield Found(command, reason=reason, ours=True)
+            yield Found(command, reason=reason)
         check_words([word.text for word in given.words])
         asked = _asked(given, body, folder or "/")
     except UsageError as error:
-        yield Found(command, reason=error.problem, ours=True)
+        yield Found(command, reason=error.problem)
         return
     target = Target(
         name=given.last("--name"), prefix=given.last("--prefix"), kernel=given.last("--kernel")
     )
     for request, unsaid in _requests(action, asked, given, words[cut + 1 :]):
-        yield Found(command, request=request, target=target, ours=True, unsaid=unsaid)
+        yield Found(command, request=request, target=target, unsaid=unsaid)
 
 
 def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str | None) -> str:
