@@ -104,7 +104,7 @@ def drift_of(
     ours = _ours(environment, here, found, asked) if place else ()
     found = [each for each in found if each.now not in ours]
     if place:
-        found = _shared(environment, here, found, ledger, asked)
+        found = _shared(environment, here, found, ledger)
     # the marks of what is recorded say nothing of the rest
     nobodys = Change(added=tuple(d.now for d in found if d.now and not d.before and not d.record))
     marked = {package.key: package for package in _marked(nobodys, environment).added}
@@ -147,7 +147,6 @@ def _shared(
     here: PackageSet,
     found: list[DriftDifference],
     ledger: Ledger,
-    asked: set[PackageKey],
 ) -> list[DriftDifference]:
     """Explain jstackmagic's dependencies by the records that also need them."""
     if OWN not in here or all(each.record for each in found):
@@ -165,7 +164,7 @@ def _shared(
             records.setdefault(key, record.id)
     shared = own & records.keys()
     return [
-        replace(each, now=replace(now, requested=now.key in asked), record=records[now.key])
+        replace(each, record=records[now.key])
         if (now := each.now)
         and not each.record
         and each.before is None
