@@ -19,7 +19,7 @@ from jstackmagic.capture.argv import ProgramOptions
 from jstackmagic.capture.commandlines import recognise, recognise_argv
 from jstackmagic.capture.conda_tools import CONDA
 from jstackmagic.capture.machine import Machine
-from jstackmagic.capture.python_tools import PIP, UV, UV_PROJECT
+from jstackmagic.capture.python_tools import PIP, UNINSTALL, UV, UV_PROJECT
 from jstackmagic.capture.state import Effort, State
 from jstackmagic.model.request import Request
 from jstackmagic.model.shell import Operator, ShellCommand, Word, parse
@@ -921,10 +921,10 @@ def test_a_program_that_runs_another_is_followed_a_few_deep_and_then_said(nest: 
 
 def test_every_option_of_the_installed_pip_is_known() -> None:
     command = pytest.importorskip("pip._internal.commands")
-    for name in ("install", "uninstall"):
+    for name, table in (("install", PIP), ("uninstall", UNINSTALL)):
         for known in command.create_command(name).parser.option_list_all:
             for written in known._short_opts + known._long_opts:
-                assert PIP.takes(written) == known.takes_value(), written
+                assert table.takes(written) == known.takes_value(), written
 
 
 @pytest.mark.parametrize("verb", ["pip install", "pip uninstall", "add", "remove", "tool install"])

@@ -72,6 +72,19 @@ from tests.support.captured import asked, cells, script, where
         ("pip install numpy==1.26.4 1password", ["numpy==1.26.4 1password"]),
         ("apt-get install -y a 'libicu[0-9][0-9]' '^b(c|d)$'", ["a libicu[0-9][0-9] ^b(c|d)$"]),
         ("conda env create -f $F $A", ["?"]),
+        ("pip install a -y", ["?"]),
+        ("pip uninstall a -y", ["a"]),
+        ("uv pip install -y a", ["?"]),
+        ("uv pip uninstall -y a", ["a"]),
+        ("pip install --upgarde a", ["?"]),
+        ("conda install --chanel c a", ["?"]),
+        ("apt-get install -y --no-install-recomends a", ["?"]),
+        ("uv pip install --upgarde a", ["?"]),
+        ("pip install --global-option --upgarde a", ["a"]),
+        ("conda install -y 'numpy pandas'", ["?"]),
+        ("conda install -y 'numpy 1.2 py39_0' 'pandas >=1'", ["numpy 1.2 py39_0 pandas >=1"]),
+        ("jstackmagic install --repair", ["?"]),
+        ("jstackmagic install --repair a", ["a"]),
     ],
 )
 def test_lines(text: str, expected: list[str]) -> None:
@@ -202,6 +215,15 @@ def test_what_is_listed(text: str, said: str) -> None:
     (found,) = script(text)
     assert found.request is None
     assert said in found.reason
+
+
+@pytest.mark.parametrize("program", ["pip", "conda", "apt-get"])
+def test_an_option_that_is_not_known_is_said(program: str) -> None:
+    (found,) = script(f"{program} install --brand-new a")
+    assert asked([found]) == ["a"]
+    assert found.request
+    assert not found.request.options
+    assert found.note == "Not known here, and left out: --brand-new."
 
 
 @pytest.mark.parametrize(

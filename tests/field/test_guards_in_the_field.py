@@ -94,7 +94,12 @@ class TestAVerbTypedAsAPackage:
 
     @pytest.mark.parametrize(
         "line",
-        ["python -m pip install six", "pip install --user six", "python3.11 -m pip install six"],
+        [
+            "python -m pip install six",
+            "pip install --user six",
+            "python3.11 -m pip install six",
+            "--prefix /opt/lab -y python -m pip install six",
+        ],
     )
     def test_also_with_options_of_the_manager_s(self, line: str, history_file: Path) -> None:
         with pytest.raises(UsageError, match="Did you mean: %envinstall six"):

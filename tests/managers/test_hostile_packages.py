@@ -448,6 +448,7 @@ class TestAJournalThatCannotBeFinished:
         assert "Dropped: conda install bad" in done.stderr
         assert "Not or half linked: bad-1.0-0" in done.stderr
         assert "Finished" not in done.stderr
+        assert "Nothing was cut off" not in done.stderr
         assert journal.read(str(cut_off)) is None
         assert verb("install", "--prefix", cut_off, "--conda", "demo-tool").change
 

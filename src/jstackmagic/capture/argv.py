@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..model.environment import TOOLS
 from ..model.errors import InvalidSpec
-from ..model.listed import archive_of_another_system, no_package_of_pip
+from ..model.listed import archive_of_another_system, no_package_of_pip, several_specs
 from ..model.options import OptionTable
 from ..model.packages import ManagerName
 from ..model.parsing import NAMED_PATH, is_path, read_specs
@@ -57,12 +57,24 @@ class ProgramOptions(OptionTable):
             tuple((name, None if at is None else words[at].tail(cut)) for name, _, at, cut in walk)
         )
 
-    def misread(self, words: Iterable[Word]) -> str:
-        """Return why a program refuses an option of letters after one dash; else empty.
+    def unknown(self, given: Given) -> frozenset[str]:
+        """Return the names of the long options that are not in the table."""
+        names = {name for name, _ in given.items if name.startswith("--")}
+        return frozenset(names - self.names.keys())
 
-        >>> ProgramOptions.of(flags="-U/--upgrade").misread([Word("-upgrade")])
+    def misread(self, words: Iterable[Word]) -> str:
+        """Return why a program refuses a misspelt option; else empty.
+
+        >>> table = ProgramOptions.of(flags="-U/--upgrade")
+        >>> table.misread([Word("-upgrade")])
         'It reads -upgrade letter by letter. Write --upgrade.'
+        >>> table.misread([Word("--upgarde")])
+        'It has no option --upgarde; --upgrade is one.'
         """
+        words = list(words)
+        for name in self.unknown(self.read(words)):
+            for meant in get_close_matches(name, self.names, n=1, cutoff=0.8):
+                return f"It has no option {name}; {meant} is one."
         for word in words:
             if word.text == "--":
                 break
@@ -167,6 +179,11 @@ class Call:
     def noting(self, *notes: str) -> Call:
         """Return the call with more for the reader to know."""
         return replace(self, note=" ".join(dict.fromkeys(filter(None, (self.note, *notes)))))
+
+    def leaving_out(self, names: Collection[str]) -> Call:
+        """Return the call with a note on options that are not known here."""
+        said = ", ".join(sorted(names))
+        return self.noting(f"Not known here, and left out: {said}." if said else "")
 
     def by(self, word: Word) -> Call:
         """Return the call with the interpreter, and its prefix if it is ``PREFIX/bin/PROGRAM``.
@@ -429,7 +446,8 @@ def _is_spec(manager: ManagerName, spec: str) -> bool:
         return True
     if manager == "conda":
         named = re.match(r"(\S+::?)?[A-Za-z0-9_*][\w.*-]*([^\w,]|$)", spec)
-        return (named is not None and turned(spec) == spec) or is_path(spec)
+        read = named is not None and turned(spec) == spec and not several_specs(spec)
+        return read or is_path(spec)
     # NAME- after ``install`` means to remove it, which no request can say
     debian = r"[A-Za-z0-9^?.*\[(]([\w.+:^?*~=/|()[\]$-]*[\w.+^?*)\]$])?"
     return re.fullmatch(debian, spec) is not None or is_path(spec)

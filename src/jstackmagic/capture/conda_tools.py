@@ -87,7 +87,7 @@ def conda(call: Call) -> Iterator[Found]:
     if not length:
         return
     verb = _VERBS[tuple(verbs[:length])]
-    call = aimed(call, given)
+    call = aimed(call, given).leaving_out(table.unknown(given))
     if verb.startswith("env ") and not given.has("--name", "--prefix"):
         call = call.elsewhere(interpreter=call.words[0].text)  # the file's name, never the active
     makes = verb in ("create", "env create", "env update") and call.target.name not in BASES

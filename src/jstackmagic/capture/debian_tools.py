@@ -67,6 +67,7 @@ def apt(call: Call) -> Iterator[Found]:
     if not given.words or given.has(*APT.looks):
         return
     verb, *words = given.words
+    call = call.leaving_out(APT.unknown(given))
     kept = given.only(_KEPT)
     unclear = call.unclear([verb, *(word for _, word in kept.items)])
     action = _ACTIONS.get(verb.text)

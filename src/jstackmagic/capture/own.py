@@ -121,6 +121,8 @@ def _found(
             yield Found(command, reason=reason)
         check_words([word.text for word in given.words])
         asked = _asked(given, body, folder or "/")
+        if given.has("--repair") and not asked.specs:
+            yield Found(command, reason="It finishes what was cut off where it runs.")
     except UsageError as error:
         yield Found(command, reason=error.problem)
         return

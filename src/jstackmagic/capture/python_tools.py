@@ -43,6 +43,10 @@ PIP = ProgramOptions.of(
     looks="--help --version --download --no-install",
 )
 
+_YES = ProgramOptions.of(manner_flags="-y/--yes")
+
+UNINSTALL = PIP | _YES
+
 _ELSEWHERE = ("--target", "--root", "--prefix", "--platform")
 """With one of these pip installs into a folder, not into its interpreter's environment."""
 
@@ -69,7 +73,8 @@ def pip(call: Call) -> Iterator[Found]:
         python = (set_before,)
     call = call.by_python(python[-1]) if python else call
     verb = given.words[0]
-    if verb.text in ("install", "uninstall") and (reason := PIP.misread(call.arguments)):
+    table = PIP if verb.text == "install" else UNINSTALL
+    if verb.text in ("install", "uninstall") and (reason := table.misread(call.arguments)):
         yield call.unread(reason)
     elif verb.text == "install":
         call, settings, reason = _of_pip(call, PIP)
@@ -87,7 +92,9 @@ def pip(call: Call) -> Iterator[Found]:
         if wrong is not None:
             yield call.unread(f"pip reads no {wrong.text} with -r; uv does: uv pip install.")
             return
-        yield from _install(call, given, given.all_but(_READ | PIP.manner))
+        unknown = PIP.unknown(given)
+        kept = given.all_but(_READ | PIP.manner | unknown)
+        yield from _install(call.leaving_out(unknown), given, kept)
     elif verb.text == "uninstall":
         yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
     else:
@@ -370,7 +377,7 @@ UV = ProgramOptions.of(
     """,
     manner_flags="""
     --system --compile/--compile-bytecode --strict --check --dev --frozen --locked --no-sync
-    --raw --offline --refresh -n/--no-cache-dir/--no-cache -q/--quiet -v/--verbose -y/--yes
+    --raw --offline --refresh -n/--no-cache-dir/--no-cache -q/--quiet -v/--verbose
     --no-progress --no-config --system-certs/--native-tls --managed-python --no-managed-python
     --no-python-downloads --no-verify-hashes --require-build-hashes --no-break-system-packages
     --preview
@@ -429,6 +436,7 @@ def uv(call: Call) -> Iterator[Found]:
     table = UV if first and first[0].text == "pip" else UV_PROJECT
     given = table.read(call.arguments)
     verb = tuple(word.text for word in given.words)
+    table = table | _YES if verb[:2] == ("pip", "uninstall") else table
     if not verb or given.has(*table.looks):
         return
     if (_CHANGING & {verb[:1], verb[:2]}) and (reason := table.misread(call.arguments)):

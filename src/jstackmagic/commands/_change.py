@@ -73,9 +73,9 @@ def repair(
     """
     if options.record_only:
         raise UsageError("--record-only changes nothing: leave it out, or --repair.")
-    if options.dry_run:
-        from ..install.unfinished import half_done
+    from ..install.unfinished import half_done
 
+    if options.dry_run:
         found = [each for environment in environments for each in half_done(environment)]
         found += half_done(environments[0], system=True) if environments else ()
         said = [f"Would repair: {each.words}." for each in found]  # no plan counts before it
@@ -86,7 +86,7 @@ def repair(
     done: list[Done] = []
     notes: list[str] = []
     for environment in environments:
-        said = []
+        said, whole = [], not half_done(environment)
         if drop:
             said += repairs([environment], session.console, drop=True)
         try:
@@ -98,7 +98,7 @@ def repair(
             made.settle(environment.prefix)  # as it was before: the record says what is there
         if not drop:
             said += repairs([environment], session.console)
-        if not (finished or said):
+        if whole and not (finished or said):
             said.append(_WHOLE.format(environment))
         done, notes = [*done, *finished], [*notes, *said]
     return ChangeResult(done=tuple(done), notes=tuple(notes)) if alone else None

@@ -92,7 +92,8 @@ def parse(made: Parser, words: list[str]) -> argparse.Namespace:
         return made.parse_intermixed_args(words)
     except UsageError:
         if any(action.dest == "specs" for action in made._actions):
-            check_verb(words)  # python -m pip install six
+            known, rest = made.parse_known_intermixed_args(words)
+            check_verb([*known.specs, *rest])  # python -m pip install six
         raise
     except TypeError:  # argparse cannot mix options into a verb with sub-commands
         return made.parse_args(words)

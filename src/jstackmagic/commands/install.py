@@ -70,6 +70,9 @@ class Options(Several, Lists, FromSources, TargetOptions, ByManager):
 def run(options: Options, session: Session) -> ChangeResult:
     """Install the requested packages into every target."""
     asked, readings = _read(options, session), options.readings()
+    if options.verify and (options.dry_run or options.record_only):
+        unused = "--dry-run" if options.dry_run else "--record-only"
+        raise UsageError(f"--verify checks what was installed, and {unused} installs nothing.")
     if options.repair:
         alone = not (asked.specs or readings or options.missing is not None)
         repaired = repair(options.environments(), options, session, alone=alone)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..display import Result
+from ..model.errors import UsageError
 from ..session import Session
 from ._mode import Rehearsal
 from ._options import flag, option
@@ -39,6 +40,8 @@ class Options(Rehearsal):
 
 def run(options: Options, session: Session) -> Result:
     """Bring every worker in step, or say what that would take."""
+    if options.dry_run and options.prove:
+        raise UsageError("--prove compares afterwards, and --dry-run sends nothing.")
     cluster = connected(options.cluster, session)
     cargo = loaded(cluster, session, options.via, again=options.force)
     if options.dry_run:

@@ -300,14 +300,24 @@ def _condas_meaning(text: str) -> str:
         return f"A channel has two colons: write - {channel[1]}::{channel[2]}"
     if only_reader(text) == "pip":
         return "It is pip's: write it below - pip:"
-    words = re.split(r"[,\s]+", text)
-    if len(words) > 1 and all(map(_MATCH_SPEC.fullmatch, words)):
+    if words := several_specs(text):
         return f"Write {len(words)} items, each on a line of its own: - {words[0]}"
     if re.fullmatch(r"[\d.]+", text):
         return "It is a version without a name."
     if (meant := turned(text)) != text and _MATCH_SPEC.fullmatch(meant):
         return f"Write - {meant}"
     return ""
+
+
+def several_specs(text: str) -> list[str]:
+    """Return the match specs in a word that should be one; empty if conda may read it.
+
+    >>> several_specs("numpy pandas>=2"), several_specs("numpy 1.2 py39_0")
+    (['numpy', 'pandas>=2'], [])
+    """
+    words = re.split(r"[,\s]+", text)
+    several = len(words) > 1 and all(map(_MATCH_SPEC.fullmatch, words))
+    return words if several and not _MATCH_SPEC.fullmatch(text) else []
 
 
 def filled_in(text: str) -> str:

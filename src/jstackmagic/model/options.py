@@ -201,7 +201,7 @@ PIP = OptionTable.of(
     manner_flags=(
         "--no-cache-dir -q/--quiet -v/--verbose --no-input --no-color --disable-pip-version-check"
         " --no-warn-script-location --no-warn-conflicts --require-virtualenv --no-clean"
-        " --check-build-dependencies --no-python-version-warning -y/--yes"
+        " --check-build-dependencies --no-python-version-warning"
     ),
     sources={"--find-links": "find_links"},
     looks="--dry-run",

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from ...model.environment import CondaExecutable, Environment
 from ...model.errors import InvalidSpec
 from ...model.extras import is_here
+from ...model.listed import several_specs
 from ...model.plan import Command
 from ...model.request import Request
 from ...model.spec import CONDA_ARCHIVE, URL, turned
@@ -78,6 +79,8 @@ def _read_spec(text: str, action: str) -> CondaSpec:
         _invalid(text, "is not a match spec")
     if url := re.search(r"\[[^\]]*\burl\s*=\s*['\"]?([^'\"\],]+)", text):
         _invalid(text, "has its archive in brackets", advice=f"Write the URL itself: {url[1]}")
+    if words := several_specs(text):
+        _invalid(text, "has several packages in one word", advice=f"Write: {shlex.join(words)}")
     return CondaSpec.of(text)
 
 
