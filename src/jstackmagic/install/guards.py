@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from .. import managers
 from ..history.file import History
@@ -136,11 +136,9 @@ def hosts_kernel(environment: Environment) -> bool:
     return any(item.name in KEEPERS for item in distributions(environment))
 
 
-def _lost(plan: Plan) -> Iterator[tuple[Package, Package | None]]:
-    """Yield the packages that the plan removes, each with its replacement."""
-    if plan.change is not None:
-        yield from plan.change.changed
-        yield from ((package, None) for package in plan.change.removed)
+def _lost(plan: Plan) -> Iterable[tuple[Package, Package | None]]:
+    """Return the packages that the plan removes, each with its replacement."""
+    return plan.change.lost if plan.change is not None else ()
 
 
 def _python(plan: Plan, running_prefix: str) -> Iterator[str]:

@@ -31,8 +31,7 @@ def stale_modules(
     """
     loaded = _loaded_files(environment)
     found: dict[str, Stale] = {}
-    pairs = [*change.changed, *((old, None) for old in change.removed)]
-    for old, new in pairs:
+    for old, new in change.lost:
         files = set(before.get(old.key, ()))
         files |= set(files_of(new, environment)) if new else set()
         for path in files & loaded.keys():

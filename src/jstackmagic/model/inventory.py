@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .managers import place
-from .packages import ManagerName, Package
+from .packages import ManagerName, Package, either
 from .recipe import name_of_place
 from .record import Record
 
@@ -34,20 +34,14 @@ class Inventory:
         """Enter a record: an undone one too, since taking it back was seen on disk as well."""
         if record.outcome is None:
             return
-        change, specs = record.outcome.change, _specs(record)
-        for package in change.removed:
-            self._move(record, package, None, "")
-        for package in change.added:
-            self._move(record, None, package, _spec(package, record, specs))
-        for old, new in change.changed:
-            self._move(record, old, new, _spec(new, record, specs))
+        specs = _specs(record)
+        for old, new in record.outcome.change.pairs:
+            self._move(record, old, new, _spec(new, record, specs) if new else "")
         for package in record.outcome.resolved:
             self._name(record, package, _spec(package, record, specs))
 
     def _move(self, record: Record, old: Package | None, new: Package | None, spec: str) -> None:
-        present = new or old
-        assert present is not None
-        key = _key(present, record)
+        key = _key(either(new, old), record)
         before = self.base.setdefault(key, old)
         earlier = self.there.pop(key, None)
         if new is None or (before is not None and new.identity == before.identity):

@@ -10,7 +10,7 @@ from .collector import collector_paused
 from .environment import EnvironmentRef
 from .inventory import Inventory, Key, Present
 from .managers import is_system, place
-from .packages import Change, ManagerName, Package, PackageKey, same, trace
+from .packages import ManagerName, Package, PackageKey, either, same, trace
 from .recipe import Net, Recipe, taken_back
 from .record import Record
 from .request import Request
@@ -249,15 +249,8 @@ class _Movement:
     moves: dict[Key, Move] = field(default_factory=dict)
 
     def apply(self, record: Record, *, void: bool) -> None:
-        change = record.outcome.change if record.outcome else Change()
-        pairs: tuple[tuple[Package | None, Package | None], ...] = (
-            *((None, package) for package in change.added),
-            *change.changed,
-            *((package, None) for package in change.removed),
-        )
-        for before, left in pairs:
-            package = before or left
-            assert package is not None
+        for before, left in record.outcome.change.pairs if record.outcome else ():
+            package = either(before, left)
             key = (place(package.manager, record.environment.prefix), *package.key)
             known = self.moves.get(key)
             mover = known.record if known and same(before, left) else record.id

@@ -80,7 +80,17 @@ class Change:
     @property
     def went(self) -> tuple[Package, ...]:
         """Return the packages that were there before it and are not there after."""
-        return (*(old for old, _ in self.changed), *self.removed)
+        return tuple(old for old, _ in self.lost)
+
+    @property
+    def lost(self) -> tuple[tuple[Package, Package | None], ...]:
+        """Return the packages of `went`, each with what took its place; None for nothing."""
+        return (*self.changed, *((old, None) for old in self.removed))
+
+    @property
+    def pairs(self) -> tuple[tuple[Package | None, Package | None], ...]:
+        """Return each package as it was and as it is; None where it is not there."""
+        return (*((None, new) for new in self.added), *self.lost)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
@@ -140,6 +150,13 @@ def with_origin(package: Package, known: Package | None) -> Package:
         url=package.url or known.url,
         sha256=package.sha256 or known.sha256,
     )
+
+
+def either(one: Package | None, other: Package | None) -> Package:
+    """Return the first of two descriptions of a package that is there; one of them is."""
+    package = one or other
+    assert package is not None
+    return package
 
 
 def same(one: Package | None, other: Package | None) -> bool:

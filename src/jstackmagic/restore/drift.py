@@ -14,7 +14,7 @@ from ..model.errors import JStackMagicError
 from ..model.ledger import Ledger, Move
 from ..model.managers import of_environment, of_system
 from ..model.managers import place as manager_place
-from ..model.packages import Change, ManagerName, Package, PackageKey, PackageSet, same
+from ..model.packages import Change, ManagerName, Package, PackageKey, PackageSet, either, same
 from ..model.plan import Outcome
 from ..model.record import Context
 from ..model.request import Request
@@ -35,9 +35,7 @@ class DriftDifference:
     @property
     def package(self) -> Package:
         """The package as it is or was."""
-        package = self.now or self.before
-        assert package is not None
-        return package
+        return either(self.now, self.before)
 
 
 @dataclass(frozen=True)
@@ -82,24 +80,13 @@ def drift_of(
         base = baseline.of(environment, here, managers, begun=begun, image=image)
     except JStackMagicError:  # the engine went away: the files here show the rest
         base = baseline.of(environment, here, managers, begun=begun)
-    change = here - _completed(base, here, moves)
-    pairs = (
-        *((None, package) for package in change.added),
-        *change.changed,
-        *((package, None) for package in change.removed),
-    )
     found = []
-    for before, now in pairs:
-        package = now or before
-        assert package is not None
+    for before, now in (here - _completed(base, here, moves)).pairs:
         if same(before, now):
             continue
-        move = moves.get(package.key)
-        found.append(
-            DriftDifference(
-                before, now, move.record if move is not None and same(move.left, now) else ""
-            )
-        )
+        move = moves.get(either(now, before).key)
+        record = move.record if move is not None and same(move.left, now) else ""
+        found.append(DriftDifference(before, now, record))
     asked = asked_for(ledger.recipe(), environment.prefix) if place and found else set()
     ours = _ours(environment, here, found, asked) if place else ()
     found = [each for each in found if each.now not in ours]

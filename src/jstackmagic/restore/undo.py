@@ -25,7 +25,7 @@ from ..model.errors import (
 from ..model.inventory import Key
 from ..model.ledger import Ledger, Move, Origins, has_effect
 from ..model.managers import is_system, of_environment, of_system
-from ..model.packages import ManagerName, Package, PackageSet, same
+from ..model.packages import ManagerName, Package, PackageSet, either, same
 from ..model.plan import Plan
 from ..model.record import Record
 from ..model.request import Action, Request
@@ -440,8 +440,7 @@ class Reversal:
 
 
 def _moved_since(now: Package | None, left: Package | None) -> str:
-    package = now or left
-    assert package is not None
+    package = either(now, left)
     was = f"left {left.version}" if left else "left it out"
     return f"{package.name} has changed since: this {was}, and there is " + (
         f"{now.version} now." if now else "none now."

@@ -14,7 +14,7 @@ from ...managers import get
 from ...model.credentials import mask, without_login
 from ...model.environment import EnvironmentRef
 from ...model.managers import is_system, listed
-from ...model.packages import Package, PackageKey, PackageSet
+from ...model.packages import Package, PackageKey, PackageSet, either
 from ...model.record import Record
 from ...model.variants import cuda_of, other_variant
 from ...where.reader import reader_of
@@ -81,9 +81,7 @@ class Difference:
     @property
     def package(self) -> Package:
         """The package, as one of the two sides has it."""
-        found = self.here or self.image
-        assert found is not None
-        return found
+        return either(self.here, self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +297,7 @@ def _packages_in(record: Record) -> Iterator[PackageKey]:
 def _fix(
     side: Side, here: Package | None, image: Package | None, entry: Record | None, ways: Ways
 ) -> str:
-    package = here or image
-    assert package is not None
+    package = either(here, image)
     if entry is None:
         return _unrecorded(side, here, image, ways)
     if here is None:
@@ -346,8 +343,7 @@ def _last_seen(entry: Record, package: Package) -> str:
 
 
 def _unrecorded(side: Side, here: Package | None, image: Package | None, ways: Ways) -> str:
-    package = here or image
-    assert package is not None
+    package = either(here, image)
     if here is not None and image is not None and ways.brought(side, here):
         return f"Changed in the image; build again: {ways.build}"
     if here is None:
