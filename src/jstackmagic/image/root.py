@@ -255,8 +255,6 @@ def archive(stream: BinaryIO, *, above: str = "/") -> Changes:
     Args:
         above: The folder of the image that its members' names are relative to.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     changes = Changes()
     waiting: deque[tuple[str, int, Entry | Future[Entry]]] = deque()
     in_flight = 0

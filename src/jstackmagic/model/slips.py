@@ -109,21 +109,18 @@ def check_words(words: Sequence[str], manager: ManagerName | None = None) -> Non
         if names_a_list(word) or _is_text(word):
             raise UsageError(
                 f"{word} is a list of packages, not a package.",
-                kept="Nothing was started.",
                 advice=f"Install what it lists: %envinstall -f {shlex.quote(word)}",
             )
     version, meant = lone_version(words, manager)
     if version:
         raise UsageError(
             f"{version} is a version; it would be looked for as a package.",
-            kept="Nothing was started.",
             advice=f"Did you mean: %envinstall {meant}?",
         )
     if any(re.fullmatch(r"[\w.-]+,", word) for word in words):
         bare = shlex.join(word.rstrip(",") for word in words)
         raise UsageError(
             "Separate packages by blanks, not by commas.",
-            kept="Nothing was started.",
             advice=f"Did you mean: %envinstall {bare}?",
         )
 

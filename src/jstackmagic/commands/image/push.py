@@ -75,10 +75,7 @@ def run(options: Options, session: Session) -> Pushed:
         if options.output:
             path = path_of(options.output)
             with sending(str(path)):
-                size = write_layout(
-                    image.image, path, tag, found.base.registry, image.packing, image.pack,
-                    console=console,
-                )  # fmt: skip
+                size = write_layout(image, path, tag, found.base.registry, console)
             return Pushed(str(tag), found, unrecorded, image.image.digest, size, output=str(path))
         sent = send_to(tag, found.base, image, console, share=options.share)
         note_image(f"{tag.name}@{sent.digest}", session.history)

@@ -156,7 +156,6 @@ def named_image(engine: ContainerEngine, image: str, action: str = "prove") -> s
     near = get_close_matches(image, tags, n=3, cutoff=0.8)
     raise UsageError(
         f"There is no image {image}.",
-        kept="Nothing was started.",
         advice=(
             *(f"Did you mean: %envimage {action} {name}" for name in near),
             f"Build it first: %envimage build {image}",

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...model.errors import UsageError
 from ...where.host import Host
-from .dockersdk import ContainerEngine, speaking
+from .dockersdk import ContainerEngine, speaking, variables_of
 from .roots import is_there
 
 
@@ -199,12 +199,11 @@ def named_base(engine: ContainerEngine, reference: str) -> ContainerBase:
 
 
 def _base(image: Any, reference: str, digest: str) -> ContainerBase:
-    variables = image.attrs["Config"].get("Env") or ()
     return ContainerBase(
         reference=reference,
         image_id=image.id,
         digest=digest.partition("@")[2],
-        variables=dict(each.partition("=")[::2] for each in variables),
+        variables=variables_of(image.attrs["Config"]),
         labels=image.labels,
         user=image.attrs["Config"].get("User") or "",
     )

@@ -122,6 +122,11 @@ def _connect(url: str, environ: Mapping[str, str]) -> ContainerEngine:
     )
 
 
+def variables_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables of an image's or a container's configuration."""
+    return dict(each.partition("=")[::2] for each in config.get("Env") or ())
+
+
 def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 

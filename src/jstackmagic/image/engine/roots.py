@@ -66,10 +66,11 @@ def container_root(engine: ContainerEngine, container: str) -> Root:
 
 @contextlib.contextmanager
 def container_of(engine: ContainerEngine, image: str, **options: Any) -> Iterator[str]:
-    """Make a container that is never started, for as long as it is needed; yield its id."""
+    """Make a container, for as long as it is needed; yield its id. It is not started."""
     api = engine.client.api
     # an image may name no command, and a container must; it is not run
-    created = api.create_container(image, command=["none"], entrypoint=["none"], **options)["Id"]
+    words = {"command": ["none"], "entrypoint": ["none"], **options}
+    created = api.create_container(image, **words)["Id"]
     try:
         yield created
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 from ...display.console import Console
 from ...model.credentials import Key
 from ...model.errors import JStackMagicError, UsageError
-from .dockersdk import ContainerEngine, speaking
+from .dockersdk import ContainerEngine, speaking, variables_of
 from .labels import HISTORY, RECIPE, SERVER, STARTED_BY
 
 PORT = "8888/tcp"
@@ -136,9 +136,9 @@ def _mounts(config: Any, wanted: ServerOptions) -> list[Any]:
 
 def _work_folder(config: Any) -> str:
     """Return the ``work`` folder of the Docker Stacks' images, or the image's own folder."""
-    variables = dict(variable.partition("=")[::2] for variable in config.get("Env") or ())
-    if "NB_USER" in variables:
-        return f"/home/{variables['NB_USER']}/work"
+    user = variables_of(config).get("NB_USER")
+    if user is not None:
+        return f"/home/{user}/work"
     return config.get("WorkingDir") if config.get("WorkingDir") not in (None, "", "/") else "/work"
 
 
@@ -241,9 +241,7 @@ def _token(container: Any) -> str:
     found = [token for token in _TOKEN.findall(logs) if token.strip(".")]
     if found:
         return str(found[-1])
-    variables = container.attrs["Config"].get("Env") or ()
-    set_for_it = (each for each in variables if each.startswith("JUPYTER_TOKEN="))
-    return next(set_for_it, "").partition("=")[2]
+    return variables_of(container.attrs["Config"]).get("JUPYTER_TOKEN", "")
 
 
 def servers(engine: ContainerEngine) -> tuple[Server, ...]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ...display.console import Console
 from ...model.errors import JStackMagicError, UsageError
-from ...model.reference import Reference, parse
-from ..engine.labels import BASE, BASE_DIGEST, HISTORY
+from ...model.reference import parse
+from ..engine.labels import HISTORY
 from ..registry.client import Registry, RegistryImage, opened
 from ..registry.source import image_of, read_root
 from ..root import Root
@@ -41,37 +41,24 @@ def base_of(name: str, history: str, console: Console) -> Iterator[Base]:
         RegistryError: The image cannot be read.
     """
     with ExitStack() as stack:
-        with _needed():
+        try:
             registry = stack.enter_context(opened(parse(name)))
             image = image_of(registry)
-        labels = image.labels
-        if history and labels.get(HISTORY) == history and labels.get(BASE):
-            below = parse(labels[BASE])
-            digest = labels.get(BASE_DIGEST, "")
-            reference = Reference(below.name, below.tag, digest or below.digest)
-            with _needed():
-                registry = stack.enter_context(opened(reference))
+            if history and image.labels.get(HISTORY) == history and image.base:
+                registry = stack.enter_context(opened(image.base))
                 image = image_of(registry)
-        with _needed():
             root = read_root(registry, image, console)
+        except JStackMagicError as error:
+            raise type(error)(
+                error.problem,
+                kept="Nothing was sent.",
+                advice=(
+                    *error.advice,
+                    "Another name of the base image: --from IMAGE",
+                    "Or build it where an engine is: %envexport dockerfile",
+                ),
+            ) from error
         yield Base(registry, image, root)
-
-
-@contextmanager
-def _needed() -> Iterator[None]:
-    """Add advice to errors if the base image cannot be read."""
-    try:
-        yield
-    except JStackMagicError as error:
-        raise type(error)(
-            error.problem,
-            kept="Nothing was sent.",
-            advice=(
-                *error.advice,
-                "Another name of the base image: --from IMAGE",
-                "Or build it where an engine is: %envexport dockerfile",
-            ),
-        ) from error
 
 
 def said_base(said: str | None, *known: str | None) -> str:

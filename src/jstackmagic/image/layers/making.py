@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,12 +18,12 @@ from ...where.host import look
 from ..engine.labels import labels
 from ..registry.client import RegistryImage, opened
 from ..registry.connection import RegistryError
-from .assemble import Assembled, OurLayer, assemble
+from .assemble import OurLayer, assemble
 from .base import Base, base_of, said_base
 from .contents import account
 from .gather import Gathered, gather
 from .pack import Changed, Packing
-from .send import SentImage, send
+from .send import Made, SentImage, send
 
 AGAIN = "What was sent is there: the same command sends only the rest."
 _MOST_FAULTS = 20
@@ -89,15 +89,6 @@ def prepared(
         yield Prepared(base, gathered)
 
 
-@dataclass(frozen=True)
-class Made:
-    """An image in layers, ready to be sent."""
-
-    image: Assembled
-    packing: Packing
-    pack: Callable[[str], None]  #: packs the layer of a digest, unless its archive is there
-
-
 def packing() -> Packing:
     """Return where layers are packed."""
     from platformdirs import user_cache_path
@@ -160,7 +151,4 @@ def send_to(
     source = base.registry
     same = source.name.registry == tag.registry
     with sending(str(tag)), opened(tag, source.connection if same else None) as target:
-        return send(
-            made.image, target, tag.tag, source, made.packing, made.pack,
-            console=console, share=share,
-        )  # fmt: skip
+        return send(made, target, tag.tag, source, console=console, share=share)

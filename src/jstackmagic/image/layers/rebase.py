@@ -18,7 +18,7 @@ from ...display.console import Console
 from ...managers.layered import masked
 from ...model.errors import JStackMagicError, Stopped
 from ...model.managers import neighbours
-from ...model.reference import Reference, parse
+from ...model.reference import Reference
 from ..engine.labels import BASE, BASE_DIGEST
 from ..installed import packages_of
 from ..registry.client import Descriptor, Registry, RegistryImage, opened
@@ -29,8 +29,9 @@ from .assemble import OurLayer, assemble, ours_of
 from .base import Base
 from .contents import Contents, LayerItem
 from .gather import HISTORY
-from .making import Made, packing, send_to, sending, too_many
+from .making import packing, send_to, sending, too_many
 from .pack import Packing
+from .send import Made
 
 _OWN_HISTORY = re.compile(r".*/conda-meta/history")
 
@@ -246,14 +247,12 @@ class _Rebasing:
     def rebase(self, tag: Reference) -> RebaseOutcome:
         target = self._opened(tag)
         image = image_of(target)
-        ours, below = ours_of(image.layers), image.labels.get(BASE, "")
+        ours, below = ours_of(image.layers), image.base
         if not ours or not below:
             raise Stopped(f"{tag} was not made by %envimage push.", kept="It is what it was.")
-        digest = image.labels.get(BASE_DIGEST, "")
-        if digest == self._new.image.digest:
+        if below.digest == self._new.image.digest:
             return RebaseOutcome(str(tag), "is already", digest=image.digest)
-        name = parse(below)
-        old = self._base(Reference(name.name, name.tag, digest))
+        old = self._base(below)
         found = (*too_many(self._new.image, len(ours)), *obstacles(ours, old, self._new))
         if found:
             return RebaseOutcome(str(tag), "no", found)

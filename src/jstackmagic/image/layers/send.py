@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -37,13 +37,26 @@ class SentImage:
     copied: int = 0  #: the number of the base's layers that were copied from its registry
 
 
+@dataclass(frozen=True)
+class Made:
+    """An image in layers, ready to be sent."""
+
+    image: Assembled
+    packing: Packing
+    pack: Callable[[str], None]  #: packs the layer of a digest, unless its archive is there
+
+    @property
+    def base(self) -> Iterable[Descriptor]:
+        """Return the base's layers that its registry has, each once."""
+        found = {each.digest: each for each in self.image.base if not each.urls}
+        return found.values()
+
+
 def send(
-    image: Assembled,
+    made: Made,
     target: Registry,
     tag: str,
     source: Registry,
-    packing: Packing,
-    pack: Callable[[str], None],
     *,
     console: Console,
     share: str = "",
@@ -52,7 +65,6 @@ def send(
     """Send an image; the tag is set last of all, so that it is the old image until then.
 
     Args:
-        pack: Packs the layer of a digest, if its archive is not there any more.
         share: A repository of the same registry that all users' layers are put into, and taken
             from.
         trust: Whether a repository has the layers that its images name. A registry that was
@@ -62,6 +74,7 @@ def send(
         RegistryError: The registry refuses, or cannot be reached.
         OSError: There is no space for an archive.
     """
+    image, packing = made.image, made.packing
     notes, beside = packing.folder / "uploads.json", packing.folder / "pushed.json"
     here = source.connection.registry == target.connection.registry
     # by repository, the last image that was sent there from here, and our layers in it
@@ -70,12 +83,12 @@ def send(
     there = target.layers_of(tag) if trust else set()
     key = f"{head}{target.repository}"
     last = known.get(key)
-    if trust and last and not there.issuperset(each.digest for each in image.base if not each.urls):
+    if trust and last and not there.issuperset(each.digest for each in made.base):
         there |= target.layers_of(last["image"])
     mounted = 0
     missing: list[Descriptor] = []
-    for described in {each.digest: each for each in image.base}.values():
-        if described.urls or described.digest in there or target.has(described.digest):
+    for described in made.base:
+        if described.digest in there or target.has(described.digest):
             continue
         # of the base's layers only the base's own repository is sure to have them
         if here and _mounted(target, described.digest, source.repository):
@@ -104,7 +117,7 @@ def send(
             with _fetched(source, described, packing.folder) as path:
                 target.upload(path, described.digest, report, notes)
         for digest, layer in ours.items():
-            pack(digest)
+            made.pack(digest)
             target.upload(packing.path(layer.packed), digest, report, notes)
     sent = report.done
     config = digest_of(image.config)
@@ -119,9 +132,7 @@ def send(
     except RegistryError as error:
         if not trust or "BLOB_UNKNOWN" not in error.problem:
             raise
-        return send(
-            image, target, tag, source, packing, pack, console=console, share=share, trust=False
-        )
+        return send(made, target, tag, source, console=console, share=share, trust=False)
     target.cancel()
     layers = [layer.packed.digest for layer in image.ours]
     note(beside, key, {"image": digest, "layers": layers}, most=_REPOSITORIES)
@@ -154,21 +165,11 @@ def _fetched(source: Registry, described: Descriptor, folder: Path) -> Iterator[
 
 
 def write_layout(
-    image: Assembled,
-    path: Path,
-    name: Reference,
-    source: Registry,
-    packing: Packing,
-    pack: Callable[[str], None],
-    *,
-    console: Console,
+    made: Made, path: Path, name: Reference, source: Registry, console: Console
 ) -> int:
     """Write an image as a folder, or as an archive if its name ends in ``.tar``.
 
     The archive has a ``manifest.json``, too: Docker before 25 loads nothing else.
-
-    Args:
-        pack: Packs the layer of a digest, if its archive is not there any more.
 
     Returns:
         Its size in bytes.
@@ -177,18 +178,18 @@ def write_layout(
         RegistryError: The base cannot be read.
         OSError: It cannot be written; the old file stays as it was.
     """
+    image, packing = made.image, made.packing
     total = sum(each.size for each in image.base) + sum(o.packed.size for o in image.ours)
     report = ByteCount(console, "Writing", path.name, total)
 
     def fill(add: Callable[[str, int, Iterator[bytes]], None]) -> None:
         for blob, content in _files(image, name):
             add(blob, len(content), iter((content,)))
-        for described in {each.digest: each for each in image.base}.values():
-            if not described.urls:
-                add(_blob(described.digest), described.size, source.blob(described))
-                report(described.size)
+        for described in made.base:
+            add(_blob(described.digest), described.size, source.blob(described))
+            report(described.size)
         for digest, layer in {each.packed.digest: each for each in image.ours}.items():
-            pack(digest)
+            made.pack(digest)
             with open(packing.path(layer.packed), "rb") as file:
                 add(_blob(digest), layer.packed.size, iter(lambda: file.read(2**20), b""))
             report(layer.packed.size)

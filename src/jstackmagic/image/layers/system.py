@@ -119,7 +119,7 @@ def state(base: Root, moved: Collection[str]) -> Iterator[LayerItem]:
         if content != paragraphs(was, was, ()):
             yield disk.text(path, content)
     for path in (*_LISTS, CACHE):
-        made = disk.item(path, _nothing)
+        made = disk.item(path, lambda _: None)
         if made is not None:
             yield made
     for path, shadow, fields in ACCOUNTS:
@@ -134,11 +134,5 @@ def state(base: Root, moved: Collection[str]) -> Iterator[LayerItem]:
 
 
 def _as_in(base: Root, path: str) -> LayerItem:
-    from .contents import LayerItem
-
     entry = base.entries[path]
     return LayerItem(path, mode=entry.mode, uid=entry.uid, gid=entry.gid)
-
-
-def _nothing(_: str) -> None:
-    pass

@@ -22,13 +22,14 @@ from ...model.record import Record
 from ...where.detect import detect
 from ...where.metadata import read_packages
 from ...where.ours import OWN, dependants, described, ours_here
+from ..engine.dockersdk import variables_of
 from ..engine.roots import fetch
 from ..installed import ImageWitness, packages_of, survey
 from ..root import Root
 from . import deep as deeply
 from .here import disk_root
 from .proof import Proof, Side, Ways, absent, differences, unreadable
-from .shallow import SideView, facts, kind_of, unread_in, variables
+from .shallow import SideView, facts, kind_of, unread_in
 from .sides import ImageTarget, ThisSide
 
 
@@ -332,7 +333,7 @@ def place_in(image: SideView, environment: EnvironmentRef) -> str:
     It is the path here or, seen from outside a container, the path in the recipe: in the image's
     own conda root.
     """
-    root = variables(image.config).get("CONDA_DIR")
+    root = variables_of(image.config).get("CONDA_DIR")
     candidates = [environment.prefix]
     if root and environment.kind == "conda-base":
         candidates.append(root)

@@ -17,6 +17,7 @@ from ...model.record import Record
 from ...where.compiled import is_taken
 from ...where.metadata import files_of
 from ..engine.dockersdk import ContainerEngine, speaking
+from ..engine.roots import container_of
 from ..owned import Owned, owners
 from ..root import BUFFER, LIBRARY, Entry, is_below, is_cached
 from .proof import FileDifference, FileState, Side, Ways, same
@@ -350,20 +351,15 @@ def _import_in_image(
 ) -> dict[str, str] | None:
     """Return the modules that fail in the image, with their errors; None if Python does not run."""
     api = engine.client.api
-    with speaking("The image could not be run"):
-        created = api.create_container(
-            image,
-            entrypoint=[python],
-            command=["-c", _IMPORT, *modules],
-            network_disabled=True,
-            host_config=api.create_host_config(network_mode="none"),
-        )["Id"]
-        try:
-            api.start(created)
-            api.wait(created, timeout=_SECONDS)
-            return _failures(api.logs(created, stdout=True, stderr=False).decode(errors="replace"))
-        finally:
-            api.remove_container(created, v=True, force=True)
+    alone = {"network_disabled": True, "host_config": api.create_host_config(network_mode="none")}
+    asked = {"entrypoint": [python], "command": ["-c", _IMPORT, *modules]}
+    with (
+        speaking("The image could not be run"),
+        container_of(engine, image, **asked, **alone) as created,
+    ):
+        api.start(created)
+        api.wait(created, timeout=_SECONDS)
+        return _failures(api.logs(created, stdout=True, stderr=False).decode(errors="replace"))
 
 
 def _import_here(python: str, modules: Sequence[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.credentials import mask
+from ..engine.dockersdk import variables_of
 from ..installed import survey
 from ..root import LIBRARY, Entry, Root
 from .proof import ProofFinding, Ways
@@ -143,7 +144,7 @@ def _is_same_kernel(kind: str, here: SideView, image: SideView, path: str) -> bo
 
 def _programs(view: SideView) -> Iterator[str]:
     """Yield the files that a container starts with: of the entry point and of the command."""
-    folders = variables(view.config).get("PATH", "").split(":")
+    folders = variables_of(view.config).get("PATH", "").split(":")
     for word in (*(view.config.get("Entrypoint") or ()), *(view.config.get("Cmd") or ())):
         candidates = [word] if word.startswith("/") else [f"{folder}/{word}" for folder in folders]
         for path in candidates if not word.startswith("-") else ():
@@ -153,11 +154,6 @@ def _programs(view: SideView) -> Iterator[str]:
                 break
 
 
-def variables(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the environment variables of an image's configuration."""
-    return dict(each.partition("=")[::2] for each in config.get("Env") or ())
-
-
 def _configuration(here: SideView, image: SideView, ways: Ways) -> Iterator[ProofFinding]:
     if not here.config:
         return
@@ -165,7 +161,7 @@ def _configuration(here: SideView, image: SideView, ways: Ways) -> Iterator[Proo
     for key in CONFIGURATION:
         one, other = here.config.get(key), image.config.get(key)
         if key == "Env":
-            mine, theirs = variables(here.config), variables(image.config)
+            mine, theirs = variables_of(here.config), variables_of(image.config)
             for name in sorted(mine.keys() | theirs.keys()):
                 if mine.get(name) != theirs.get(name):
                     was = _shown_variable(name, mine.get(name))

@@ -16,7 +16,7 @@ from ...where.host import look
 from ..engine.build import exists, named_image
 from ..engine.container import Container, this_container
 from ..engine.dockersdk import ContainerEngine, NoEngine, connect, speaking
-from ..engine.labels import BASE, BASE_DIGEST
+from ..engine.labels import BASE
 from ..engine.roots import container_root, image_root
 from ..root import Root
 from .shallow import SideView
@@ -145,11 +145,10 @@ def from_registry(tag: str, console: Console) -> tuple[ImageTarget, SideView | N
     with ExitStack() as stack:
         registry = stack.enter_context(opened(parse(tag)))
         image, base = image_of(registry), None
-        name, digest = image.labels.get(BASE, ""), image.labels.get(BASE_DIGEST, "")
-        if name and digest:
+        if image.base and image.base.digest:
             # an image whose base is gone is proved as well
             with suppress(JStackMagicError):
-                below = stack.enter_context(opened(replace(parse(name), tag="", digest=digest)))
+                below = stack.enter_context(opened(image.base))
                 found = image_of(below)
                 base = SideView(read_root(below, found, console), found.settings)
         root = read_root(registry, image, console)

@@ -8,14 +8,15 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
 import requests
 
-from ...model.reference import Reference
+from ...model.reference import Reference, parse
+from ..engine.labels import BASE, BASE_DIGEST
 from .connection import Connection, NotFound, RegistryError
 from .notes import note, noted
 
@@ -93,9 +94,12 @@ class RegistryImage:
         return found if isinstance(found, dict) else {}
 
     @property
-    def variables(self) -> dict[str, str]:
-        """Return its environment variables."""
-        return dict(v.partition("=")[::2] for v in self.settings.get("Env") or ())
+    def base(self) -> Reference | None:
+        """Return the image that its labels say it was made on, with its digest; None without."""
+        if not self.labels.get(BASE):
+            return None
+        named = parse(self.labels[BASE])
+        return replace(named, digest=self.labels.get(BASE_DIGEST) or named.digest)
 
     @property
     def diff_ids(self) -> tuple[str, ...]:
