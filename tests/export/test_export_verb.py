@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,11 @@ import yaml
 
 from jstackmagic import export
 from jstackmagic.export import Artifact, File
+from jstackmagic.export._source import said as notes_of
 from jstackmagic.model.errors import ExportError, UsageError
+from jstackmagic.model.packages import Change, Package
+from jstackmagic.model.plan import Outcome
+from jstackmagic.model.request import Request
 from support.acceptance import PASSWORD
 from support.records import remember
 from support.verbs import command, verb
@@ -227,3 +232,34 @@ class TestPreCommit:
         done = run(sys.executable, "-m", "pre_commit", "run", "--all-files")
         assert done.returncode == 1
         assert "idna==3.7" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("six[x]\nidna\n", True),
+        ("six ; python_version > '3'\n", True),
+        ("six==1 \\\n  --hash=sha256:00\n", True),
+        ("--index-url https://${T}@h.example\nsix\n", True),
+        ("six==1  # [not] ; this\n", False),
+        (None, True),
+    ],
+)
+def test_what_the_rest_of_a_list_loses_is_said(
+    text: str | None, said: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.txt"
+    if text is not None:
+        path.write_text(text)
+    first = remember("pip", (f"-r {path}",), "six", "1.17.0")
+    moved = Package("pip", "idna", "3.7", requested=True)
+    outcome = Outcome("ok", 0, 0.1, Change(added=(moved, *first.outcome.change.added)))
+    gone = Outcome("ok", 0, 0.1, Change(removed=(moved,)))
+    records = [
+        replace(first, outcome=outcome),
+        replace(first, id="b.1", request=Request("remove", "pip", ("idna",)), outcome=gone),
+    ]
+    notes = [note for note in notes_of(records) if str(path) in note]
+    assert bool(notes) is said
+    assert all("six is asked for by name and version" in note for note in notes)
+    assert not notes_of(records[:1])

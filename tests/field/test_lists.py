@@ -322,6 +322,9 @@ class TestBrokenEnvironmentYml:
             ("- {{ name }}\n", 5, "template"),
             ("- numpy: '>=1.2'\n", 5, "Write - numpy>=1.2"),
             ("- pip:\n  - flask: 2\n", 6, "line for pip"),
+            ("- pip:\n  - yes\n  - six\n", 6, "put it in quotes"),
+            ("- pip:\n  - 3.10\n", 6, "put it in quotes"),
+            ("- true\n", 5, "put it in quotes"),
         ],
     )
     def test_an_item(self, write: Callable[..., Path], tail: str, line: int, meant: str) -> None:
@@ -1621,6 +1624,9 @@ class TestPixi:
             ),
             ("[pypi-dependencies]\nb = {version = 1}", 3, "Write b = {version = '==1'}"),
             ('[pypi-dependencies]\nb = "none!"', 3, "pixi does not take this version."),
+            ("b = true", 2, 'write b = "*"'),
+            ("b = 3", 2, 'write b = "3"'),
+            ("b = 3.10", 2, "put it in quotes"),
         ],
     )
     def test_what_no_request_can_carry_has_its_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +12,13 @@ from typing import Any, Protocol
 from .. import managers
 from ..history.built import built_image, built_on
 from ..history.file import History
-from ..io.reading import MAX_NOTEBOOK, bytes_of, path_of
+from ..io.reading import MAX_NOTEBOOK, bytes_of, path_of, text_or_none
 from ..model.errors import ExportError, UsageError
 from ..model.ledger import Ledger, fold
 from ..model.managers import is_system
 from ..model.recipe import Recipe
 from ..model.record import Record
+from ..model.spec import RequirementsFile
 from ..where.debiansources import added_sources
 from . import _holdings
 from ._artifact import Artifact
@@ -181,12 +183,33 @@ def said(records: Iterable[Record]) -> tuple[str, ...]:
     return (*shown, f"{more} more such notes: %envhistory --status seen") if more > 0 else shown
 
 
+_ONLY_IN_A_LIST = re.compile(r"^[^#]*?(?:\w\s*\[|;|--hash|\$\{|--config-setting)", re.MULTILINE)
+
+
+def _lost_of_lists(record: Record, asked: set[str]) -> Iterator[str]:
+    """Yield what is lost of the lists that what is left of them stands for; see `model.recipe`."""
+    outcome = record.outcome
+    came = (*outcome.resolved, *outcome.change.came) if outcome else ()
+    left = dict.fromkeys(p.name for p in came if f"{p.name}=={p.version}" in asked)
+    for spec in record.request.specs if left else ():
+        if isinstance(spec, RequirementsFile) and spec.text not in asked:
+            text = None if spec.is_url else text_or_none(spec.place)
+            if text is None or _ONLY_IN_A_LIST.search(text):
+                yield (
+                    f"{spec.place}: a package of it went or moved since, so that {', '.join(left)}"
+                    " is asked for by name and version, without the list's extras, markers,"
+                    " hashes and variables."
+                )
+
+
 def _sentences(record: Record, asked: set[str]) -> Iterator[str]:
     asked_for = f"{record.request.manager}: {' '.join(record.request.texts)}"
     command = " ".join(" ".join(record.commands[:1] or (asked_for,)).split())
     command = command if len(command) <= _WIDTH else f"{command[: _WIDTH - 1]}…"
     file = os.path.basename(record.context.notebook)
     where = f"{command} ({file})" if file else command
+    if record.status == "ok":
+        yield from _lost_of_lists(record, asked)
     if record.status == "seen":
         yield from (f"Not in this: {where}: {note}" for note in record.notes)
     elif record.status in ("ok", "planned") and asked.intersection(record.request.texts):

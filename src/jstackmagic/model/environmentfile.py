@@ -172,13 +172,16 @@ def _dependency(node: Node, folder: str) -> Asked:
     text = node.value.strip()
     if not text or text in ("~", "null"):
         return Asked()
-    meant = _indented(text)
+    meant = _NO_TEXT if isinstance(_value(node), bool) else _indented(text)
     if meant:
         return _problem(text, meant, line)
     try:
         return listed_spec(text, folder=folder)
     except UsageError as error:
         return _problem(text, error.problem, line)
+
+
+_NO_TEXT = "YAML takes it for something else than a text: put it in quotes."
 
 
 def _indented(text: str) -> str:
@@ -215,8 +218,11 @@ def _section(name: str, node: Node, folder: str, line: int) -> Asked:
             said = ", ".join(f"{k}: {v}" for k, v in pairs) or ", ".join(map(str, entry))
             asked += _problem(said, "In the pip section each item is a line for pip.", at)
             continue
+        if not isinstance(entry, str):
+            asked += _problem(item.value, _NO_TEXT, at)
+            continue
         # conda writes the items into a file for pip, where a comment is one
-        for _, text in logical_lines(str(entry)):
+        for _, text in logical_lines(entry):
             asked += _of_pip(text, folder, at)
     return asked
 

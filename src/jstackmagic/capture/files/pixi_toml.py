@@ -227,7 +227,10 @@ def _match_spec(name: str, entry: Any) -> str:
         raise UsageError(f"conda's match specs have no {', '.join(sorted(unknown))}.")
     version = said.get("version", "*")
     if not isinstance(version, str):
-        raise UsageError(f'Its version is no text: write {name} = "{version}"')
+        # a float has lost its last zero: 1.10
+        right = {int: f'write {name} = "{version}"', bool: f'write {name} = "*"'}
+        meant = right.get(type(version), "put it in quotes")
+        raise UsageError(f"Its version is no text: {meant}")
     if both := re.fullmatch(r"\s*((?:\S.*)?[\w.*])\s+([\w*]\S*)\s*", version):
         meant = f'{{version = "{both[1]}", build = "{both[2]}"}}'
         raise UsageError(f"Its build stands in its version. Write {name} = {meant}")
