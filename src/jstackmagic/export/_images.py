@@ -6,6 +6,7 @@ import re
 
 from ..model.credentials import mask
 from ..model.errors import ExportError
+from ..model.reference import written
 
 _IMAGE = re.compile(r"[A-Za-z0-9][\w./:-]*(?:@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
 
@@ -32,22 +33,6 @@ def name_and_tag(image: str) -> tuple[str, str]:
     >>> name_and_tag("lab/analysis")
     ('lab/analysis', 'latest')
     """
-    name, at, digest = image.partition("@")
-    folder, slash, last = name.rpartition("/")
-    last, colon, tag = last.partition(":")
-    if colon:
-        return f"{folder}{slash}{last}", f"{tag}{at}{digest}"
-    if at:
-        algorithm, _, value = digest.partition(":")
-        return f"{name}@{algorithm}", value
-    return name, "latest"
-
-
-def has_registry(image: str) -> bool:
-    """Return whether an image's name has its registry (its first part has a dot or a port).
-
-    >>> has_registry("registry.example.com/lab/analysis:1"), has_registry("lab/analysis:1")
-    (True, False)
-    """
-    first, slash, _ = image.partition("/")
-    return bool(slash) and (first == "localhost" or "." in first or ":" in first)
+    found = written(image).with_tag
+    algorithm, _, tag = str(found).removeprefix(found.name).partition(":")
+    return f"{found.name}{algorithm}", tag

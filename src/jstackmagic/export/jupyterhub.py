@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from ..model.recipe import Recipe
+from ..model.reference import written
 from ..model.words import checked
 from ._artifact import Artifact
 from ._format import Format, option
-from ._images import check_image, has_registry, name_and_tag
+from ._images import check_image, name_and_tag
 
 Hub = Literal["z2jh", "dockerspawner"]
 HUBS: tuple[Hub, ...] = get_args(Hub)
@@ -35,7 +36,7 @@ def render(recipe: Recipe, *, hub: Hub = "z2jh", image: str = "", profile: str =
     checked(profile)
     text = _values(image, profile) if hub == "z2jh" else _config(image, profile)
     notes = [f"{image} must have been built of this recipe: %envimage build"]
-    if not has_registry(image):
+    if not written(image).registry:
         notes.append(
             f"{image} names no registry: it is only where it was built. Push it under a name that"
             f" the hub's nodes can pull: {build}"

@@ -17,6 +17,7 @@ from ..model.managers import is_system
 from ..model.packages import ManagerName, PackageKey, normalise
 from ..model.recipe import Recipe
 from ..model.record import Record
+from ..model.reference import written
 from ..where.detect import detect
 from ..where.host import look
 from ..where.metadata import read_packages
@@ -105,14 +106,12 @@ def _family(data: Any, also_called: Mapping[str, Sequence[str]]) -> Family:
 def family_of(image: str | None) -> Family:
     """Return the family of an image's reference: today's, unless its tag names another."""
     tags = {family.tag: family for family in families() if family.tag}
-    tag = (image or "").partition("@")[0].rpartition("/")[2].partition(":")[2]
-    return tags.get(tag, families()[0])
+    return tags.get(written(image or "").tag, families()[0])
 
 
 def stack_of(image: str | None, family: Family) -> Stack | None:
     """Return the stack that an image's reference names."""
-    last = (image or "").partition("@")[0].rpartition("/")[2]
-    return family.get(last.partition(":")[0])
+    return family.get(written(image or "").last)
 
 
 def likely_stack(family: Family, python: Iterable[str], debian: Iterable[str]) -> Stack | None:

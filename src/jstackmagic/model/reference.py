@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import UsageError
 
@@ -42,10 +42,32 @@ class Reference:
         head, slash, _ = self.name.partition("/")
         return head if slash and re.fullmatch(_DOMAIN, head) else ""
 
+    @property
+    def last(self) -> str:
+        """Its name without the registry and folders."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def with_tag(self) -> Reference:
+        """The same with the tag ``latest`` where it has neither a tag nor a digest."""
+        return self if self.tag or self.digest else replace(self, tag="latest")
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.name}{tag}{digest}"
+
+
+def written(text: str) -> Reference:
+    """Return the parts of a name as it is written, right or not.
+
+    >>> written("registry.example.com:5000/lab/analysis:1@sha256:00").last
+    'analysis'
+    """
+    name, _, digest = text.partition("@")
+    folder, slash, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    return Reference(f"{folder}{slash}{last}", tag, digest)
 
 
 def parse(text: str) -> Reference:

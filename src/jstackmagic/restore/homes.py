@@ -12,6 +12,7 @@ from ..model.environment import Environment
 from ..model.errors import UnknownEnvironment
 from ..model.managers import is_system, of_environment, of_system
 from ..model.record import Record
+from ..model.reference import Reference, written
 from ..where.detect import detect
 from ..where.host import look
 from ..where.metadata import read_packages
@@ -47,7 +48,7 @@ def at_home(history: History, command: str, *, every: bool = False) -> Home:
     """
     records = history.records()
     image = look().image or ""
-    same = {_name(image), _name(built_image(records, history))}
+    same = {written(image).last, written(built_image(records, history)).last}
     kept: list[Record] = []
     counted: set[str] = set()
     left: dict[str, dict[tuple[str, str], None]] = {}
@@ -62,7 +63,7 @@ def at_home(history: History, command: str, *, every: bool = False) -> Home:
         if not mine and record.undoes:  # it counts where what it takes back does
             mine = record.undoes in counted
         elif not (mine or other):
-            mine = not theirs or theirs.startswith(_OWN) or _name(theirs) in same
+            mine = not theirs or theirs.startswith(_OWN) or written(theirs).last in same
         if not mine and installs and keys:
             mine = here.names(record).issuperset(_names(keys))
         if mine:
@@ -96,7 +97,8 @@ def _unknown(records: Iterable[Record], image: str) -> tuple[str, ...]:
     """Return a sentence if several images have records, and nothing tells which this one is."""
     installs = (each for each in records if each.request.action == "install")
     others = (each.context.image for each in installs)
-    found = {_name(other): other for other in others if other and not other.startswith(_OWN)}
+    named = (other for other in others if other and not other.startswith(_OWN))
+    found = {written(other).last: other for other in named}
     if image or len(found) < 2:
         return ()
     return (
@@ -106,11 +108,6 @@ def _unknown(records: Iterable[Record], image: str) -> tuple[str, ...]:
     )
 
 
-def _name(image: str) -> str:
-    """Return an image's name without its registry, folders, tag and digest."""
-    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-
-
 class _Here:
     """The Pythons and the names of the installed packages, each place read once."""
 
@@ -118,19 +115,19 @@ class _Here:
         self._known: dict[str, tuple[str, frozenset[str]]] = {}
 
     def names(self, record: Record) -> frozenset[str]:
-        return self._at(_place(record))[1]
+        return self.at(_place(record))[1]
 
     def other_python(self, record: Record) -> str:
         """Return for which Python ``--user`` installed, where its prefix has another; or empty."""
         if "--user" not in record.request.options:
             return ""
         prefix, then = record.environment.prefix, record.environment.minor
-        now = self._at(prefix)[0]
+        now = self.at(prefix)[0]
         if not then or not now or then == now:
             return ""
         return f"with --user for Python {then}, and {prefix} has Python {now}"
 
-    def _at(self, prefix: str) -> tuple[str, frozenset[str]]:
+    def at(self, prefix: str) -> tuple[str, frozenset[str]]:
         if prefix not in self._known:
             self._known[prefix] = _here(prefix) if prefix else ("", _system(detect()))
         return self._known[prefix]
@@ -152,16 +149,13 @@ def of_other_images(records: Iterable[Record], image: str | None = None) -> tupl
     """
     image = look().image or "" if image is None else image
     found: dict[str, dict[str, None]] = {}
-    here: dict[str, tuple[str, frozenset[str]]] = {}
+    here = _Here()
     for record in records:
         if record.outcome is None or record.status not in ("ok", "found"):
             continue
         if is_system(record.request.manager):
             continue
-        prefix = record.environment.prefix
-        if prefix not in here:
-            here[prefix] = _here(prefix)
-        python, names = here[prefix]
+        python, names = here.at(record.environment.prefix)
         change = record.outcome.change
         gone = {package.name for package in change.removed}
         for packages in found.values():
@@ -185,10 +179,9 @@ def _other(record: Record, image: str, python: str) -> str:
     return f"an image with Python {then}" if then and python and then != python else ""
 
 
-def _spelled_out(image: str) -> str:
+def _spelled_out(image: str) -> Reference:
     """Return an image's name with its tag, and without the registry that is meant if none is."""
-    named = re.sub(r"^(?:(?:index\.)?docker\.io/)?(?:library/)?", "", image)
-    return named if re.search(r"[:@][^/]*$", named) else f"{named}:latest"
+    return written(re.sub(r"^(?:(?:index\.)?docker\.io/)?(?:library/)?", "", image)).with_tag
 
 
 def _sentence(other: str, names: list[str], image: str) -> str:

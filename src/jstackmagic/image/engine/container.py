@@ -7,11 +7,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from ...model.errors import UsageError
+from ...model.reference import Reference, written
 from ...where.host import Host
 from .dockersdk import ContainerEngine, speaking, variables_of
 from .roots import is_there
@@ -164,13 +165,12 @@ def base_of(engine: ContainerEngine, container: Container) -> ContainerBase:
     with speaking(f"The image of this container, {container.image}, cannot be looked at"):
         image = engine.client.images.get(container.image_id)
         tags = image.tags
-        written = _with_tag(container.image)
-        digests = image.attrs.get("RepoDigests") or ()
-        digest = next((each for each in digests if _is_of(each, written)), "")
+        said = written(container.image).with_tag
+        digest = _digest_of(image, said)
         if digest:
-            reference = f"{written.partition('@')[0]}@{digest.partition('@')[2]}"
-        elif written in tags:
-            reference = written
+            reference = f"{replace(said, digest='')}@{digest}"
+        elif str(said) in tags:
+            reference = str(said)
         elif tags:
             reference = tags[0]
         else:  # its name has gone to another image since, or it never had one
@@ -193,29 +193,21 @@ def named_base(engine: ContainerEngine, reference: str) -> ContainerBase:
             image = engine.client.images.get(reference)
         except ImageNotFound:
             return ContainerBase(reference, digest=reference.partition("@")[2])
-    digests = image.attrs.get("RepoDigests") or ()
-    digest = next((each for each in digests if _is_of(each, reference)), "")
-    return _base(image, reference, digest)
+    return _base(image, reference, _digest_of(image, written(reference)))
 
 
 def _base(image: Any, reference: str, digest: str) -> ContainerBase:
     return ContainerBase(
         reference=reference,
         image_id=image.id,
-        digest=digest.partition("@")[2],
+        digest=digest,
         variables=variables_of(image.attrs["Config"]),
         labels=image.labels,
         user=image.attrs["Config"].get("User") or "",
     )
 
 
-def _with_tag(reference: str) -> str:
-    """Return the reference with its default tag, if it has none."""
-    last = reference.rpartition("/")[2]
-    return reference if ":" in last or "@" in last else f"{reference}:latest"
-
-
-def _is_of(digest: str, reference: str) -> bool:
-    """Return whether a repository's digest is of the repository of a reference."""
-    head, slash, last = reference.partition("@")[0].rpartition("/")
-    return digest.partition("@")[0] == f"{head}{slash}{last.partition(':')[0]}"
+def _digest_of(image: Any, reference: Reference) -> str:
+    """Return an image's digest in the repository of a reference; empty if it came from another."""
+    digests = map(written, image.attrs.get("RepoDigests") or ())
+    return next((each.digest for each in digests if each.name == reference.name), "")
