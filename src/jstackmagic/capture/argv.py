@@ -17,13 +17,13 @@ from ..model.options import OptionTable
 from ..model.packages import ManagerName
 from ..model.parsing import NAMED_PATH, is_path, read_specs
 from ..model.request import Action, Request
-from ..model.shell import Word
+from ..model.shell import Redirection, Word
 from ..model.slips import lone_version, names_a_list, repeated_verb
 from ..model.spec import CONDA_ARCHIVE, PIP_ARCHIVE, URL, read_all, turned
 from . import Found, Target
 from .machine import Machine
 from .programs import program_name as program_name
-from .state import expanded
+from .state import State, expanded
 
 _MEANT = {
     **dict.fromkeys(("add", "get", "i", "update", "upgrade"), ("install",)),
@@ -137,6 +137,17 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Pipe:
+    """A pipeline as far as it is read."""
+
+    start: int  #: its first character
+    end: int  #: its end so far
+    fetched: bool  #: whether a download flows in it
+    text: str | None = None  #: the text that flows in it; None if unknown
+    file: str = ""  #: the file whose lines flow in it; empty if there is none
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One program and its arguments, with their context."""
 
@@ -160,6 +171,8 @@ class Call:
     fed: str = ""  #: why some of its words are unknown; empty if all are known
     #: the conda that lines before it chose, whose names its names are; empty without one
     root: str = ""
+    pipe: Pipe | None = None  #: the commands whose output flows into it
+    redirections: tuple[Redirection, ...] = ()
 
     @property
     def program(self) -> str:
@@ -175,6 +188,16 @@ class Call:
         """Return the call with further hints on its target; empty ones add nothing."""
         given = {name: value for name, value in hints.items() if value}
         return replace(self, target=replace(self.target, **given))
+
+    def input(self, state: State) -> str | None:
+        """Return the text that flows into it; None without one, or if only the run can tell."""
+        text = state.document(self.redirections)
+        return self.pipe.text if text is None and self.pipe else text
+
+    @property
+    def input_files(self) -> list[Word]:
+        """The files behind its ``<``, of which the last one counts."""
+        return [each.target for each in self.redirections if each.operator == "<"]
 
     def noting(self, *notes: str) -> Call:
         """Return the call with more for the reader to know."""

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from ..model.shell import Operator, ShellCommand, Word
 from ..model.words import listed
 from . import Found, Target
-from .argv import program_name
+from .argv import Pipe, program_name
 from .debian_tools import is_repair
 from .effects import ASSIGNMENT
 from .handed import file_of
@@ -48,17 +48,6 @@ Path = tuple[Branch, ...]
 """The place of a find: a branch of each enclosing block."""
 
 _numbers = itertools.count()
-
-
-@dataclass(frozen=True, slots=True)
-class Pipe:
-    """A pipeline as far as it is read."""
-
-    start: int  #: its first character
-    end: int  #: its end so far
-    fetched: bool  #: whether a download flows in it
-    text: str | None = None  #: the text that flows in it; None if unknown
-    file: str = ""  #: the file whose lines flow in it; empty if there is none
 
 
 class Runner(Protocol):

@@ -24,8 +24,8 @@ from ..model.shell import (
 )
 from ..model.spec import turned
 from . import Found, Target, calls, effects, others
-from .argv import Call, program_name
-from .blocks import Course, Path, Pipe, alternatives
+from .argv import Call, Pipe, program_name
+from .blocks import Course, Path, alternatives
 from .cellsource import SourceLine
 from .conda_tools import conda, configure, keeps
 from .debian_tools import apt, dpkg
@@ -331,6 +331,7 @@ class _Walker:
             pipe = replace(pipe, end=command.end)
         note, refusal = self._redirected(command)
         call = self.call(expanded, typed, line, state, filled)
+        call = replace(call, pipe=pipe, redirections=command.redirections)
         given = (*expanded, *filled.values())
         call = call.noting(note, cut, *(word.assumption for word in given))
         windows = _WINDOWS.match(self.text, words[0].start)
@@ -340,7 +341,7 @@ class _Walker:
             refusal = f"The shell takes the backslashes of {windows[0]} away. Write {meant}"
         elif command.problem:
             refusal = f"The shell refuses it: {command.problem}."
-        finds = self.run(call, state, pipe, command.redirections)
+        finds = self.run(call, state)
         if not refused_whole:
             yield from (_refused(found, refusal) if refusal else found for found in finds)
             return
@@ -369,18 +370,12 @@ class _Walker:
             root=state.root.prefix,
         )
 
-    def run(
-        self,
-        call: Call,
-        state: State,
-        pipe: Pipe | None = None,
-        redirections: tuple[Redirection, ...] = (),
-    ) -> Iterator[Found]:
+    def run(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of one call: its own, or those of the command it runs."""
         aimed = False
-        if pipe is not None and call.words and call.program == "xargs":
-            call = self._piped(call, pipe)
-        for deep, inner in enumerate(unwrapped(call, state, pipe, redirections)):
+        if call.words and call.program == "xargs":
+            call = self._piped(call)
+        for deep, inner in enumerate(unwrapped(call, state)):
             if deep == MAX_DEPTH:
                 if "install" in call.command:
                     yield call.unread(NESTED)
@@ -391,7 +386,7 @@ class _Walker:
             return
         name = call.program
         if name in READERS or name in ("python", "py"):
-            fed = _with_input(call, state, pipe, redirections)
+            fed = _with_input(call, state)
             if fed is None:
                 yield call.unread("Its list is what flows into it, which is not seen here.")
                 return
@@ -413,35 +408,33 @@ class _Walker:
             yield from self._nested(f"{alias.text} {rest}", call, state)
             state.variables[f"alias {typed}"] = alias
         elif name in (*SHELLS, "su", "eval") or (name == "runuser" and _script(call)[0]):
-            yield from self._shell(call, state, pipe, redirections)
+            yield from self._shell(call, state)
         elif name in ("python", "py", "pypy"):
-            yield from self._python(call, state, pipe, redirections)
+            yield from self._python(call, state)
         elif name in ("source", "."):
             yield from self._sourced(call, state)
         elif name in effects.READING:
-            effects.read(call, state, redirections)
+            effects.read(call, state)
         elif (
             name in TOOLS and (_activates(call, state) or configure(call) or keeps(call))
         ) or effects.of_command(call, state):
-            yield from self._written(call, state, pipe, redirections) if name == "git" else ()
+            yield from self._written(call, state) if name == "git" else ()
             return
         elif name in DOWNLOADERS:
             yield from _download(call)
         elif (script := state.program(call.words[0])) and self._is_script(script, state):
             yield from self._file(script, call, state)
         else:
-            yield from self._written(call, state, pipe, redirections)
+            yield from self._written(call, state)
             if not effects.of_tool(call, state):
-                text = (pipe and pipe.text) or state.document(redirections)
+                text = call.input(state)
                 fed = call if text is None else replace(call, words=(*call.words, Word(text)))
                 own = list(_program(fed if name in others.LANGUAGES else call))
-                yield from own or self._handed(call, state, pipe, redirections)
+                yield from own or self._handed(call, state)
             return
-        yield from self._written(call, state, pipe, redirections)
+        yield from self._written(call, state)
 
-    def _handed(
-        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
-    ) -> Iterator[Found]:
+    def _handed(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds in an unread program's arguments: another call, or a script's text."""
         if call.program in READERS or others.prints(call):
             return
@@ -453,28 +446,28 @@ class _Walker:
             script = state.program(word) if call.program in PASSING_ON else None
             if not (known or (script and state.machine.text(state.path_of(script)))):
                 continue
-            inner = replace(call, words=call.words[at:])
+            inner = replace(call, words=call.words[at:], redirections=())
             if others.prints(inner):
                 break
-            run = self.run(inner, state.snapshot(), pipe)
+            run = self.run(inner, state.snapshot())
             size = sum(len(word.text) for word in inner.words)
             finds = list(state.effort.followed(run, size, call.unread, text=call.command))
             if finds and call.program in PASSING_ON:
                 yield from finds
             elif finds:
-                yield self._not_read(call, pipe)
+                yield self._not_read(call)
             if finds:
                 return
         texts = [word.text for word in call.arguments if word.quoted and " " in word.text]
-        texts.append(state.document(redirections) or "")
-        if pipe is not None and call.program in _LATER:
-            texts.append(pipe.text or self.text[pipe.start : pipe.end])
-        elif pipe is not None and call.program in others.REMOTE:
-            texts.append(pipe.text or "")
+        texts.append(state.document(call.redirections) or "")
+        if call.pipe is not None and call.program in _LATER:
+            texts.append(call.pipe.text or self.text[call.pipe.start : call.pipe.end])
+        elif call.pipe is not None and call.program in others.REMOTE:
+            texts.append(call.pipe.text or "")
         if any(
             others.IN_CODE.search(t) or any(self._nested(t, call, state.snapshot())) for t in texts
         ):
-            yield self._not_read(call, pipe)
+            yield self._not_read(call)
 
     def _runs_file(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the reason for a script or notebook among a program's words that installs."""
@@ -491,22 +484,17 @@ class _Walker:
                 yield call.unread(f"What {word.text}, which it runs, installs is not seen here.")
                 return
 
-    def _not_read(self, call: Call, pipe: Pipe | None) -> Found:
+    def _not_read(self, call: Call) -> Found:
         if call.program in others.REMOTE:
             reason = f"{call.words[0].text} runs it on another machine or in another container."
         else:
             reason = f"{call.words[0].text} runs it, in a way that is not read here."
-        return (self._piped(call, pipe) if pipe else call).unread(reason)
+        return self._piped(call).unread(reason)
 
-    def _written(
-        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
-    ) -> Iterator[Found]:
+    def _written(self, call: Call, state: State) -> Iterator[Found]:
         """Apply the files that a command writes; one that changes apt's sources is listed."""
-        text = pipe.text if pipe else None
-        for reason in filter(
-            None, effects.written(call, state, text, redirections, installs_later)
-        ):
-            yield (self._piped(call, pipe) if pipe else call).unread(reason)
+        for reason in filter(None, effects.written(call, state, installs_later)):
+            yield self._piped(call).unread(reason)
 
     def _function(self, name: str, call: Call, state: State) -> Iterator[Found]:
         """Run a function's body where it is called."""
@@ -548,9 +536,7 @@ class _Walker:
         else:
             effects.unseen(state, path, " ".join(call.arguments[0].scripts), call.line)
 
-    def _shell(
-        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
-    ) -> Iterator[Found]:
+    def _shell(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of a shell and the commands it is given."""
         script, file = _script(call)
         if script is not None:
@@ -564,7 +550,7 @@ class _Walker:
                 given = _given(None, call, script)
                 yield from self._process(script.text, call, state, given=given)
             return
-        body = state.document(redirections)
+        body, pipe = state.document(call.redirections), call.pipe
         if file is not None:
             if any(_fetches(inner) for inner in file.scripts):
                 yield call.unread(_FROM_NETWORK)
@@ -574,13 +560,13 @@ class _Walker:
             given = _given_to_input(call.words)
             yield from self._process(body, call, state, typed="", line=call.line + 1, given=given)
         elif pipe is not None and pipe.fetched:
-            yield self._piped(call, pipe).unread(_FROM_NETWORK)
+            yield self._piped(call).unread(_FROM_NETWORK)
         elif pipe is not None and pipe.text is not None:
             given = _given_to_input(call.words)
             yield from self._process(pipe.text, call, state, typed="", given=given)
         elif pipe is not None and call.program != "eval":
             reason = f"What is piped into {call.program} is only known when it runs."
-            yield self._piped(call, pipe).unread(reason)
+            yield self._piped(call).unread(reason)
 
     def _file(self, file: Word, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of a script file; an unseen one is listed if it may install."""
@@ -602,18 +588,19 @@ class _Walker:
         ):
             yield call.unread(f"What the script {file.text} installs is not seen here.")
         else:
-            yield from self._handed(call, state, None, ())
+            yield from self._handed(replace(call, pipe=None, redirections=()), state)
 
-    def _piped(self, call: Call, pipe: Pipe) -> Call:
+    def _piped(self, call: Call) -> Call:
         """Return the call with the whole pipeline as typed."""
-        return call if self.typed else replace(call, command=self.text[pipe.start : pipe.end])
+        pipe = call.pipe
+        if pipe is None or self.typed:
+            return call
+        return replace(call, command=self.text[pipe.start : pipe.end])
 
-    def _python(
-        self, call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
-    ) -> Iterator[Found]:
+    def _python(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of an interpreter: the module it runs is the program."""
         inner, code, file = _given_to_python(call)
-        body = state.document(redirections)
+        body, pipe = state.document(call.redirections), call.pipe
         if inner is not None:
             if not (effects.of_module(inner, state) or effects.of_tool(inner, state)):
                 yield from _program(inner, True)
@@ -636,7 +623,7 @@ class _Walker:
             elif text is None and others.INSTALLING.search(file.text):
                 yield call.unread(f"What the script {file.text} installs is not seen here.")
         elif pipe is not None and pipe.fetched:
-            yield self._piped(call, pipe).unread(_FROM_NETWORK)
+            yield self._piped(call).unread(_FROM_NETWORK)
         elif pipe is not None and pipe.text is not None:
             yield from self._python_code(pipe.text, call, state)
 
@@ -680,7 +667,7 @@ class _Walker:
         if words:
             words = tuple(each for word in words for each in state.words(word))
             call = self.call(words, "", 0, state, {})
-            for inner in islice(unwrapped(call, state, None, ()), MAX_DEPTH):
+            for inner in islice(unwrapped(call, state), MAX_DEPTH):
                 call = inner
             named = [program_name(word) for word in call.words]
             fetched = fetched or (named[:1] != ["echo"] and not set(named).isdisjoint(DOWNLOADERS))
@@ -951,18 +938,14 @@ def _unglued(word: Word) -> tuple[Word, ...]:
     return (Word(option[1]), word.tail(option.end())) if option else (word,)
 
 
-def _with_input(
-    call: Call, state: State, pipe: Pipe | None, redirections: tuple[Redirection, ...]
-) -> Call | None:
+def _with_input(call: Call, state: State) -> Call | None:
     """Return the call with the lists that flow into it as files; None if one is not seen."""
     words = [part for word in call.words for part in _unglued(word)]
     for at, word in enumerate(words[1:], start=1):
         is_list = words[at - 1].text in _LISTING
         if is_list and (word.text in _INPUTS or (word.text == "-" and call.program == "uv")):
-            text = state.document(redirections)
-            inputs = [each.target for each in redirections if each.operator == "<"]
-            if text is None:
-                text = state.text_of(inputs[-1]) if inputs else pipe.text if pipe else None
+            files = call.input_files
+            text = state.text_of(files[-1]) if files else call.input(state)
             if text is None:
                 return None
         elif is_list and word.text[:2] == "<(" and word.text in word.holes:

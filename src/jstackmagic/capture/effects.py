@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from ..model.shell import Redirection, Word
+from ..model.shell import Word
 from ..model.words import listed
 from . import Origin, Target
 from .argv import Call, ProgramOptions, name_of_repository
@@ -118,11 +118,11 @@ READING = ("read", "mapfile", "readarray", "getopts")
 """Builtins that set variables by what they read."""
 
 
-def read(call: Call, state: State, redirections: Sequence[Redirection]) -> None:
+def read(call: Call, state: State) -> None:
     """Set the variables that a builtin reads; unknown where the text is not from a file."""
     names = [word.text for word in call.arguments if re.fullmatch(r"[A-Za-z_]\w*", word.text)]
     state.forget(*names)
-    text = state.printed([Word("cat")], redirections)
+    text = state.printed([Word("cat")], call.redirections)
     options = "".join(word.text.lstrip("-") for word in call.arguments if word.text[:1] == "-")
     if text is None or len(names) != 1 or set(options) - set("rt"):
         return
@@ -392,22 +392,19 @@ def of_tool(call: Call, state: State) -> bool:
 
 
 def written(
-    call: Call,
-    state: State,
-    piped: str | None,
-    redirections: Sequence[Redirection],
-    later: Callable[[str, str | None, State], str],
+    call: Call, state: State, later: Callable[[str, str | None, State], str]
 ) -> Iterator[str]:
     """Apply the files that a call writes; yield the reasons to list it for.
 
     Args:
         later: Returns the reason for listing a file of that path and text.
     """
-    text = state.printed(call.words, redirections, piped)
+    piped = call.pipe.text if call.pipe else None
+    text = state.printed(call.words, call.redirections, piped)
     by = f"{call.program}, {state.machine.at(call.line)},"
     if setting := set_by(call):
         state.machine.wrote(state.path_of(Word(setting)), None, by=by)
-    outputs = [r for r in redirections if r.operator in (">", ">>", ">|", "1>", "1>>", "&>")]
+    outputs = [r for r in call.redirections if r.operator in (">", ">>", ">|", "1>", "1>>", "&>")]
     files = [(r.target, ">>" in r.operator) for r in outputs]
     if call.program == "tee":
         appends = any(word.text in ("-a", "--append") for word in call.arguments)

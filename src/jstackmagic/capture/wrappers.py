@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..model.environment import TOOLS
-from ..model.shell import Redirection, ShellCommand, Word, parse
+from ..model.shell import ShellCommand, Word, parse
 from . import Target
 from .argv import MANAGER_OF, Call, ProgramOptions, line_for, program_name
-from .blocks import Pipe
 from .conda_tools import aimed
 from .conda_tools import options as conda_options
 from .effects import ASSIGNMENT
@@ -69,21 +68,17 @@ _XARGS = ProgramOptions.of(
 _LOGIN = (Word("bash"), Word("--login"))
 
 
-def unwrapped(
-    call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]
-) -> Iterator[Call]:
+def unwrapped(call: Call, state: State) -> Iterator[Call]:
     """Yield the call that a wrapper runs, the one that this runs if it is a wrapper, and so on.
 
     The last one has no words if the wrapper runs nothing. The time grows with the number of
     wrappers times that of the words: stop at `MAX_DEPTH`.
     """
-    while (inner := _inner(call, state, pipe, redirections)) is not None:
+    while (inner := _inner(call, state)) is not None:
         yield (call := inner)
 
 
-def _inner(
-    call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]
-) -> Call | None:
+def _inner(call: Call, state: State) -> Call | None:
     """Return the call that a wrapper runs; None for others."""
     name, arguments = call.program if call.words else "", call.arguments
     if name in _WRAPPERS:
@@ -103,7 +98,7 @@ def _inner(
             kept = call.machine.held.get(inner.target.prefix or inner.target.name, {})
             return replace(inner, words=given.words, variables={**call.variables, **kept})
     if name == "xargs":
-        return _fed(call, state, pipe, redirections)
+        return _fed(call, state)
     return None
 
 
@@ -154,13 +149,11 @@ def _by_root(call: Call, state: State) -> Call:
     return replace(call, target=Target(), own=frozenset()).noting(*notes)
 
 
-def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Redirection]) -> Call:
+def _fed(call: Call, state: State) -> Call:
     """Return the call that xargs makes of words from its input or from a file."""
     given = _XARGS.read(call.arguments, leading=True)
-    inputs = [each.target.text for each in redirections if each.operator == "<"]
-    file = given.last("--arg-file") or (inputs[-1] if inputs else "")
-    text = pipe.text if pipe and not file else state.machine.text(state.path_of(Word(file)))
-    text = state.document(redirections) if text is None and not file else text
+    file = given.last("--arg-file") or next((w.text for w in call.input_files[::-1]), "")
+    text = state.machine.text(state.path_of(Word(file))) if file else call.input(state)
     place = given.last("--replace") or "{}"
     delimiter = "\0" if given.has("--null") else unescaped(given.last("--delimiter"))
     if text is not None and given.has("--replace"):
@@ -177,7 +170,7 @@ def _fed(call: Call, state: State, pipe: Pipe | None, redirections: Sequence[Red
             words = ()
         if words and not any(re.search(r"\s", word.text) for word in words):
             return replace(call, words=(*given.words, *words))
-    file = file or (pipe.file if pipe else "")
+    file = file or (call.pipe.file if call.pipe else "")
     note = f"xargs gives it its packages, from {file or 'what is piped into it'}."
     managers = (MANAGER_OF.get(program_name(word)) for word in given.words)
     manager = next(filter(None, managers), None)
