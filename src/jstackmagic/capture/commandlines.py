@@ -40,14 +40,8 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
     "pip": pip,
     "uv": uv,
     "pipx": pipx,
-    "conda": conda,
-    "mamba": conda,
-    "micromamba": conda,
-    "apt": apt,
-    "apt-get": apt,
-    "aptitude": apt,
-    "apt-fast": apt,
-    "nala": apt,
+    **dict.fromkeys(TOOLS, conda),
+    **dict.fromkeys(("apt", "apt-get", "aptitude", "apt-fast", "nala"), apt),
     "dpkg": dpkg,
     **dict.fromkeys(("jstackmagic", *MAGICS), jstackmagic),
 }
@@ -275,25 +269,20 @@ class _Walker:
         text: str,
         call: Call,
         state: State,
+        given: Mapping[str, Word],
         *,
-        typed: str | None = None,
+        typed: str = "",
         line: int = 0,
-        given: Mapping[str, Word] | None = None,
     ) -> Iterator[Found]:
         """Yield the finds of a script that its own shell runs."""
         inner = state.process()
         inner.variables, inner.exported = dict(call.variables), set(call.variables)
-        inner.variables.update(given or {})
+        inner.variables.update(given)
         if call.target != Target() or call.program in (*_SUS, "sudo"):
             inner.target = inner.conda = call.target
-        typed = call.command if typed is None or self.typed else typed
-        walker = _Walker(
-            text,
-            self.braces,
-            line or call.line,
-            typed,
-            still=not line or self.still,
-        )
+        typed = call.command if self.typed else typed
+        still = not line or self.still
+        walker = _Walker(text, self.braces, line or call.line, typed, still)
         finds = walker.script(replace(inner, python=state.python), call.program, call.arguments)
         yield from state.effort.followed(finds, len(text), call.unread, text=text)
 
@@ -341,14 +330,11 @@ class _Walker:
             refusal = f"The shell takes the backslashes of {windows[0]} away. Write {meant}"
         elif command.problem:
             refusal = f"The shell refuses it: {command.problem}."
-        finds = self.run(call, state)
-        if not refused_whole:
-            yield from (_refused(found, refusal) if refusal else found for found in finds)
-            return
-        refused = [_refused(found, refusal) for found in finds]
-        if not refused and others.may_install(call):
-            refused = [call.unread(refusal)]
-        yield from refused
+        finds = list(self.run(call, state))
+        if refused_whole and not finds and others.may_install(call):
+            finds = [call.unread(refusal)]
+        for found in finds:
+            yield replace(found, request=None, reason=refusal) if refusal else found
 
     def call(
         self, words: tuple[Word, ...], typed: str, line: int, state: State, own: Mapping[str, Word]
@@ -502,14 +488,12 @@ class _Walker:
         course.called(items)
         size = items[-1].start - items[0].start if items else 0
         given = effects.positional(call.arguments)
-        before = {key: state.variables.get(key) for key in given}
+        before = {key: state.variables[key] for key in given if key in state.variables}
         state.variables.update(given)
         yield from state.effort.followed(course.of(items).finds(state), size, call.unread)
-        for key, value in before.items():
-            if value is None:
-                state.variables.pop(key, None)
-            else:
-                state.variables[key] = value
+        for key in given:
+            state.variables.pop(key, None)
+        state.variables.update(before)
         state.functions[name] = (course, items)
 
     def _is_script(self, word: Word, state: State) -> bool:
@@ -527,7 +511,7 @@ class _Walker:
             return
         path = state.path_of(call.arguments[0])
         text = state.text_of(call.arguments[0])
-        if any(_fetches(inner) for inner in call.arguments[0].scripts):
+        if _fetches(call.arguments[0]):
             yield call.unread(_FROM_NETWORK)
         elif text is not None:
             yield from self._nested(text, call, state)
@@ -539,32 +523,27 @@ class _Walker:
     def _shell(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of a shell and the commands it is given."""
         script, file = _script(call)
-        if script is not None:
-            if any(_fetches(inner) for inner in script.scripts):
-                yield call.unread(_FROM_NETWORK)
-            elif call.program == "eval":
-                yield from self._nested(script.text, call, state)
-                if script.text in script.holes:
-                    effects.unseen(state, script.text, "".join(script.scripts), call.line)
-            else:
-                given = _given(None, call, script)
-                yield from self._process(script.text, call, state, given=given)
-            return
         body, pipe = state.document(call.redirections), call.pipe
-        if file is not None:
-            if any(_fetches(inner) for inner in file.scripts):
-                yield call.unread(_FROM_NETWORK)
-            else:
-                yield from self._file(file, call, state)
+        given = _given_to_input(call.words)
+        source = script or file
+        if source is not None and _fetches(source):
+            yield call.unread(_FROM_NETWORK)
+        elif script is not None and call.program == "eval":
+            yield from self._nested(script.text, call, state)
+            if script.text in script.holes:
+                effects.unseen(state, script.text, "".join(script.scripts), call.line)
+        elif script is not None:
+            given = _given(None, call, script)
+            yield from self._process(script.text, call, state, given, typed=call.command)
+        elif file is not None:
+            yield from self._file(file, call, state)
         elif body is not None:
-            given = _given_to_input(call.words)
-            yield from self._process(body, call, state, typed="", line=call.line + 1, given=given)
+            yield from self._process(body, call, state, given, line=call.line + 1)
         elif pipe is not None and pipe.fetched:
             yield self._piped(call).unread(_FROM_NETWORK)
         elif pipe is not None and pipe.text is not None:
-            given = _given_to_input(call.words)
-            yield from self._process(pipe.text, call, state, typed="", given=given)
-        elif pipe is not None and call.program != "eval":
+            yield from self._process(pipe.text, call, state, given)
+        elif pipe is not None:
             reason = f"What is piped into {call.program} is only known when it runs."
             yield self._piped(call).unread(reason)
 
@@ -580,7 +559,7 @@ class _Walker:
         elif text is not None:
             if state.variables.get("0", Word("")).text != path:  # it starts itself again
                 given = _given(Word(path), call, file)
-                yield from self._process(text, call, state, typed="", given=given)
+                yield from self._process(text, call, state, given)
         elif (
             state.closed
             or path in state.machine.files
@@ -600,32 +579,33 @@ class _Walker:
     def _python(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of an interpreter: the module it runs is the program."""
         inner, code, file = _given_to_python(call)
-        body, pipe = state.document(call.redirections), call.pipe
         if inner is not None:
             if not (effects.of_module(inner, state) or effects.of_tool(inner, state)):
                 yield from _program(inner, True)
-        elif code is not None or (body is not None and file is None):
-            yield from self._python_code(code.text if code is not None else body or "", call, state)
-        elif file is not None and os.path.basename(file.text) == "setup.py":
+        elif code is not None:
+            yield from self._python_code(code.text, call, state)
+        elif file is None:
+            text = call.input(state)
+            if call.pipe is not None and call.pipe.fetched:
+                yield self._piped(call).unread(_FROM_NETWORK)
+            elif text is not None:
+                yield from self._python_code(text, call, state)
+        elif os.path.basename(file.text) == "setup.py":
             if {"install", "develop"} & {word.text for word in call.arguments}:
                 yield call.unread("It installs the project without pip; say: pip install .")
             else:
                 builds(replace(call, words=(file, *call.arguments)))
-        elif file is not None and program_name(file) == "pip" and not file.holes:
+        elif program_name(file) == "pip" and not file.holes:
             at = call.arguments.index(file)
             yield from _program(replace(call, words=call.arguments[at:]).by(call.words[0]), True)
-        elif file is not None and os.path.basename(file.text) == "get-pip.py":
+        elif os.path.basename(file.text) == "get-pip.py":
             yield call.unread("It installs pip, which a request cannot say.")
-        elif file is not None:
+        else:
             text = state.machine.text(state.path_of(file))
             if text is not None and others.IN_CODE.search(text):
                 yield from self._python_code(text, call, state)
             elif text is None and others.INSTALLING.search(file.text):
                 yield call.unread(f"What the script {file.text} installs is not seen here.")
-        elif pipe is not None and pipe.fetched:
-            yield self._piped(call).unread(_FROM_NETWORK)
-        elif pipe is not None and pipe.text is not None:
-            yield from self._python_code(pipe.text, call, state)
 
     def _python_code(self, code: str, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of Python in a line or a file: of the commands that its calls run."""
@@ -761,10 +741,6 @@ def _redirected_words(command: ShellCommand) -> Iterator[Word]:
             )
 
 
-def _refused(found: Found, refusal: str) -> Found:
-    return replace(found, request=None, reason=refusal)
-
-
 def _is_version(redirection: Redirection, *, glued: bool) -> bool:
     """Return whether what the shell takes for a file was probably a version."""
     if redirection.operator not in ("<", ">"):
@@ -779,10 +755,7 @@ def _is_version(redirection: Redirection, *, glued: bool) -> bool:
 
 
 def _assignments(words: tuple[Word, ...]) -> tuple[dict[str, tuple[Word, bool]], tuple[Word, ...]]:
-    """Return the variables that are set before a command, and the command.
-
-    Of each variable there is the value, and whether that is added to the one it has.
-    """
+    """Return the variables set before a command, each with whether it is added to, and the rest."""
     variables: dict[str, tuple[Word, bool]] = {}
     for at, word in enumerate(words):
         match = effects.ASSIGNMENT.match(word.text)
@@ -825,9 +798,10 @@ def _script(call: Call) -> tuple[Word | None, Word | None]:
     return None, None
 
 
-def _fetches(script: str) -> bool:
-    """Return whether a script takes something from the network."""
-    called = (item.words[:1] for item in parse(script) if isinstance(item, ShellCommand))
+def _fetches(word: Word) -> bool:
+    """Return whether a word takes something from the network."""
+    items = (item for script in word.scripts for item in parse(script))
+    called = (item.words[:1] for item in items if isinstance(item, ShellCommand))
     return any(program_name(word) in DOWNLOADERS for words in called for word in words)
 
 

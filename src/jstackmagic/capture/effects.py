@@ -7,8 +7,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 
+from ..model.environment import TOOLS
 from ..model.shell import Word
 from ..model.words import listed
 from . import Origin, Target
@@ -179,8 +179,7 @@ _GIT = ProgramOptions.of(
     valued="""
     -C -b/--branch -B -c/--config --depth -o/--origin -j/--jobs --reference --filter --git-dir
     --work-tree --template --separate-git-dir --shallow-since --recurse-submodules
-    """,
-    flags="-q/--quiet --single-branch --recursive -f/--force --hard -d/--detach",
+    """
 )
 
 
@@ -220,7 +219,7 @@ def _alternatives(call: Call, state: State) -> None:
 
 _PROGRAM = re.compile(r"/(?:python|pip)[\d.]*$")
 _CONDA_INSTALLER = re.compile(r"(?:mini|ana)conda\d?|miniforge\d?|mambaforge", re.IGNORECASE)
-_CONDA_INSTALLERS = ProgramOptions.of(valued="-p", flags="-b -f -s -u -m -t -k -c")
+_CONDA_INSTALLERS = ProgramOptions.of(valued="-p")
 
 
 def conda_installer(call: Call, state: State, path: str) -> None:
@@ -333,12 +332,7 @@ def _virtualenv(call: Call, state: State) -> None:
 
 
 _VENV = ProgramOptions.of(
-    valued="""
-    -p/--python --prompt --seed --pip --app-data --index-url --default-index
-    """,
-    flags="""
-    --system-site-packages --clear --symlinks --copies --without-pip --upgrade-deps
-    """,
+    valued="-p/--python --prompt --seed --pip --app-data --index-url --default-index"
 )
 
 _EFFECTS: dict[str, Callable[[Call, State], object]] = {
@@ -455,7 +449,7 @@ _CHANGERS = listed("sed curl wget gpg patch perl crudini")
 """Programs that change a file, in a way that is not followed."""
 _COPYING = ProgramOptions.of(
     valued="-t/--target-directory -m/--mode -o/--owner -g/--group -S/--suffix --exclude -e/--rsh",
-    flags="-d/--directory -T/--no-target-directory",
+    flags="-d/--directory",
 )
 
 
@@ -507,31 +501,24 @@ def _changed(call: Call, state: State) -> Iterator[Word]:
 
 
 _LIST = re.compile(r"\.(?:txt|in|ya?ml|toml|lock)$")
-_OUTPUTS = {
-    "poetry": ("-o", "--output"),
-    "pdm": ("-o", "--output"),
-    "uv": ("-o", "--output-file"),
-    "pip-compile": ("-o", "--output-file"),
-    "conda": ("-f", "--file"),
-    "mamba": ("-f", "--file"),
-    "micromamba": ("-f", "--file"),
-    "pipreqs": ("--savepath",),
+_OUTPUTS: dict[str, str] = {
+    **dict.fromkeys(("poetry", "pdm"), "-o/--output"),
+    **dict.fromkeys(("uv", "pip-compile"), "-o/--output-file"),
+    **dict.fromkeys(TOOLS, "-f/--file"),
+    "pipreqs": "--savepath",
 }
 """The options by which tools name the list that they write."""
 
 
-def _output(call: Call) -> Iterator[Word]:
-    """Yield the list that an export or a compilation of requirements writes."""
-    options = _OUTPUTS.get(call.program, ())
+def _output(call: Call) -> tuple[Word, ...]:
+    """Return the list that an export or a compilation of requirements writes."""
+    option = _OUTPUTS.get(call.program)
     verbs = {word.text for word in call.arguments[:2]}
-    if call.program not in ("pip-compile", "pipreqs") and verbs.isdisjoint(("export", "compile")):
-        return
-    for word, after in zip_longest(call.arguments, call.arguments[1:]):
-        name, equals, _ = word.text.partition("=")
-        if name in options and equals:
-            yield word.tail(len(name) + 1)
-        elif name in options and after is not None:
-            yield after
+    always = call.program in ("pip-compile", "pipreqs")
+    if option is None or not (always or verbs & {"export", "compile"}):
+        return ()
+    given = ProgramOptions.of(valued=option).read(call.arguments)
+    return given.values(option.rpartition("/")[2])
 
 
 _DOWNLOADS = {
@@ -540,8 +527,7 @@ _DOWNLOADS = {
         -O/--output -P/--folder --directory-prefix/--folder -o/--log -a/--append-output -t/--tries
         -T/--timeout -U/--user-agent --header -e/--execute -i/--input-file
         --output-document/--output
-        """,
-        flags="-q/--quiet -c/--continue -n -N/--remote-name",
+        """
     ),
     "curl": ProgramOptions.of(
         valued="""
@@ -549,7 +535,7 @@ _DOWNLOADS = {
         -b/--cookie -m/--max-time --retry --retry-delay --connect-timeout --output-dir/--folder
         -x/--proxy --cacert -w/--write-out
         """,
-        flags="-O/--remote-name -L/--location -s/--silent -S/--show-error -f/--fail -k/--insecure",
+        flags="-O/--remote-name",
     ),
 }
 """The programs that download a file, and their options."""

@@ -509,10 +509,7 @@ PIPX = ProgramOptions.of(
     --python --spec --suffix -i/--index-url --pip-args --backend --preinstall
     --fetch-missing-python
     """,
-    flags="""
-    -h/--help --version -q/--quiet -v/--verbose -f/--force --include-deps --system-site-packages
-    -e/--editable --global --include-apps
-    """,
+    flags="-h/--help --version",
 )
 
 _PIPX: dict[str, Action] = {

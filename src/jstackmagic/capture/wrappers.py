@@ -19,49 +19,38 @@ from .handed import unescaped
 from .python_tools import UV
 from .state import State
 
-_PLAIN = ProgramOptions.of(valued="", flags="")
-_WRAPPERS: dict[str, tuple[ProgramOptions, int]] = {
-    "sudo": (
-        ProgramOptions.of(
-            valued="""
-    -u/--user -g/--group -p/--prompt -C/--close-from -r/--role -t/--type -T/--command-timeout
-    -U/--other-user -D/--chdir -R/--chroot
-    """,
-            flags="""
-    -E/--preserve-env -H/--set-home -n/--non-interactive -S/--stdin -i/--login -s/--shell -k
-    -b/--background
-    """,
-        ),
-        0,
+_WRAPPERS: dict[str, ProgramOptions] = {
+    "sudo": ProgramOptions.of(
+        valued="""
+        -u/--user -g/--group -p/--prompt -C/--close-from -r/--role -t/--type -T/--command-timeout
+        -U/--other-user -D/--chdir -R/--chroot
+        """,
+        flags="-E/--preserve-env -i/--login -s/--shell",
     ),
-    "env": (
-        ProgramOptions.of(
-            valued="-u/--unset -C/--chdir -S/--split-string", flags="-i/--ignore-environment -v -0"
-        ),
-        0,
+    "env": ProgramOptions.of(
+        valued="-u/--unset -C/--chdir -S/--split-string", flags="-i/--ignore-environment"
     ),
-    "time": (ProgramOptions.of(valued="-f/--format -o/--output", flags="-p/--portability -v"), 0),
-    "nice": (ProgramOptions.of(valued="-n/--adjustment", flags=""), 0),
-    "ionice": (ProgramOptions.of(valued="-c/--class -n/--classdata", flags=""), 0),
-    "timeout": (ProgramOptions.of(valued="-k/--kill-after -s/--signal", flags=""), 1),
-    "stdbuf": (ProgramOptions.of(valued="-i/--input -o/--output -e/--error", flags=""), 0),
-    "exec": (ProgramOptions.of(valued="-a", flags="-c -l"), 0),
-    "doas": (ProgramOptions.of(valued="-u -C", flags="-n"), 0),
-    "flock": (ProgramOptions.of(valued="-w/--timeout -E", flags="-n -x -s"), 1),
-    "nohup": (_PLAIN, 0),
-    "builtin": (_PLAIN, 0),
-    "setsid": (_PLAIN, 0),
-    "unbuffer": (_PLAIN, 0),
-    "fakeroot": (_PLAIN, 0),
+    "time": ProgramOptions.of(valued="-f/--format -o/--output"),
+    "nice": ProgramOptions.of(valued="-n/--adjustment"),
+    "ionice": ProgramOptions.of(valued="-c/--class -n/--classdata"),
+    "timeout": ProgramOptions.of(valued="-k/--kill-after -s/--signal"),
+    "stdbuf": ProgramOptions.of(valued="-i/--input -o/--output -e/--error"),
+    "exec": ProgramOptions.of(valued="-a"),
+    "doas": ProgramOptions.of(valued="-u -C"),
+    "flock": ProgramOptions.of(valued="-w/--timeout -E"),
+    **dict.fromkeys(("nohup", "builtin", "setsid", "unbuffer", "fakeroot"), ProgramOptions({})),
 }
-"""Programs that run the command after them: their options, and the words before that command."""
+"""Programs that run the command after them, with the options that matter or take a value."""
+
+_TAKING_ONE = ("timeout", "flock")
+"""Those that take a word of their own before that command."""
 
 _XARGS = ProgramOptions.of(
     valued="""
     -n/--max-args -I/--replace -P/--max-procs -L/--max-lines -d/--delimiter -a/--arg-file
     -s/--max-chars -E/--eof
     """,
-    flags="-0/--null -r/--no-run-if-empty -t/--verbose",
+    flags="-0/--null",
 )
 
 
@@ -103,9 +92,8 @@ def _inner(call: Call, state: State) -> Call | None:
 
 
 def _wrapped(call: Call, name: str, state: State) -> Call:
-    table, skipped = _WRAPPERS[name]
-    given = table.read(call.arguments, leading=True)
-    words = given.words[skipped:]
+    given = _WRAPPERS[name].read(call.arguments, leading=True)
+    words = given.words[name in _TAKING_ONE :]
     if name == "env" and (parts := given.values("--split-string")):
         items = [each for each in parse(parts[-1].text) if isinstance(each, ShellCommand)]
         inner = tuple(word for each in items[:1] for word in each.words)
