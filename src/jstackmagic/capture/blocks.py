@@ -20,7 +20,7 @@ from .effects import ASSIGNMENT
 from .handed import file_of
 from .state import State
 
-_OPENS = {"if": "if", "while": "loop", "until": "loop", "for": "loop", "select": "loop"}
+_LOOPS = ("for", "while", "until", "select")
 _KEYWORDS = listed(
     "if then elif else fi while until for select do done case esac { } ! function in time"
 )
@@ -280,17 +280,20 @@ class Course:
             words.pop(0)
             if word == "!":
                 self._negated = True
-            elif word in _OPENS or word in ("case", "{"):
-                self._open(_OPENS.get(word, word), command.start)
-                self._blocks[-1].tested_at = at_word + len(word)
-                if word == "case":
+            elif word in (*_LOOPS, "if", "case", "{"):
+                kind = "loop" if word in _LOOPS else word
+                block = _Block(kind, top.state, command.start)
+                block.base = None if word == "{" else top.state.snapshot()
+                block.tested_at, block.pattern = at_word + len(word), word == "case"
+                self._blocks.append(block)
+                named = word in ("for", "select")
+                if kind == "loop":
+                    self._loop(words[0].text if words and named else "", at, words, pipe)
+                elif kind == "case":
                     subject = itertools.takewhile(lambda each: each.text != "in", words)
-                    self._blocks[-1].tests = [" ".join(each.text for each in subject)]
-                if word in ("for", "select", "case"):
-                    self._loop(words[0].text if words and word != "case" else "", at, words, pipe)
+                    block.tests = [" ".join(each.text for each in subject)]
+                if named or kind == "case":
                     return ()
-                if word in ("while", "until"):
-                    self._loop("", at, words, pipe)
             elif word in ("elif", "else") and top.kind == "if":
                 top.next_branch()
                 top.covered, top.tested_at = word == "else", at_word + len(word)
@@ -319,17 +322,10 @@ class Course:
             outer.printed = None
             outer.fetched |= block.fetched
 
-    def _open(self, kind: str, start: int) -> None:
-        state = self._blocks[-1].state
-        base = None if kind == "{" else state.snapshot()
-        self._blocks.append(_Block(kind, state, start, base=base, pattern=kind == "case"))
-
     def _loop(self, name: str, at: int, words: Sequence[Word], pipe: Pipe | None) -> None:
         """Treat a variable of a loop as unknown: it changes with each turn."""
         block = self._blocks[-1]
-        if block.kind != "loop":
-            return
-        end = self._end(at, ("for", "while", "until", "select"), "done")
+        end = self._end(at, _LOOPS, "done")
         body = [item for item in self.items[at:end] if isinstance(item, ShellCommand)]
         names = {name} if name else set()
         reads: set[str] = set()

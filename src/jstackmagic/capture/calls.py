@@ -137,20 +137,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line or words that do not run as written, with the reason."""
-
-    what: Shelled | Argv
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """A call that installs and is not captured, with the reason."""
+    """A call that is not captured, with the reason."""
 
     reason: str
+    what: Shelled | Argv | None = None  #: what it is listed for, if that installs; None if always
 
 
-What = Shelled | Argv | MagicCall | Cell | Unread | Other
+What = Shelled | Argv | MagicCall | Cell | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,14 +425,12 @@ class _Visitor(ast.NodeVisitor):
         for target in node.targets:
             self._assign(target, node.value)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+    def visit_AnnAssign(self, node: ast.AnnAssign | ast.NamedExpr) -> None:
         self.generic_visit(node)
         if node.value is not None:
             self._assign(node.target, node.value)
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
-        self.generic_visit(node)
-        self._assign(node.target, node.value)
+    visit_NamedExpr = visit_AnnAssign  # noqa: N815 - the name is of ast
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
@@ -569,7 +560,7 @@ class _Visitor(ast.NodeVisitor):
                 self._varies(name)
             if isinstance(call, ast.Call) and self._dotted(call.func) == "contextlib.chdir":
                 part = _whole(self._value(call.args[0])) if call.args else _hole(call)
-                self.state.enter(None if part.holes else part.text, within=True)
+                self.state.enter(part, within=True)
                 entered += 1
         self.generic_visit(node)
         for _ in range(entered):
@@ -652,7 +643,7 @@ class _Visitor(ast.NodeVisitor):
         if not runner or not commands:
             return None
         reason = f"{runner} runs it, in a way that is not read here."
-        return Unread(Shelled("\n".join(commands)), reason)
+        return Unread(reason, Shelled("\n".join(commands)))
 
     def _given(self, node: ast.Call) -> list[ast.expr]:
         """Return the arguments that may be run, and the elements of lists among them."""
@@ -675,7 +666,7 @@ class _Visitor(ast.NodeVisitor):
         typed = self._typed(node)
         reason = f"{typed} may run it; only the run can tell."
         for text, command in installs_in(self.tree, self.names.values.values()).items():
-            self.run(Event(Unread(Shelled(command), reason), node.lineno, text), self.path)
+            self.run(Event(Unread(reason, Shelled(command)), node.lineno, text), self.path)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
@@ -813,7 +804,7 @@ class _Visitor(ast.NodeVisitor):
         arguments = list(node.args)
         arguments += [k.value for k in node.keywords if k.arg in ("args", "cmd", "packages")]
         if name.startswith("condacolab.install"):
-            return Other(python_reason(name, "", ""))
+            return Unread(python_reason(name, "", ""))
         if not name or not arguments:
             return None
         first = self._value(arguments[0])
@@ -851,14 +842,13 @@ class _Visitor(ast.NodeVisitor):
         version = next((_whole(k.value).text for k in node.keywords if k.arg == "version"), "")
         other = python_reason(name, what, version)
         if other:
-            return Other(other)
+            return Unread(other)
         if name in ("os.putenv", "os.environ.setdefault") and len(arguments) > 1:
             self._environ(arguments[0], arguments[1], node.lineno)
         elif name in ("os.unsetenv", "os.environ.pop"):
             self._environ(arguments[0], None, node.lineno)
         if name == "os.chdir":
-            part = _whole(first)
-            self.state.enter(None if part.holes else part.text)
+            self.state.enter(_whole(first))
         base, _, method = name.rpartition(".")
         if base == IPYTHON or method in ("run_line_magic", "run_cell_magic"):
             return _ipython(method, [self._value(argument) for argument in arguments])
@@ -946,7 +936,7 @@ class _Visitor(ast.NodeVisitor):
             if line is None or shell:
                 return line
             reason = "Without shell=True the whole text is the name of one program: nothing runs."
-            return Unread(line, reason)
+            return Unread(reason, line)
         if not shell:
             given = next((k.value for k in node.keywords if k.arg == "input"), None)
             text = None if given is None else _text(self._value(given))
@@ -956,7 +946,7 @@ class _Visitor(ast.NodeVisitor):
         if len(words) == 1:
             return Shelled(_escaped(words[0]))
         reason = "With shell=True the first word alone is the command, and the others are not read."
-        return Unread(Argv(words), reason)
+        return Unread(reason, Argv(words))
 
     def _words(self, node: ast.expr) -> tuple[Word, ...] | None:
         """Return the words of a list, or of a split text; None if it is neither."""
@@ -1097,18 +1087,11 @@ def _text(node: ast.expr) -> Word | None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
         return _filled(_text(node.left), r"%(?:\((\w+)\))?[-+ #0-9.]*[sdrif]", values)
-    if isinstance(node, ast.Call) and (path := _path(node)) is not None:
-        return path
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        if node.func.attr == "format":
-            return _filled(_text(node.func.value), r"\{(\w*)[^{}]*\}", node.args, node.keywords)
-        if node.func.attr == "join" and len(node.args) == 1:
-            return _joined(node.func.value, node.args[0])
-    return None
+    return _made(node) if isinstance(node, ast.Call) else None
 
 
-def _path(node: ast.Call) -> Word | None:
-    """Return a path that a call makes of texts; None of another call."""
+def _made(node: ast.Call) -> Word | None:
+    """Return the path or the text that a call makes of texts; None of another call."""
     name = _code(node.func)
     parts = node.args
     if _code(node) == "os.path.dirname(sys.executable)":
@@ -1126,7 +1109,9 @@ def _path(node: ast.Call) -> Word | None:
         return _text(base)
     if node.func.attr == "joinpath":
         return _joined(ast.Constant("/"), ast.List([base, *parts], ast.Load()))
-    return None
+    if node.func.attr == "format":
+        return _filled(_text(base), r"\{(\w*)[^{}]*\}", parts, node.keywords)
+    return _joined(base, parts[0]) if node.func.attr == "join" and len(parts) == 1 else None
 
 
 _SEPARATORS = {"os.pathsep": ":", "os.sep": "/", "os.path.sep": "/", "os.linesep": "\n"}

@@ -13,14 +13,15 @@ from functools import partial
 from itertools import pairwise
 
 from ..model.environment import TOOLS
-from ..model.shell import ShellCommand, Word, parse
+from ..model.shell import Word, words_of
 from ..model.words import listed
 from . import Found, Target, calls, own
 from .argv import ProgramOptions
 from .blocks import Path, alternatives
 from .cellsource import SourceLine, code_cells, logical_lines
-from .commandlines import DOWNLOADERS, READERS, installs_later, recognise, recognise_event
-from .others import IN_CODE, OTHERS, julia_reason, r_reason
+from .commandlines import READERS, installs_later, recognise, recognise_event
+from .machine import unknown_value
+from .others import DOWNLOADERS, IN_CODE, OTHERS, julia_reason, r_reason
 from .state import State
 
 _NAMES = sorted({*READERS, *OTHERS, *DOWNLOADERS}, key=len, reverse=True)
@@ -170,9 +171,8 @@ class CellReader:
                 yield from recognise(script, state=self.state, line=line - 1)
                 return
         if name in _SHELL_CELLS:
-            items = parse(f"{name} {rest}" if name != "shell" else "", braces=True)
-            shell = [w for item in items if isinstance(item, ShellCommand) for w in item.words]
-            shell = [each for word in shell for each in self.state.words(word)]
+            said = words_of(f"{name} {rest}" if name != "shell" else "", braces=True)
+            shell = [each for word in said for each in self.state.words(word)]
             yield from recognise(body, state=self.state, line=line, shell=shell)
         elif name in _SHELL_MAGICS:
             yield from recognise(body, state=self.state, line=line, braces=True)
@@ -224,7 +224,8 @@ class CellReader:
             if isinstance(step, SourceLine):
                 found, number = self._escape(step.text), step.number
             else:
-                found, number = self._event(step), number or step.line
+                found, number = self._found(step), number or step.line
+                found = (replace(each, line=1) for each in found)
             finds.extend((each, path) for each in self._moved(found, number - 1))
 
         def run_alone(number: int, step: calls.Event | SourceLine, _: Path) -> None:
@@ -268,15 +269,9 @@ class CellReader:
         elif re.search(r"\b(system|popen|subprocess|check_call|get_ipython)\b", typed):
             yield Found(typed, reason="Python cannot read the line.")
 
-    def _event(self, event: calls.Event) -> Iterator[Found]:
-        for found in self._found(event):
-            yield replace(found, line=1)
-
     def _found(self, event: calls.Event) -> Iterator[Found]:
         what, typed = event.what, event.typed
-        if isinstance(what, calls.Other):
-            yield Found(typed, reason=what.reason)
-        elif isinstance(what, calls.MagicCall) and what.body is not None:
+        if isinstance(what, calls.MagicCall) and what.body is not None:
             yield from self._cell(what.name, what.line, what.body, line=2)
         elif isinstance(what, calls.MagicCall):
             yield from self._magic(what.name, what.line, line=1, typed=typed)
@@ -319,8 +314,7 @@ class CellReader:
 
     def _expanded(self, text: str) -> Word:
         """Return a line magic's argument with what IPython fills in."""
-        items = parse(f'"{text}"', braces=True)
-        words = [word for item in items if isinstance(item, ShellCommand) for word in item.words]
+        words = words_of(f'"{text}"', braces=True)
         return self.state.value(words[0]) if len(words) == 1 else Word(text)
 
     def _magic(self, name: str, rest: str, *, line: int, typed: str) -> Iterator[Found]:
@@ -372,9 +366,9 @@ class CellReader:
     def _changed(self, rest: str, *, within: bool) -> None:
         """Apply ``%cd`` and ``%pushd``."""
         path = rest.strip().strip("'\"").removeprefix("-q ").strip()
-        word = self._expanded(path or "~")
-        unknown = word.holes or path.startswith("-")
-        self.state.enter(None if unknown else word.text, within=within)
+        back = path.startswith("-")
+        word = unknown_value("OLDPWD") if back else self._expanded(path or "~")
+        self.state.enter(word, within=within)
 
     def _own(self, name: str, rest: str, body: str | None, typed: str) -> Iterator[Found]:
         for found in own.requests(name[3:], rest, body, command=typed, folder=self.folder):

@@ -21,6 +21,7 @@ from ..model.shell import (
     ShellCommand,
     Word,
     parse,
+    words_of,
 )
 from ..model.spec import turned
 from . import Found, Target, calls, effects, others
@@ -31,6 +32,7 @@ from .conda_tools import conda, configure, keeps
 from .debian_tools import apt, dpkg
 from .handed import file_of
 from .machine import BASH_FILES
+from .others import DOWNLOADERS
 from .own import MAGICS, jstackmagic
 from .python_tools import builds, pip, pipx, uv
 from .state import NESTED, State, joined
@@ -46,8 +48,6 @@ READERS: dict[str, Callable[[Call], Iterator[Found]]] = {
     **dict.fromkeys(("jstackmagic", *MAGICS), jstackmagic),
 }
 """The programs whose requests can be read."""
-
-DOWNLOADERS = ("curl", "wget", "aria2c")
 
 _PROGRAMS = frozenset(
     name.lower()
@@ -168,7 +168,7 @@ def recognise_event(
         return
     state = state.subshell()
     if event.folder is not None:
-        state.enter(None if event.folder.holes else event.folder.text)
+        state.enter(event.folder)
     given = event.variables
     if given is not None:
         if not given.inherits:
@@ -201,7 +201,7 @@ def _of_call(
         own = python is not None and what.words[:1] == calls.KERNEL_PIP[:1]
         words = (python, *what.words[1:]) if own and python else what.words
         yield from recognise_argv(words, state=state, command=typed)
-    elif any(_of_call(what.what, state, typed, python)):
+    elif what.what is None or any(_of_call(what.what, state, typed, python)):
         yield Found(typed, reason=what.reason)
 
 
@@ -406,8 +406,6 @@ class _Walker:
         ) or effects.of_command(call, state):
             yield from self._written(call, state) if name == "git" else ()
             return
-        elif name in DOWNLOADERS:
-            yield from _download(call)
         elif (script := state.program(call.words[0])) and self._is_script(script, state):
             yield from self._file(script, call, state)
         else:
@@ -422,7 +420,7 @@ class _Walker:
 
     def _handed(self, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds in an unread program's arguments: another call, or a script's text."""
-        if call.program in READERS or others.prints(call):
+        if call.program in (*READERS, *DOWNLOADERS) or others.prints(call):
             return
         if call.program in others.RUNNERS:
             yield from self._runs_file(call, state)
@@ -619,10 +617,7 @@ class _Walker:
 
         def run(event: calls.Event | SourceLine, path: Path) -> None:
             assert isinstance(event, calls.Event)  # a script has no lines of IPython's
-            if isinstance(event.what, calls.Other):
-                found = iter((call.unread(event.what.reason),))
-            else:
-                found = recognise_event(event, state, event.typed or call.command, call.words[0])
+            found = recognise_event(event, state, event.typed or call.command, call.words[0])
             finds.extend((replace(each, line=call.line), path) for each in found)
 
         try:
@@ -736,9 +731,7 @@ def _redirected_words(command: ShellCommand) -> Iterator[Word]:
         yield each.target
         if each.body and not each.target.quoted and re.search(r"\$\(|`", each.body):
             quoted = each.body.replace('"', '\\"')
-            yield from (
-                w for c in parse(f': "{quoted}"') if isinstance(c, ShellCommand) for w in c.words
-            )
+            yield from words_of(f': "{quoted}"')
 
 
 def _is_version(redirection: Redirection, *, glued: bool) -> bool:
@@ -873,13 +866,6 @@ def _activated(words: Sequence[Word], state: State) -> Target:
     if "/" in name.text:
         return Target(prefix=name.text if name.holes else state.path_of(name))
     return Target(name=name.text)
-
-
-def _download(call: Call) -> Iterator[Found]:
-    for word in call.arguments:
-        if re.split(r"[?#]", word.text, maxsplit=1)[0].endswith(".deb"):
-            yield call.unread("It fetches a Debian package; that alone installs nothing.")
-            return
 
 
 def _program(call: Call, through_python: bool = False) -> Iterator[Found]:

@@ -217,20 +217,16 @@ def _ask(call: Call, verb: str, given: Given, specs: list[tuple[str, Word]]) -> 
     every = [name for word in (*channels, *settings) for name in word.text.split(",")]
     names = [name for name in every if name != "nodefaults"]  # a word, no channel
     call = call.noting(*doubts)
-    chosen = {
-        n: w.text for n, w in call.variables.items() if FOR_CONDA.fullmatch(n) and not w.holes
-    }
-    variables = tuple(
-        f"{name}={chosen[name]}" for name in sorted(chosen)
-    )  # by which it takes builds
+    builds = [name for name in sorted(call.variables) if FOR_CONDA.fullmatch(name)]
+    chosen = [(name, call.variables[name]) for name in builds]
+    variables = tuple(f"{name}={word.text}" for name, word in chosen if not word.holes)
+    sources = Sources(tuple(dict.fromkeys(names)), variables=variables)
     yield from call.ask(
         "remove" if verb == "remove" else "install",
         "conda",
         specs,
         upgrade=verb == "update",
-        sources=Sources(tuple(dict.fromkeys(names)), variables=variables)
-        if verb != "remove"
-        else Sources(),
+        sources=Sources() if verb == "remove" else sources,
         options=kept.written(),
     )
 

@@ -92,8 +92,8 @@ def _cd(call: Call, state: State) -> None:
     word = words[0] if words else Word("~")
     if re.fullmatch(r"\$\{?HOME\}?", "".join(word.holes)):
         word = Word(state.path_of(Word(f"{word.text}/")))
-    folder = None if word.holes or word.text == "-" else word.text
-    state.enter(folder, within=call.program == "pushd")
+    word = unknown_value("OLDPWD") if word.text == "-" else word
+    state.enter(word, within=call.program == "pushd")
 
 
 def _declare(call: Call, state: State) -> None:

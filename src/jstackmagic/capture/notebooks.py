@@ -124,9 +124,8 @@ def _cells(file: str, data: bytes) -> tuple[list[_NotebookCell], tuple[str, str]
     if file.endswith(TEXT_NOTEBOOK):
         return _text_notebook(file, _text(data))
     text = _text(data)
-    if os.path.splitext(file)[1] not in ("", *SCRIPT) and not re.match(r"#!.*python", text):
-        raise _UnreadableError("It is not a notebook, script or list of packages that can be read.")
-    if not file.endswith(SCRIPT) and not _PYTHONS.search(text):
+    named = os.path.splitext(file)[1] in ("", *SCRIPT) or re.match(r"#!.*python", text)
+    if not named or not (file.endswith(SCRIPT) or _PYTHONS.search(text)):
         raise _UnreadableError("It is not a notebook, script or list of packages that can be read.")
     return _script(text), ("", "")
 
@@ -185,10 +184,8 @@ def _is_text_notebook(path: str) -> bool:
     except (OSError, InvalidSpec):
         return True  # it is listed with the reason
     if path.endswith(SCRIPT):
-        databricks = text.startswith(_DATABRICKS)
-        return bool(
-            databricks or _header(text) or re.search(_PERCENT, text) or re.search(_EXPORTED, text)
-        )
+        known = text.startswith(_DATABRICKS) or _header(text)
+        return bool(known or _PERCENT.search(text) or _EXPORTED.search(text))
     return path.endswith(".qmd") or _has_cells(text)
 
 
@@ -375,6 +372,7 @@ _FENCE = re.compile(
     r"(?P<indent>[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)?(?:>[ \t]?)*)"
     r"(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)"
 )
+_CODE = ("code-block", "code", "sourcecode", "code-cell")
 _SESSIONS = ("console", "shellsession", "shell-session", "sh-session", "terminal", "shellscript")
 _PROMPT = re.compile(
     r"\s*(?:\([\w./-]+\)\s*)?"
@@ -407,15 +405,11 @@ def _blocks(text: str) -> Iterator[_NotebookCell]:
             body.append(lines[at][len(head) :] if not head.strip(" \t>") else lines[at].lstrip())
             at += 1
         at += 1
-        words = [word.lower() for word in re.findall(r"[\w+#-]+", fence["info"])]
-        words = [
-            word for word in words if word not in ("code-block", "code", "sourcecode", "code-cell")
-        ]
-        language = words[0] if words else ""
+        words = re.findall(r"[\w+#-]+", fence["info"].lower())
+        language = next((word for word in words if word not in _CODE), "")
         shown = next((line for line in body if line.strip()), "")
-        if language in _SESSIONS or (
-            not language and (_TYPED.match(shown) or _PROMPT.match(shown))
-        ):
+        typed = _TYPED.match(shown) or _PROMPT.match(shown)
+        if language in _SESSIONS or (typed and not language):
             language = "bash"
         if language:
             yield _of_shell(_NotebookCell(0, "\n".join(body), first, language))

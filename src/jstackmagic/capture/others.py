@@ -50,6 +50,8 @@ RUNNERS = listed(
 )
 """Programs that run a file among their words."""
 
+DOWNLOADERS = ("curl", "wget", "aria2c")
+
 _NOT_OURS = "A request is for conda, pip or apt; {} is not one of them."
 
 IN_CODE = re.compile(r"\b(?:pip3?|conda|mamba|apt(?:-get)?|npm|uv)\b.{0,40}?\b(?:install|add)\b")
@@ -282,52 +284,56 @@ def _julia(texts: list[str]) -> str:
 
 
 _BY_WORDS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(
-        ("unzip", "tar", "7z"),
+    name: (pattern, reason)
+    for names, pattern, reason in (
         (
+            "unzip tar 7z",
             r"(?s:.*)^(.*(?:(?:site|dist)-packages|/(?:ana|mini)?conda\d*\b|/miniforge|/usr/local).*"
             r"|/)$",
             r"It unpacks an archive into \1; a request is for conda, pip or apt.",
         ),
-    ),
-    **dict.fromkeys(
-        ("cp", "mv", "rsync"),
         (
+            "cp mv rsync",
             r"(?s:.+)\n(.*(?:site|dist)-packages.*)\Z",
             r"It copies files into \1; a request is for conda, pip or apt.",
         ),
-    ),
-    **dict.fromkeys(
-        ("add-apt-repository", "apt-add-repository"),
-        (r"^([^-].*)$", OF_APT.format(r"\1")),
-    ),
-    "gh": (r"\Aextension\ninstall\n", _NOT_OURS.format("gh")),
-    "eb": (r"\.eb$", _NOT_OURS.format("eb")),
-    "gdown": (
-        r"\.(?:whl|deb|conda)$|(?:site|dist)-packages",
-        "It fetches a package; that alone installs nothing a request can say.",
-    ),
-    "jupyter": (
-        r"\A.*extension(?:\n.*){0,2}\ninstall$",
-        _NOT_OURS.format("jupyter"),
-    ),
-    "ansible": (
-        r"^(?:ansible\.\w+\.)?(pip|apt|conda|dnf|yum|package|npm|gem|apk|snap|homebrew)$",
-        r"It has ansible's module \1 install, on the machines of its inventory.",
-    ),
-    **dict.fromkeys(
-        ("ansible-playbook", "ansible-pull", "puppet", "chef-solo", "chef-client", "cloud-init"),
-        (r"(?s).+", "What it installs, its own files say; they are not read here."),
-    ),
-    **dict.fromkeys(
-        ("salt-call", "salt", "salt-ssh"),
-        (r"^(pkg|pip|npm|gem|conda|state)\.\w+$", r"It has salt's module \1 install."),
-    ),
-    "sage": (r"\A--?(?:i|p|f|pip)$", _NOT_OURS.format("sage")),
-    "apt-mark": (
-        r"\A(?:.*\n)?hold$",
-        "apt keeps them at their versions, which cannot be recorded.",
-    ),
+        ("add-apt-repository apt-add-repository", r"^([^-].*)$", OF_APT.format(r"\1")),
+        ("gh", r"\Aextension\ninstall\n", _NOT_OURS.format("gh")),
+        ("eb", r"\.eb$", _NOT_OURS.format("eb")),
+        (
+            "gdown",
+            r"\.(?:whl|deb|conda)$|(?:site|dist)-packages",
+            "It fetches a package; that alone installs nothing a request can say.",
+        ),
+        (
+            " ".join(DOWNLOADERS),
+            r"\.deb(?:[?#].*)?$",
+            "It fetches a Debian package; that alone installs nothing.",
+        ),
+        ("jupyter", r"\A.*extension(?:\n.*){0,2}\ninstall$", _NOT_OURS.format("jupyter")),
+        (
+            "ansible",
+            r"^(?:ansible\.\w+\.)?(pip|apt|conda|dnf|yum|package|npm|gem|apk|snap|homebrew)$",
+            r"It has ansible's module \1 install, on the machines of its inventory.",
+        ),
+        (
+            "ansible-playbook ansible-pull puppet chef-solo chef-client cloud-init",
+            r"(?s).+",
+            "What it installs, its own files say; they are not read here.",
+        ),
+        (
+            "salt-call salt salt-ssh",
+            r"^(pkg|pip|npm|gem|conda|state)\.\w+$",
+            r"It has salt's module \1 install.",
+        ),
+        ("sage", r"\A--?(?:i|p|f|pip)$", _NOT_OURS.format("sage")),
+        (
+            "apt-mark",
+            r"\A(?:.*\n)?hold$",
+            "apt keeps them at their versions, which cannot be recorded.",
+        ),
+    )
+    for name in names.split()
 }
 """Programs that install if their words, one a line, match; each with the reason."""
 

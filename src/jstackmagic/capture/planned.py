@@ -154,12 +154,10 @@ class _Planner:
                 continue
             transaction = transaction or self.history.new_transaction()
             step += 1
+            record = self._note(captured, transaction, step)
             if captured.reason:
                 self.seen.add(said)
-                self._seen(captured, transaction, step)
-                yield captured
-            else:
-                yield replace(captured, record=self._record(captured, transaction, step))
+            yield captured if captured.reason else replace(captured, record=record)
 
     def _aimed(self, finding: Finding, reading: NotebookReading) -> Iterator[Captured]:
         """Yield the find for each target; a Debian package, or one with a target, only once."""
@@ -202,35 +200,19 @@ class _Planner:
             return error.problem
         return ""
 
-    def _record(self, captured: Captured, transaction: str, step: int) -> Record:
-        request, environment = captured.found.request, captured.environment
-        assert request is not None
-        assert environment is not None
+    def _note(self, captured: Captured, transaction: str, step: int) -> Record:
+        """Write down a find: as planned, or with the reason as seen."""
+        request = None if captured.reason else captured.found.request
         return self.history.note(
-            "planned",
-            request,
-            environment,
-            transaction=transaction,
-            step=step,
-            commands=(captured.found.command,),
-            context=self._context(captured),
-            notes=captured.notes,
-        )
-
-    def _seen(self, captured: Captured, transaction: str, step: int) -> None:
-        self.history.note(
-            "seen",
-            Request("install", "pip", ()),
+            "planned" if request else "seen",
+            request or Request("install", "pip", ()),
             captured.environment or self.targets[0].default.ref,
             transaction=transaction,
             step=step,
             commands=(captured.found.command,),
-            context=self._context(captured),
-            notes=(captured.reason,),
+            context=replace(self.context, notebook=os.path.abspath(captured.finding.file)),
+            notes=captured.notes if request else (captured.reason,),
         )
-
-    def _context(self, captured: Captured) -> Context:
-        return replace(self.context, notebook=os.path.abspath(captured.finding.file))
 
 
 def _sentences(*notes: str) -> tuple[str, ...]:

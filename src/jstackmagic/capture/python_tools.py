@@ -459,14 +459,11 @@ def uv(call: Call) -> Iterator[Found]:
         return
     if verb[0] in ("add", "remove") and not given.has("--active"):
         call = _of_project(call)
-    if verb[:2] == ("pip", "install"):
-        yield from _uv_install(call, Given((*settings, *given.without_verbs(2).items)))
-    elif verb[:2] == ("pip", "uninstall"):
-        yield from call.ask("remove", "pip", _specs(given.without_verbs(2)))
-    elif verb[0] == "add":
-        yield from _uv_install(call, Given((*settings, *given.without_verbs(1).items)))
-    elif verb[0] == "remove":
-        yield from call.ask("remove", "pip", _specs(given.without_verbs(1)))
+    rest = given.without_verbs(2 if verb[0] == "pip" else 1)
+    if verb[0] == "add" or verb[:2] == ("pip", "install"):
+        yield from _uv_install(call, Given((*settings, *rest.items)))
+    elif verb[0] == "remove" or verb[:2] == ("pip", "uninstall"):
+        yield from call.ask("remove", "pip", _specs(rest))
     elif verb[:2] in (("pip", "sync"), ("tool", "upgrade"), ("python", "install")):
         reason = f"uv {' '.join(verb[:2])} is not a request for packages by name."
         lists = verb[2:] if verb[1] == "sync" else ()

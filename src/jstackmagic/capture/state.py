@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..model.environment import TOOLS
-from ..model.shell import MAX_DEPTH, Operator, Redirection, ShellCommand, Word, parse
+from ..model.shell import MAX_DEPTH, Operator, Redirection, Word, parse, words_of
 from . import Found, Target
 from .handed import CHANGED, FILTERS, formatted, number_of, shortened, unescaped
 from .machine import LONGEST_FILE, Machine, home_as_tilde, same, unknown_value
@@ -93,9 +93,7 @@ def is_environment(prefix: str) -> bool:
 
 def word_of(text: str) -> Word:
     """Return a text as a word, its variables as holes: what ENV holds, for one."""
-    words = [
-        word for item in parse(f'"{text}"') if isinstance(item, ShellCommand) for word in item.words
-    ]
+    words = words_of(f'"{text}"')
     return words[0] if len(words) == 1 and "`" not in text and '"' not in text else Word(text)
 
 
@@ -432,8 +430,7 @@ class State:
         """Return an array with known values filled in; other values as they are."""
         if not is_array(value):
             return value
-        items = parse(value.text[1:-1], braces=self.python is not None)
-        words = [word for item in items if isinstance(item, ShellCommand) for word in item.words]
+        words = words_of(value.text[1:-1], braces=self.python is not None)
         filled = [each for word in words for each in self.words(word)]
         if any(word.holes or word.pattern for word in filled):
             return value
@@ -449,15 +446,15 @@ class State:
 
     # -- the working folder
 
-    def enter(self, path: str | None, *, within: bool = False) -> None:
-        """Change the working folder; None if known only at run time.
+    def enter(self, word: Word, *, within: bool = False) -> None:
+        """Change the working folder; it is unknown after a word with holes.
 
         Args:
             within: Whether `leave` comes back to the one before.
         """
         self.left = (*self.left, self.folder) if within else self.left
-        path = None if path is None else expanded(path, self.home)
-        if path is None or (self.folder is None and not os.path.isabs(path)):
+        path = expanded(word.text, self.home)
+        if word.holes or (self.folder is None and not os.path.isabs(path)):
             self.folder = None
         else:
             self.folder = os.path.normpath(os.path.join(self.folder or "", path))
@@ -509,7 +506,7 @@ class State:
                 continue
             words = [each for word in item.words for each in self.words(word)]
             if words and words[0].text == "cd":
-                shell.enter(words[-1].text if len(words) > 1 and not words[-1].holes else None)
+                shell.enter(words[-1] if len(words) > 1 else unknown_value("HOME"))
                 text = ""
                 continue
             text = shell.printed(words, item.redirections, text)
@@ -538,9 +535,8 @@ class State:
             return self.folder
         if program in ("which", "type") or (program == "command" and arguments[:1]):
             found = arguments[-1].text if arguments else ""
-            return (
-                f"{found}\n" if re.fullmatch(r"(?:python|pip)[\d.]*|conda|mamba", found) else None
-            )
+            shown = re.fullmatch(r"(?:python|pip)[\d.]*|conda|mamba", found)
+            return f"{found}\n" if shown else None
         if program in ("dirname", "basename", "realpath", "readlink"):
             names = [word for word in arguments if not word.text.startswith("-")]
             if len(names) != 1 or names[0].holes:
@@ -551,9 +547,8 @@ class State:
                 return os.path.basename(names[0].text)
             return self.path_of(names[0])
         if program in ("ls", "find"):
-            said = " ".join(
-                word.text for word in arguments if word.text not in ("-1", "-type", "f")
-            )
+            options = ("-1", "-type", "f")
+            said = " ".join(word.text for word in arguments if word.text not in options)
             said = re.sub(r" -i?name (?=\S+$)", "/", said)
             folder = self.path_of(Word(os.path.dirname(said)))
             known = folder in self.machine.wheels and re.fullmatch(r"\S*\*\.whl", said)
@@ -614,7 +609,7 @@ class State:
     def _path(self, value: Word) -> None:
         """Find the environment that PATH now leads to first."""
         self.doubt = ""
-        for entry in _entries(value):
+        for entry in split(value, "[^:]+"):
             if any("PATH" in hole for hole in entry.holes) and entry.text in entry.holes:
                 return  # what it was before comes now
             prefix = _prefix(entry, self.folder)
@@ -632,9 +627,8 @@ class State:
                     self.root = Target(prefix=prefix)
                 return
             if kind == "unknown":
-                self.doubt = (
-                    f"PATH begins with {entry.text}: a pip or conda of that folder goes first."
-                )
+                first = f"PATH begins with {entry.text}"
+                self.doubt = f"{first}: a pip or conda of that folder goes first."
         self.target = Target()  # nothing of the old PATH is left
 
     def _kind(self, prefix: str) -> str:
@@ -709,17 +703,19 @@ class State:
         if active is not None and active.text:
             return Target(prefix=active.text), ""
         if default is not None and default.text not in ("", "base", "root"):
-            note = (
-                "conda goes there by CONDA_DEFAULT_ENV, where no CONDA_PREFIX is set: an activated"
-                " shell counts first."
-            )
-            if "/" in default.text:
-                return Target(prefix=default.text), note
-            return Target(name=default.text), note
+            is_path = "/" in default.text
+            named = Target(prefix=default.text) if is_path else Target(name=default.text)
+            return named, _BY_DEFAULT
         on_path = self.machine.roots & {"/usr", "/usr/local"}
         if on_path and self.root == Target():
             return Target(prefix=on_path.pop()), ""
         return self.root, self.doubt if self.root == Target() else ""
+
+
+_BY_DEFAULT = (
+    "conda goes there by CONDA_DEFAULT_ENV, where no CONDA_PREFIX is set: an activated shell counts"
+    " first."
+)
 
 
 def _is_long(value: Word) -> bool:
@@ -735,28 +731,16 @@ def _elements(array: Word | None, *, only_first: bool = False) -> Word | None:
     """Return an array's elements separated by blanks; None if blanks would not separate them."""
     if array is None or array.holes or not is_array(array):
         return None
-    words = [
-        word
-        for item in parse(array.text[1:-1])
-        if isinstance(item, ShellCommand)
-        for word in item.words
-    ]
-    words = words[:1] if only_first else words
+    words = words_of(array.text[1:-1])[: 1 if only_first else None]
     if any(word.holes or re.search(r"\s", word.text) for word in words):
         return None
     return Word(" ".join(word.text for word in words))
 
 
-def split(value: Word) -> list[Word]:
-    """Split a value at the blanks outside of its holes."""
+def split(value: Word, part: str = r"\S+") -> list[Word]:
+    """Split a value at the blanks outside of its holes, or into other parts, as a pattern."""
     marks = "".join(("\0" * len(piece)) if hole else piece for piece, hole, _ in value.pieces())
-    return [value.part(match.start(), match.end()) for match in re.finditer(r"\S+", marks)]
-
-
-def _entries(value: Word) -> list[Word]:
-    """Return the folders of a PATH."""
-    marks = "".join(("\0" * len(piece)) if hole else piece for piece, hole, _ in value.pieces())
-    return [value.part(match.start(), match.end()) for match in re.finditer(r"[^:]+", marks)]
+    return [value.part(match.start(), match.end()) for match in re.finditer(part, marks)]
 
 
 def _prefix(entry: Word, folder: str | None) -> str | None:

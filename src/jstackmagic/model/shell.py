@@ -151,6 +151,12 @@ def parse(text: str, *, braces: bool = False) -> tuple[ShellCommand | Operator, 
     return tuple(_Reader(text, braces=braces).items())
 
 
+def words_of(text: str, *, braces: bool = False) -> list[Word]:
+    """Return the words of a script's commands, without what is between them; see `parse`."""
+    items = parse(text, braces=braces)
+    return [word for item in items if isinstance(item, ShellCommand) for word in item.words]
+
+
 class _Reader:
     def __init__(self, text: str, *, braces: bool, at: int = 0, depth: int = 0) -> None:
         self.text = text
