@@ -76,6 +76,7 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     Raises:
         JStackMagicError: The verb raised it.
     """
+    from ..model.extras import explained
     from ._options import typed
     from ._parser import HelpText, HelpWantedError, parse
 
@@ -94,13 +95,6 @@ def execute(name: str, words: Sequence[str], session: Session) -> tuple[Result, 
     args.options = tuple(options)
     if getattr(args, "quiet", False):
         session = session.quiet()
-    try:
+    with explained():
         verb = load(name)
         return verb.run(typed(verb.Options, args), session), as_json
-    except ModuleNotFoundError as error:
-        from ..model.extras import missing
-
-        lacking = missing(error)
-        if lacking is None:
-            raise
-        raise lacking from None

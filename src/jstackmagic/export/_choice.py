@@ -35,6 +35,11 @@ class Chosen:
         for step in self.of(manager):
             yield from step.install
 
+    def without(self, manager: ManagerName) -> tuple[str, ...]:
+        """Return a sentence on one manager's items, for a file that cannot hold them."""
+        texts = ", ".join(item.text for item in self.items(manager))
+        return (f"{manager}'s packages are not in this file: {texts}.",) if texts else ()
+
     @property
     def name(self) -> str:
         """A name for it, also where only its prefix identifies it."""

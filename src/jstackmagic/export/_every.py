@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..model.errors import ExportError, JStackMagicError
-from ..model.extras import missing
+from ..model.errors import ExportError, JStackMagicError, Stopped
+from ..model.extras import explained
 from ..model.recipe import Recipe
 from ..model.text import readable
 from . import formats
@@ -73,17 +73,14 @@ def _environments(recipe: Recipe) -> dict[str, str | None]:
 def _rendered(
     source: Source, base: BaseFinder, form: Format, name: str, file: str, options: dict[str, Any]
 ) -> Rendered:
+    made = Rendered(name, file, form.summary)
     try:
-        artifact = source.render(form, options, base)
+        with explained():
+            return replace(made, artifact=source.render(form, options, base))
+    except Stopped as lacking:
+        return replace(made, reason=lacking.reason)
     except JStackMagicError as error:
-        return Rendered(name, file, form.summary, reason=error.problem)
-    except ModuleNotFoundError as error:
-        lacking = missing(error)
-        if lacking is None:
-            raise
-        reason = lacking.reason
-        return Rendered(name, file, form.summary, reason=reason)
-    return Rendered(name, file, form.summary, artifact)
+        return replace(made, reason=error.problem)
 
 
 def writable(rendered: Sequence[Rendered]) -> list[Rendered]:

@@ -33,9 +33,7 @@ def render(recipe: Recipe, *, name: str = "", prefix: str = "") -> Artifact:
         notes.append(
             f"{chosen.name} is not here: only what was installed on top of its image is in it."
         )
-    python = [item.text for item in chosen.items("pip")]
-    if python:
-        notes.append(f"pip's packages are not in this file: {', '.join(python)}.")
+    notes += chosen.without("pip")
     heading = [f"# platform: {platform}"] if platform else []
     text = "\n".join((*heading, "@EXPLICIT", *lines)) + "\n"
     return Artifact(text, notes=notes)

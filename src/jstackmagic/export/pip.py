@@ -29,14 +29,10 @@ def render(
     text = "".join(f"{line}\n" for line in lines)
     if hashes:
         text = text.replace(" --hash=", " \\\n    --hash=")
-    conda = [item.text for item in chosen.items("conda")]
-    notes = [*chosen.left_out, *requirements.notes]
-    if conda:
-        notes.append(f"conda's packages are not in this file: {', '.join(conda)}.")
     return Artifact(
         text or "# pip was asked for nothing.\n",
         requirements.files,
-        notes,
+        [*chosen.left_out, *requirements.notes, *chosen.without("conda")],
     )
 
 

@@ -45,11 +45,8 @@ class _LockPage:
     def __init__(self, chosen: Chosen, beside: Beside) -> None:
         self.chosen = chosen
         self._beside = beside
-        self.notes = list(chosen.left_out)
+        self.notes = [*chosen.left_out, *chosen.without("conda")]
         self.files: list[File] = []
-        conda = [item.text for item in chosen.items("conda")]
-        if conda:
-            self.notes.append(f"conda's packages are not in this file: {', '.join(conda)}.")
 
     def packages(self) -> Iterator[dict[str, Any]]:
         """Yield the packages, each as a table."""

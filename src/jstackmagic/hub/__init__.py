@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
+from ..model.errors import Stopped
+from ..model.extras import explained
+
 
 def main() -> None:
     """Run ``jstackmagic-hub`` until it is stopped."""
     try:
-        from .app import main as serve
-    except ModuleNotFoundError as error:
-        from ..model.extras import missing
-
-        lacking = missing(error)
-        if lacking is None:
-            raise
+        with explained():
+            from .app import main as serve
+    except Stopped as lacking:
         raise SystemExit(f"jstackmagic-hub: {lacking}") from None
     serve()

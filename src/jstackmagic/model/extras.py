@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from .errors import Stopped
@@ -35,13 +37,21 @@ def line(extra: str) -> str:
     return f"%envinstall --pip 'jstackmagic[{extra}]'"
 
 
-def missing(error: ModuleNotFoundError) -> Stopped | None:
-    """Return what to show for a library that an extra brings; None for any other."""
-    known = EXTRAS.get((error.name or "").partition(".")[0])
-    if known is None:
-        return None
-    distribution, extra = known
-    return Stopped(
-        f"This needs {distribution}, which is not installed with jstackmagic.",
-        advice=line(extra),
-    )
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say what to type where a library is missing that an extra brings.
+
+    Raises:
+        Stopped: It is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        known = EXTRAS.get((error.name or "").partition(".")[0])
+        if known is None:
+            raise
+        distribution, extra = known
+        raise Stopped(
+            f"This needs {distribution}, which is not installed with jstackmagic.",
+            advice=line(extra),
+        ) from None

@@ -173,13 +173,9 @@ class Rebuild:
     ) -> None:
         self._carrier = carrier
         self._sites = sites
-        self._loose: bool = wanted.loose
-        self._foreign = wanted.foreign
-        self._keeps: bool = wanted.keep and not wanted.dry_run
+        self._wanted = wanted
         self._store = store
-        self._dry_run: bool = wanted.dry_run
         self._done: list[Done] = []
-        self._before = wanted.notes
         self._notes = [*wanted.notes]
         self._failures: list[str] = []
         self._lost: dict[str, None] = {}
@@ -209,9 +205,9 @@ class Rebuild:
             except JStackMagicError as error:
                 failed.add(place.prefix)
                 self._failures.append(f"{place.where}: {error}")
-        if self._keeps:
+        if self._wanted.keep and not self._wanted.dry_run:
             self._keep()
-        problems = [*self._failures, *([] if self._dry_run else self._lost)]
+        problems = [*self._failures, *([] if self._wanted.dry_run else self._lost)]
         if problems:
             self._end("failed", problems[0].splitlines()[0])
             causes = set(map(cause_of, self._failures))
@@ -225,13 +221,13 @@ class Rebuild:
                 else "",
                 advice=(
                     *again,
-                    *(() if self._loose else newer),
+                    *(() if self._wanted.loose else newer),
                     *(("Put it there again, and replay again: %envreplay",) if self._lost else ()),
-                    *self._before,
+                    *self._wanted.notes,
                 ),
             )
         self._notes += self._lost
-        self._end("done", " ".join(self._before))
+        self._end("done", " ".join(self._wanted.notes))
         return Rebuilt(tuple(self._done), tuple(self._notes), self._kept)
 
     def _end(self, state: str, message: str = "") -> None:
@@ -240,14 +236,14 @@ class Rebuild:
 
     def _bring(self, place: Site, manager: ManagerName) -> None:
         fresh = place.environment is None
-        if self._dry_run and (fresh or place in self._pending):
+        if self._wanted.dry_run and (fresh or place in self._pending):
             self._foretell(place, manager)
             return
         if place.environment is None:
             assert place.goal.ref is not None
             place.environment = make(place.goal.ref, place.prefix, self._carrier.console)
         environment = place.environment
-        if not self._dry_run:  # what an earlier container was killed in comes first
+        if not self._wanted.dry_run:  # what an earlier container was killed in comes first
             get(manager).repair(environment, self._carrier.console)
         for exactness in self._ways(manager):
             here = PackageSet() if fresh else read_packages(environment, place.managers)
@@ -308,7 +304,7 @@ class Rebuild:
         """Bring each package for itself where not all of them can be had together."""
         limits = [[s for s in each.specs if isinstance(s, Constraint)] for each in requests]
         specs = [[s for s in each.specs if not isinstance(s, Constraint)] for each in requests]
-        if self._foreign or place.environment is None or sum(map(len, specs)) < 2:
+        if self._wanted.foreign or place.environment is None or sum(map(len, specs)) < 2:
             raise error
         for request, held, wanted in zip(requests, limits, specs, strict=True):
             for spec in wanted:
@@ -360,9 +356,9 @@ class Rebuild:
 
     def _carry_out(self, place: Site, planned: Sequence[Planned], exactness: Exactness) -> None:
         self._done += self._carrier.run(planned)
-        if self._dry_run and any(each.plan.commands for each in planned):
+        if self._wanted.dry_run and any(each.plan.commands for each in planned):
             self._pending.append(place)
-        if self._dry_run or place.environment is None:
+        if self._wanted.dry_run or place.environment is None:
             return
         if place.goal.ref is not None:  # its Python may be another now, or be there only now
             place.environment = detect(place.prefix)
@@ -370,7 +366,7 @@ class Rebuild:
         mark(place.goal.wishes(exactness), place.environment)
 
     def _ways(self, manager: ManagerName) -> tuple[Exactness, ...]:
-        return ("asked",) if self._loose else get(manager).exactness
+        return ("asked",) if self._wanted.loose else get(manager).exactness
 
     def _plan(
         self,
@@ -382,14 +378,14 @@ class Rebuild:
         """Yield the steps; those of another history are recorded as requested there."""
         installs = [request for request in requests if request.action == "install"]
         removals = [request for request in requests if request.action == "remove"]
-        asked = goal.asked(manager) if self._foreign else []
+        asked = goal.asked(manager) if self._wanted.foreign else []
         yield from self._carrier.plan([Step(request, environment) for request in removals])
         for request, said in zip_longest(installs, asked):
             if request is None:
                 plan = Plan(said, environment, engine="", commands=())
                 yield Planned(Step(said, environment), plan, engine=None)
             else:
-                nothing = Request("install", manager, ()) if self._foreign else None
+                nothing = Request("install", manager, ()) if self._wanted.foreign else None
                 # where the history has pip's in the place of conda's, that is what there was
                 over = frozenset(name for owner, name in goal.there if owner == manager)
                 step = Step(request, environment, asked=said or nothing, over_conda=over)

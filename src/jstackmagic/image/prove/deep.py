@@ -118,13 +118,12 @@ def contents(compared: Compared) -> tuple[FileDifference, ...]:
             continue
         state = _state(path, one, other, owned, compared, owners_here, owners_image)
         if state:
-            found.append(_difference(path, owned, state, compared, one, other))
+            found.append(_difference(path, owned, state, compared))
     hiding = compared.compiled(doubtful) if doubtful else ()
     for path in doubtful:
         if path in hiding:
             owned = owners_here.get(source_of(path))
-            one, other = ours.get(path), theirs.get(path)
-            found.append(_difference(path, owned, "hides its source", compared, one, other))
+            found.append(_difference(path, owned, "hides its source", compared))
     return tuple(found)
 
 
@@ -153,14 +152,10 @@ def is_explained(path: str, owned: Owned, explained: Explained, places: Mapping[
 
 
 def _difference(
-    path: str,
-    owned: Owned | None,
-    state: FileState,
-    compared: Compared,
-    one: Entry | None,
-    other: Entry | None,
+    path: str, owned: Owned | None, state: FileState, compared: Compared
 ) -> FileDifference:
     ways = compared.ways
+    one, other = (view.root.entries.get(path) for view in (compared.here, compared.image))
     fix = ways.of(path, one, other, reinstall=_reinstall(path, owned, state, one, compared))
     if owned and state == "not in the image":  # a package's file, which the base need not have
         fix = f"Changed in the image: {ways.build}"

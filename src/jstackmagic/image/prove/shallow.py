@@ -39,10 +39,13 @@ _KINDS = (
 )
 _METADATA = re.compile(rf".*/(?:conda-meta/[^/]+\.json|{LIBRARY}/[^/]+\.(?:dist|egg)-info(?:/.*)?)")
 CONFIGURATION = (
-    *("Env", "Entrypoint", "Cmd", "User", "WorkingDir", "ExposedPorts", "Volumes"),
+    *("Entrypoint", "Cmd", "User", "WorkingDir", "ExposedPorts", "Volumes"),
     *("Healthcheck", "StopSignal", "OnBuild"),
 )
-"""The compared fields of an image's configuration; ``Shell`` is for builds, labels for people."""
+"""The compared fields of an image's configuration, besides the variables.
+
+``Shell`` is for builds, labels for people.
+"""
 
 
 @dataclass
@@ -158,26 +161,29 @@ def _configuration(here: SideView, image: SideView, ways: Ways) -> Iterator[Proo
     if not here.config:
         return
     fix = f"Changed in the image: {ways.build}"
+    ours, theirs = _settings(here), _settings(image)
+    names = ours.keys() | theirs.keys()
+    for name in sorted(names, key=lambda name: (not name.startswith("ENV "), name)):
+        (one, was), (other, now) = (each.get(name, (None, "not set")) for each in (ours, theirs))
+        if one != other:
+            yield ProofFinding("image", "configuration", name, was, now, fix)
+
+
+def _settings(view: SideView) -> dict[str, tuple[object, str]]:
+    """Return the compared settings by name, each with its value as it is shown."""
+    found: dict[str, tuple[object, str]] = {
+        f"ENV {name}": (value, _shown_variable(name, value))
+        for name, value in variables_of(view.config).items()
+    }
     for key in CONFIGURATION:
-        one, other = here.config.get(key), image.config.get(key)
-        if key == "Env":
-            mine, theirs = variables_of(here.config), variables_of(image.config)
-            for name in sorted(mine.keys() | theirs.keys()):
-                if mine.get(name) != theirs.get(name):
-                    was = _shown_variable(name, mine.get(name))
-                    now = _shown_variable(name, theirs.get(name))
-                    yield ProofFinding("image", "configuration", f"ENV {name}", was, now, fix)
-        elif key == "User":
-            if _number(here, one) != _number(image, other):
-                yield ProofFinding("image", "configuration", "USER", _text(one), _text(other), fix)
-        elif (one or None) != (other or None):
-            yield ProofFinding("image", "configuration", key.upper(), _text(one), _text(other), fix)
+        value = view.config.get(key)
+        compared = _number(view, value) if key == "User" else value or None
+        found[key.upper()] = (compared, _text(value))
+    return found
 
 
-def _shown_variable(name: str, value: str | None) -> str:
+def _shown_variable(name: str, value: str) -> str:
     """Return a variable's value, unless it is long, which is useless in a table, or secret."""
-    if value is None:
-        return "not set"
     shown = mask(f"{name}={value}").partition("=")[2]
     return shown if len(value) <= 40 else f"{len(value)} characters"
 
@@ -232,15 +238,10 @@ def _dangling(view: SideView, where: str, ways: Ways) -> Iterator[str]:
         if entry.kind != "link" or not _METADATA.fullmatch(path):
             continue
         found = view.root.resolve(path)
-        if found is None:
-            said = f"{path} {where} is a link to {entry.target}, which is not there."
-            yield f"{said} {ways.read_again(path, where)}"
-        elif (
-            not view.on_disk
-            and view.root.entries[found].kind == "file"
-            and (found not in view.root.contents)
-        ):
-            said = f"{path} {where} is a link to {entry.target}, which was not read."
+        is_file = found is not None and view.root.entries[found].kind == "file"
+        if found is None or (is_file and not view.on_disk and found not in view.root.contents):
+            what = "is not there" if found is None else "was not read"
+            said = f"{path} {where} is a link to {entry.target}, which {what}."
             yield f"{said} {ways.read_again(path, where)}"
 
 
