@@ -49,9 +49,16 @@ def header(metadata: str, field: str) -> str:
 
 def headers(metadata: str, field: str) -> tuple[str, ...]:
     """Return the values of a field of METADATA or PKG-INFO (core metadata)."""
-    lines = rf"^{field}:[ \t]*(.+(?:\n[ \t].*)*?)[ \t]*$"  # a long one may be folded
-    found = re.findall(lines, metadata.split("\n\n", 1)[0], re.MULTILINE)
-    return tuple(" ".join(each.split()) for each in found)
+    return tuple(_fields(metadata, field).get(field, ()))
+
+
+def _fields(metadata: str, *names: str) -> dict[str, list[str]]:
+    """Return the values of some fields, by the field."""
+    line = rf"^({'|'.join(names)}):[ \t]*(.+(?:\n[ \t].*)*?)[ \t]*$"  # a long one may be folded
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(line, metadata.partition("\n\n")[0], re.MULTILINE):
+        found.setdefault(name, []).append(" ".join(value.split()))
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,29 +70,28 @@ class Distribution:
     version: str
     requires: tuple[str, ...]
     extras: tuple[str, ...]  #: the extras that it offers
-    by_conda: bool  #: whether conda installed it
+    installer: str  #: what installed it, ``pip``; empty if it does not say
 
     @classmethod
     def read(cls, path: str) -> Distribution | None:
         """Read a ``*.dist-info`` or ``*.egg-info``; None for one that names nothing."""
-        folder = Path(path)
-        if folder.is_file():  # distutils wrote a bare file
-            metadata = text_in(folder)
-        else:
-            metadata = text_in(folder / "METADATA") or text_in(folder / "PKG-INFO")
-        title, version = header(metadata, "Name"), header(metadata, "Version")
+        metadata = text_in(f"{path}/METADATA") or text_in(f"{path}/PKG-INFO")
+        if not metadata and os.path.isfile(path):  # distutils wrote a bare file
+            metadata = text_in(path)
+        fields = _fields(metadata, "Name", "Version", "Requires-Dist", "Provides-Extra")
+        title, version = (fields.get(name, [""])[0] for name in ("Name", "Version"))
         if not title or not version:
             return None
         return cls(
             path,
             title,
             version,
-            requires=headers(metadata, "Requires-Dist") or _requires_of_egg(folder),
-            extras=headers(metadata, "Provides-Extra"),
-            by_conda=text_in(folder / "INSTALLER").strip() == "conda",
+            requires=tuple(fields.get("Requires-Dist") or _requires_of_egg(path)),
+            extras=tuple(fields.get("Provides-Extra", ())),
+            installer=text_in(f"{path}/INSTALLER").strip(),
         )
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The normalised name."""
         return normalise(self.title)
@@ -95,10 +101,10 @@ class Distribution:
         """The folder of the packages, which files are relative to."""
         return os.path.dirname(self.path)
 
-    @cached_property
-    def is_uvs(self) -> bool:
-        """Return whether uv installed it."""
-        return self.text("INSTALLER").strip() == "uv"
+    @property
+    def by_conda(self) -> bool:
+        """Return whether conda installed it."""
+        return self.installer == "conda"
 
     @cached_property
     def record(self) -> tuple[RecordRow, ...]:
@@ -121,13 +127,13 @@ class Distribution:
             source=source,
             sha256=sha256,
             size=sum(map(int, _SIZES.findall(self.text("RECORD")))) or None,
-            requested=os.path.exists(os.path.join(self.path, "REQUESTED")),
+            requested=os.path.exists(f"{self.path}/REQUESTED"),
             editable=editable,
         )
 
     def text(self, name: str) -> str:
         """Return the text of a file of its metadata; empty without one."""
-        return text_in(Path(self.path, name))
+        return text_in(f"{self.path}/{name}")
 
 
 def metadata_in(folder: str, only: str = "") -> list[str]:
@@ -155,7 +161,7 @@ def _name_in(file: str) -> str:
     return normalise(file.partition("-")[0].removesuffix(".dist").removesuffix(".egg"))
 
 
-def text_in(path: Path) -> str:
+def text_in(path: str | Path) -> str:
     """Return the text of a file; empty without one, and for a pipe or a loop in its place."""
     try:
         return own_bytes(path).decode("utf-8", "replace").replace("\r\n", "\n")
@@ -165,12 +171,12 @@ def text_in(path: Path) -> str:
         return ""
 
 
-def _requires_of_egg(folder: Path) -> tuple[str, ...]:
-    if not (folder / "requires.txt").is_file():  # setuptools' own form, in an egg-info alone
+def _requires_of_egg(path: str) -> tuple[str, ...]:
+    if not os.path.isfile(f"{path}/requires.txt"):  # setuptools' own form, in an egg-info alone
         return ()
     from importlib.metadata import PathDistribution
 
-    return tuple(PathDistribution(folder).requires or ())
+    return tuple(PathDistribution(Path(path)).requires or ())
 
 
 def _direct_url(text: str) -> tuple[str, str, bool]:

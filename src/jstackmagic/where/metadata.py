@@ -134,7 +134,7 @@ def of_uv(environment: Environment) -> frozenset[PackageKey]:
     Source: uv writes ``REQUESTED`` for every distribution, pip for those on its command line.
     """
     found = distributions(environment)
-    return frozenset(item.package.key for item in found if item.is_uvs)
+    return frozenset(item.package.key for item in found if item.installer == "uv")
 
 
 def read_requirements(
@@ -299,7 +299,7 @@ def distributions(environment: Environment, only: str = "") -> list[Distribution
         for record in read_once(_conda_records(environment.prefix), _read_conda_record)
         for file in record.egg_info
     }
-    return [replace(item, by_conda=item.by_conda or item.path in owned) for item in found]
+    return [replace(item, installer="conda") if item.path in owned else item for item in found]
 
 
 def _named(name: str, environment: Environment) -> list[Distribution]:
