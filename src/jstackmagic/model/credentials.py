@@ -13,6 +13,7 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -262,7 +263,7 @@ def mask(text: str) -> str:
     '--password **** tokenizers=0.15 HF_TOKEN=****'
     """
     shown, end = [], 0
-    for start, stop in _spans(text):
+    for start, stop in _spans_again(text) if len(text) < _REMEMBERED else _spans(text):
         shown += [text[end:start], MASK]
         end = stop
     return "".join([*shown, text[end:]])
@@ -364,9 +365,16 @@ def without(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def _spans(text: str) -> list[tuple[int, int]]:
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
     """Return the positions of a text's secrets, in order, none within another."""
-    return _merged(place for _, _, place in _placed(text))
+    return tuple(_merged(place for _, _, place in _placed(text)))
+
+
+_spans_again = lru_cache(maxsize=4_096)(_spans)
+"""The same, of a name, a line or a record's field, which are masked each time they are shown."""
+
+_REMEMBERED = 2_000
+"""Characters of such a text."""
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
