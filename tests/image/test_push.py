@@ -87,6 +87,22 @@ class Place:
     def user(self, name: str) -> User:
         return User(self.folder / name, **self.environ)
 
+    def with_tabulate(self, name: str) -> User:
+        """A user who has installed it here: what the first install left is there for the rest."""
+        user, kept = self.user(name), self.folder / "with-tabulate"
+        folders = (self.env, user.home / ".local/share/jstackmagic")
+        if not kept.exists():
+            user.say("install", "--prefix", str(self.env), "pip:tabulate==0.9.0")
+            kept.mkdir()
+            for folder in folders:
+                subprocess.run(["cp", "-a", folder, kept / folder.name], check=True)
+        else:
+            folders[1].parent.mkdir(parents=True, exist_ok=True)
+            for folder in folders:
+                subprocess.run(["rm", "-rf", folder], check=True)
+                subprocess.run(["cp", "-a", kept / folder.name, folder], check=True)
+        return user
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
@@ -190,8 +206,7 @@ def test_two_users_who_install_the_same_share_the_layer(place: Place) -> None:
 
 
 def test_a_registry_that_lost_a_layer_gets_it_again(place: Place) -> None:
-    user = place.user("losing")
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    user = place.with_tabulate("losing")
     push(user, place, "losing/x:1")
     for name in ("losing/x:1", "losing/x:2"):
         digests = [layer.digest.rpartition(":")[2] for layer in place.image("losing/x:1").layers]
@@ -203,8 +218,7 @@ def test_a_registry_that_lost_a_layer_gets_it_again(place: Place) -> None:
 
 
 def test_an_undone_install_leaves_nothing(place: Place) -> None:
-    user = place.user("undoer")
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    user = place.with_tabulate("undoer")
     user.say("undo")
     planned = push(user, place, "undoer/x:1", "--dry-run")
     assert [layer["manager"] for layer in planned["layers"]] == [""]
@@ -345,9 +359,8 @@ sys.stderr.write(f"left {left}")
 def test_killed_at_any_moment_the_old_tag_stands_and_the_next_push_ends_right(
     place: Place, pytestconfig: pytest.Config
 ) -> None:
-    user = place.user("unlucky")
+    user = place.with_tabulate("unlucky")
     prefix = ("--prefix", str(place.env))
-    user.say("install", *prefix, "pip:tabulate==0.9.0")
     old = push(user, place, "unlucky/x:1")["digest"]
     user.say("install", *prefix, "pip:toolz==0.12.1")
 
@@ -409,8 +422,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(place: Place) -> None:
 
 
 def test_what_no_image_can_have_is_said_before_anything_is_sent(place: Place) -> None:
-    user = place.user("stuck")
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    user = place.with_tabulate("stuck")
     (packages,) = place.env.glob("lib/python3*/site-packages")
     source = packages / "tabulate/version.py"
     source.unlink()
@@ -466,8 +478,7 @@ def test_nothing_is_sent_where_no_registry_is_named(place: Place) -> None:
 def test_a_build_without_an_engine_makes_the_layers_and_says_so(
     place: Place, tmp_path: Path
 ) -> None:
-    user = place.user("builder")
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    user = place.with_tabulate("builder")
     tag, base = f"{place.served.address}/builder/x:1", ("--from", place.base)
     done = user.run("image", "build", tag, *base)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -495,8 +506,7 @@ def test_a_layout_is_a_folder_too(place: Place, tmp_path: Path) -> None:
 
 
 def test_an_image_of_this_history_is_made_again_on_its_own_base(place: Place) -> None:
-    user = place.user("again")
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    user = place.with_tabulate("again")
     push(user, place, "again/x:1")
     user.say("install", "--prefix", str(place.env), "pip:toolz==0.12.1")
     tag = f"{place.served.address}/again/x"
@@ -569,10 +579,9 @@ def test_a_base_of_several_platforms_in_another_registry_is_copied_through_the_s
         index = {"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": manifests}
         url = f"http://{other.address}/v2/base/n/manifests/1"
         assert requests.put(url, json=index, headers={"Content-Type": INDEXES[0]}, timeout=20).ok
-        user = place.user("behind")
+        user = place.with_tabulate("behind")
         proxy = f"http://127.0.0.1:{server.server_port}"
         user.environ |= {"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy, "http_proxy": proxy}
-        user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
         tag = f"{place.served.address}/behind/x:1"
         done = user.say("image", "push", tag, "--from", f"{other.address}/base/n:1")
         assert ("CONNECT", place.served.address) in handler.passed
@@ -626,9 +635,8 @@ def test_a_token_is_asked_for_each_repository(place: Place, tmp_path: Path) -> N
         base = push_base(
             served, "base/notebook:1", items_below(place.env), tmp_path / "base", environ
         )
-        user = place.user("bearer")
+        user = place.with_tabulate("bearer")
         user.environ |= environ
-        user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
         done = user.say("image", "push", f"{served.address}/b/x:1", "--from", base)
         mounting = [scopes for scopes in asked if len(scopes) == 2]
         assert mounting == [["repository:b/x:pull,push", "repository:base/notebook:pull"]]
@@ -717,8 +725,7 @@ def test_a_base_with_another_python_is_no_base_for_it(
 
 
 def test_a_proof_without_an_engine_finds_what_is_not_the_same(place: Place) -> None:
-    user = place.user("prover")
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
+    user = place.with_tabulate("prover")
     push(user, place, "prover/x:1")
     tag = f"{place.served.address}/prover/x:1"
     words = ("image", "prove", tag, "--prefix", str(place.env))
@@ -796,7 +803,7 @@ def troubled(place: Place, tmp_path: Path) -> Iterator[tuple[User, str, str, typ
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             address = f"127.0.0.1:{server.server_port}"
-            user = place.user("patient")
+            user = place.with_tabulate("patient")
             user.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
             yield user, address, f"{address}/base/notebook:1", handler
             server.shutdown()
@@ -806,7 +813,6 @@ def test_a_registry_that_fails_now_and_then_gets_the_image_all_the_same(
     place: Place, troubled: tuple[User, str, str, type[Trouble]]
 ) -> None:
     user, address, base, handler = troubled
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
     done = user.say("image", "push", f"{address}/p/x:1", "--from", base)
     assert handler.count > 8, "some of them failed"
     handler.every = 10**9
@@ -823,7 +829,6 @@ def test_a_registry_that_lies_or_is_full_is_refused_and_nothing_is_tagged(
     place: Place, troubled: tuple[User, str, str, type[Trouble]], what: str, words: str
 ) -> None:
     user, address, base, handler = troubled
-    user.say("install", "--prefix", str(place.env), "pip:tabulate==0.9.0")
     handler.every = 10**9
     setattr(handler, what, True)
     failed = user.run("image", "push", f"{address}/p/x:1", "--from", base)
