@@ -217,8 +217,8 @@ class TestExplicit:
 class TestCondaLock:
     def test_conda_lock_renders_it(self, exported: Callable[..., Path]) -> None:
         path = exported("conda-lock", file="conda-lock.yml")
-        for kind in ("explicit", "env"):
-            _conda_lock("render", "--kind", kind, path.name, folder=path.parent)
+        kinds = ("--kind", "explicit", "--kind", "env")
+        _conda_lock("render", *kinds, path.name, folder=path.parent)
         rendered = (path.parent / f"conda-{platform_subdir()}.lock").read_text()
         urls = set(re.findall(r"^(\S+)#\w+$", rendered, re.MULTILINE))
         assert urls == set(_urls(exported("conda-explicit").read_text()))
