@@ -59,7 +59,7 @@ class Runner(Protocol):
         words: tuple[Word, ...],
         state: State,
         pipe: Pipe | None,
-        cut: str,
+        following: object,
     ) -> Iterator[Found]:
         """Yield the finds of one command, and change the state as it does."""
 
@@ -73,9 +73,6 @@ class Runner(Protocol):
 
     def line_of(self, start: int) -> int:
         """Return the line of a character."""
-
-    def cut_by_ampersand(self, command: ShellCommand, following: object) -> str:
-        """Return what an unquoted ``&`` in a URL does; empty without one."""
 
 
 @dataclass
@@ -210,8 +207,7 @@ class Course:
                     pipe = self._closed.flow(item.end)
                 self._closed = None
                 own = top.state.subshell() if pipe is not None or piped else top.state
-                cut = self.runner.cut_by_ampersand(item, following)
-                for found in self.runner.command(item, words, own, pipe, cut):
+                for found in self.runner.command(item, words, own, pipe, following):
                     yield found, self._path()
                 if words:
                     name = program_name(words[0])

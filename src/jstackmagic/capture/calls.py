@@ -571,17 +571,13 @@ class _Visitor(ast.NodeVisitor):
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         every += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
         before = self.names.copy()
-        base, path = self.state.snapshot(), self.path
         self.names.values.update(dict.fromkeys(argument.arg for argument in every))
-        self.path = (*path, Branch(id(node), 0))
-        self.generic_visit(node)
-        self.path = path
+        self._branches(node, [*ast.iter_child_nodes(node)], covered=False)
         shared = [each.names for each in ast.walk(node) if isinstance(each, ast.Global)]
         changed = {name for names in shared for name in names}
         changed |= _changed(node) & before.values.keys()
         before.values.update(dict.fromkeys(changed))
         self.state.names = before
-        self.state.merge([self.state, base])
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - the name is of ast
 
@@ -654,11 +650,8 @@ class _Visitor(ast.NodeVisitor):
     def _name_of(self, node: ast.expr) -> str:
         """Return the last name of a function, also of one that a call returns."""
         while isinstance(node, ast.Call):
-            node = (
-                node.args[0]
-                if node.args and not isinstance(node.func, ast.Attribute)
-                else node.func
-            )
+            inner = node.args and not isinstance(node.func, ast.Attribute)
+            node = node.args[0] if inner else node.func
         return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
     def _any_of(self, node: ast.Call) -> None:

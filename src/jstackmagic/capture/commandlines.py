@@ -294,9 +294,13 @@ class _Walker:
         words: tuple[Word, ...],
         state: State,
         pipe: Pipe | None,
-        cut: str,
+        following: object,
     ) -> Iterator[Found]:
-        """Yield the finds of one command, its words without the shell's own at their head."""
+        """Yield the finds of one command, its words without the shell's own at their head.
+
+        Args:
+            following: What stands behind it.
+        """
         start = words[0].start if words else command.start
         line = self.line_of(start)
         typed = self.typed or self.text[start : command.end]
@@ -322,6 +326,7 @@ class _Walker:
         call = self.call(expanded, typed, line, state, filled)
         call = replace(call, pipe=pipe, redirections=command.redirections)
         given = (*expanded, *filled.values())
+        cut = self._cut_by_ampersand(command, following)
         call = call.noting(note, cut, *(word.assumption for word in given))
         windows = _WINDOWS.match(self.text, words[0].start)
         refused_whole = bool(command.problem or windows)
@@ -693,7 +698,7 @@ class _Walker:
         """Return the text from one character to another, on one line."""
         return " ".join(self.text[start:end].split()).strip("; ")
 
-    def cut_by_ampersand(self, command: ShellCommand, following: object) -> str:
+    def _cut_by_ampersand(self, command: ShellCommand, following: object) -> str:
         """Return what an unquoted ``&`` in a URL does."""
         if not isinstance(following, Operator) or following.text != "&" or not command.words:
             return ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from ..model.environment import Environment
 from ..model.managers import names
@@ -95,16 +94,6 @@ def _requirement_allows(spec: str, version: str) -> bool:
 # Sharing a change out
 
 
-@dataclass
-class _Part:
-    added: list[Package] = field(default_factory=list)
-    changed: list[tuple[Package, Package]] = field(default_factory=list)
-    removed: list[Package] = field(default_factory=list)
-
-    def whole(self) -> Change:
-        return Change(tuple(self.added), tuple(self.changed), tuple(self.removed))
-
-
 def share(change: Change, requests: Sequence[Request]) -> list[Change]:
     """Divide what changed in one environment among the requests carried out in it.
 
@@ -114,19 +103,18 @@ def share(change: Change, requests: Sequence[Request]) -> list[Change]:
     Returns:
         A change for each request, in their order; nothing is left over if there is a request.
     """
-    parts = [_Part() for _ in requests]
-    if not requests:
-        return []
-    for package in change.added:
-        parts[_taker(requests, package, "install")].added.append(package)
-    for old, new in change.changed:
-        parts[_taker(requests, new, "install")].changed.append((old, new))
-    for package in change.removed:
-        parts[_taker(requests, package, "remove")].removed.append(package)
-    return [part.whole() for part in parts]
+    return [
+        Change(
+            tuple(p for p in change.added if _taker(requests, p, "install") == at),
+            tuple(pair for pair in change.changed if _taker(requests, pair[1], "install") == at),
+            tuple(p for p in change.removed if _taker(requests, p, "remove") == at),
+        )
+        for at in range(len(requests))
+    ]
 
 
 def _taker(requests: Sequence[Request], package: Package, action: Action) -> int:
+    """Return the number of the request that a package's change goes to."""
     everyone = range(len(requests))
     same = [at for at in everyone if requests[at].manager == package.manager] or list(everyone)
     able = [at for at in same if requests[at].action == action] or same

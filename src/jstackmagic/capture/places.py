@@ -252,7 +252,7 @@ def _prefix_of_python(word: str, path: str) -> str | None:
     for file in (executable, os.path.realpath(executable)):
         prefix = os.path.dirname(os.path.dirname(os.path.abspath(file)))
         if os.path.isfile(f"{prefix}/pyvenv.cfg") or is_conda_prefix(prefix):
-            return prefix
+            break
     return prefix
 
 
@@ -280,7 +280,7 @@ def _prefix_of_uv(command: str, *, folder: str, environ: Mapping[str, str]) -> s
     active = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
     if active:
         return active
-    return next((env for above in upwards(folder) if (env := _venv_in(above))), None)
+    return _nearest_venv(folder)
 
 
 def _prefix_of_project(folder: str, environ: Mapping[str, str]) -> str | None:
@@ -289,8 +289,9 @@ def _prefix_of_project(folder: str, environ: Mapping[str, str]) -> str | None:
         if os.path.isfile(f"{above}/pyproject.toml"):
             chosen = environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
             return os.path.join(above or "/", os.path.expanduser(chosen))
-    return next((env for above in upwards(folder) if (env := _venv_in(above))), None)
+    return _nearest_venv(folder)
 
 
-def _venv_in(folder: str) -> str | None:
-    return f"{folder}/.venv" if os.path.isfile(f"{folder}/.venv/pyvenv.cfg") else None
+def _nearest_venv(folder: str) -> str | None:
+    found = (f"{above}/.venv" for above in upwards(folder))
+    return next((env for env in found if os.path.isfile(f"{env}/pyvenv.cfg")), None)

@@ -98,14 +98,11 @@ def _wrapped(call: Call, name: str, state: State) -> Call:
         items = [each for each in parse(parts[-1].text) if isinstance(each, ShellCommand)]
         inner = tuple(word for each in items[:1] for word in each.words)
         return _wrapped(replace(call, words=(call.words[0], *inner, *words)), name, state)
-    variables = dict(call.variables)
-    if name in ("sudo", "doas") and not given.has("--preserve-env"):
-        call = _by_root(call, state)
-        variables = {}
-    elif given.has("--ignore-environment"):
-        variables = {}
-    for word in given.values("--unset") if name == "env" else ():
-        variables.pop(word.text, None)
+    by_root = name in ("sudo", "doas") and not given.has("--preserve-env")
+    call = _by_root(call, state) if by_root else call
+    keeps = not (by_root or given.has("--ignore-environment"))
+    gone = [word.text for word in given.values("--unset")]
+    variables = {n: word for n, word in call.variables.items() if keeps and n not in gone}
     own = set(call.own)
     while words and (match := ASSIGNMENT.match(words[0].text)):
         variables[match[1]] = state.value(words[0].tail(match.end()))
@@ -113,10 +110,11 @@ def _wrapped(call: Call, name: str, state: State) -> Call:
         words = words[1:]
     if name == "flock" and words and words[0].text == "-c":
         words = (Word("bash"), *words)
+    *_, entered = (None, *given.values("--chdir"))
     folder = call.folder
-    chdir = given.last("--chdir")
-    if chdir and not given.values("--chdir")[-1].holes:
-        folder = call.path(chdir) if call.folder is not None or os.path.isabs(chdir) else None
+    if entered is not None and not entered.holes:
+        known = folder is not None or os.path.isabs(entered.text)
+        folder = call.path(entered.text) if known else None
     if name == "sudo" and not words and given.has("--login", "--shell"):
         words = _LOGIN
     return replace(call, words=words, variables=variables, own=frozenset(own), folder=folder)
