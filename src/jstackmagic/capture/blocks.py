@@ -6,14 +6,13 @@ import itertools
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import dropwhile
 from textwrap import shorten
 from typing import NamedTuple, Protocol
 
 from ..model.shell import Operator, ShellCommand, Word
 from ..model.words import listed
-from . import Found, Target
+from . import Found
 from .argv import Pipe, program_name
 from .debian_tools import is_repair
 from .effects import ASSIGNMENT
@@ -176,10 +175,10 @@ class Course:
             unknown.forget_all()
             unknown.functions.pop(name, None)
             start, end = body[0].start, body[-1].start
-            unread = partial(Found, f"{name}()", self.runner.line_of(start), None, Target())
+            line = Found(f"{name}()", self.runner.line_of(start))
             inner = Course(self.runner, body).finds(unknown)
             text = self.runner.between(start, end)
-            inner = unknown.effort.followed(inner, end - start, unread, text)
+            inner = unknown.effort.followed(inner, end - start, line, text)
             finds += [(found, ()) for found in inner]
         yield from alternatives(finds)
 

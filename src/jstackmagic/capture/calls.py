@@ -36,11 +36,7 @@ RUN = frozenset(
 )
 """Functions that take a list of words, or with ``shell=True`` a line."""
 
-PIP = listed(
-    """
-    pip.main pip._internal.main pip._internal.main.main pip._internal.cli.main.main
-    """
-)
+PIP = listed("pip.main pip._internal.main pip._internal.main.main pip._internal.cli.main.main")
 """Functions that take pip's arguments as a list."""
 
 _STARTS = listed("python bash sh curl wget dpkg nala apt-fast time nohup su exec xargs")
@@ -118,6 +114,11 @@ class Argv:
 
     words: tuple[Word, ...]
 
+    @property
+    def text(self) -> str:
+        """The words in one line."""
+        return " ".join(word.text for word in self.words)
+
 
 @dataclass(frozen=True, slots=True)
 class MagicCall:
@@ -132,7 +133,7 @@ class MagicCall:
 class Cell:
     """A cell's source that is run."""
 
-    source: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,21 +239,30 @@ def parse_line(source: str) -> tuple[ast.Module | None, str]:
 
 
 def walk(
-    tree: ast.Module,
+    tree: ast.Module | None,
     source: str,
     state: State,
     run: Callable[[Event | SourceLine, Path], None],
     escaped: Iterable[SourceLine] = (),
-) -> None:
+) -> bool:
     """Run the calls of a tree in their order: each changes the state, or is handed to ``run``.
 
     Args:
         state: The state before it, which has `KnownNames`.
         escaped: IPython's lines, which the tree has a placeholder for.
+
+    Returns:
+        False without a tree, or if it is too deep.
     """
+    if tree is None:
+        return False
     visitor = _Visitor(source, state, run, tree)
     visitor.escaped.update((line.number, line) for line in escaped)
-    visitor.visit(tree)
+    try:
+        visitor.visit(tree)
+    except RecursionError:
+        return False
+    return True
 
 
 _TEXTS = (ast.JoinedStr, ast.BinOp, ast.Call, ast.List, ast.Tuple)
@@ -695,12 +705,10 @@ class _Visitor(ast.NodeVisitor):
         if not isinstance(node, ast.Call):
             return None
         arguments = list(node.args)
-        if isinstance(node.func, ast.Attribute) and self._dotted(node.func) not in _OPENERS:
-            if node.func.attr != "open":
+        if self._dotted(node.func) not in _OPENERS:
+            if not isinstance(node.func, ast.Attribute) or node.func.attr != "open":
                 return None
             arguments.insert(0, node.func.value)
-        elif self._dotted(node.func) not in _OPENERS:
-            return None
         modes = [*arguments[1:2], *(k.value for k in node.keywords if k.arg == "mode")]
         mode = _whole(self._known(modes[0])).text if modes else "r"
         path = _text(self._known(arguments[0])) if arguments else None
@@ -970,11 +978,7 @@ class _Visitor(ast.NodeVisitor):
 
 def _is_unclear(what: What | None) -> bool:
     """Return whether only the run can tell which command a call runs."""
-    text = ""
-    if isinstance(what, (Shelled, Cell)):
-        text = what.text if isinstance(what, Shelled) else what.source
-    elif isinstance(what, Argv):
-        text = " ".join(word.text for word in what.words)
+    text = what.text if isinstance(what, (Shelled, Argv, Cell)) else ""
     return what is None or re.fullmatch(r"(?:\S*sh -l?c )?\{[^{}]*\}", text) is not None
 
 

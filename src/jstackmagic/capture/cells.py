@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -231,7 +231,8 @@ class CellReader:
         def run_alone(number: int, step: calls.Event | SourceLine, _: Path) -> None:
             run(step, (), number)
 
-        if not self._walked(tree, source, run, [line for line in lines if line.escaped]):
+        escaped = [line for line in lines if line.escaped]
+        if not calls.walk(tree, source, self.state, run, escaped):
             finds.clear()
             for line in lines:
                 typed = line.text.strip()
@@ -239,26 +240,11 @@ class CellReader:
                     run(line, ())
                 elif mentions_install(typed):
                     here = partial(run_alone, line.number)
-                    if not self._walked(*calls.parse_line(typed), here):
+                    if not calls.walk(*calls.parse_line(typed), self.state, here):
                         refused = self._moved(self._unreadable(typed), line.number - 1)
                         finds += [(found, ()) for found in refused]
         finds.sort(key=lambda each: each[0].line)  # an else is run before an except
         yield from alternatives(finds)
-
-    def _walked(
-        self,
-        tree: ast.Module | None,
-        source: str,
-        run: Callable[[calls.Event | SourceLine, Path], None],
-        escaped: Sequence[SourceLine] = (),
-    ) -> bool:
-        """Run the calls of a tree; return False without a tree, or if it is too deep."""
-        try:
-            if tree is not None:
-                calls.walk(tree, source, self.state, run, escaped)
-        except RecursionError:
-            return False
-        return tree is not None
 
     def _unreadable(self, typed: str) -> Iterator[Found]:
         """Yield the finds of a line that Python refuses, such as a command without ``!``."""
@@ -276,7 +262,7 @@ class CellReader:
         elif isinstance(what, calls.MagicCall):
             yield from self._magic(what.name, what.line, line=1, typed=typed)
         elif isinstance(what, calls.Cell):
-            yield from self._inner(self.read(what.source), what.source, typed)
+            yield from self._inner(self.read(what.text), what.text, typed)
         else:
             yield from recognise_event(event, self.state, typed)
 
@@ -319,22 +305,20 @@ class CellReader:
 
     def _magic(self, name: str, rest: str, *, line: int, typed: str) -> Iterator[Found]:
         found: Iterator[Found] = iter(())
+        script: str | None = None
         name, _, text = self._aliases.get(name, name).partition(" ")
         if text and name != "!":
             rest, text = f"{text} {rest}", ""
         if text:
             script = text.replace("%s", rest) if "%s" in text else f"{text} {rest}"
-            found = recognise(script, state=self.state, braces=True, command=typed)
         elif name in ("alias", "alias_magic"):
             self._alias(name, rest)
         elif name in _PACKAGING:
-            found = recognise(
-                f"{_KERNEL} -m {name} {rest}", state=self.state, braces=True, command=typed
-            )
+            script = f"{_KERNEL} -m {name} {rest}"
         elif name in TOOLS:
             found = self._conda(name, rest, typed)
         elif name in _SHELL_MAGICS:
-            found = recognise(rest, state=self.state, braces=True, command=typed)
+            script = rest
         elif name in ("R", "julia"):
             found = foreign(name, rest, 1, command=typed)
         elif name == "run":
@@ -349,6 +333,8 @@ class CellReader:
             found = self._timed(rest)
         elif name in _OURS:
             found = self._own(name, rest, None, typed)
+        if script is not None:
+            found = recognise(script, state=self.state, braces=True, command=typed)
         yield from self._moved(found, line - 1)
 
     def _alias(self, magic: str, rest: str) -> None:
@@ -420,11 +406,7 @@ class CellReader:
 
     def _inner(self, finds: Iterator[Found], text: str, typed: str) -> Iterator[Found]:
         """Yield the finds of a text that a line or a cell runs, if it is not too much."""
-
-        def unread(reason: str) -> Found:
-            return Found(typed, reason=reason)
-
-        yield from self.state.effort.followed(finds, len(text), unread, text=text)
+        yield from self.state.effort.followed(finds, len(text), Found(typed), text=text)
 
 
 def foreign(language: str, code: str, line: int, *, command: str = "") -> Iterator[Found]:

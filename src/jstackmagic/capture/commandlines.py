@@ -146,14 +146,10 @@ def installs_later(path: str, text: str | None, state: State) -> str:
     in_code = not is_shell and others.IN_CODE.search(re.sub(r"(?m)^\s*#.*", "", text))
     inner = state.snapshot()
     finds = recognise(text, state=inner)
-    finds = inner.effort.followed(finds, len(text), _unread(path))
+    finds = inner.effort.followed(finds, len(text), Found(path))
     if not (in_code or any(finds)):
         return ""
     return f"{path} installs {started}, and not here."
-
-
-def _unread(command: str) -> Callable[[str], Found]:
-    return lambda reason: Found(command, reason=reason)
 
 
 def recognise_event(
@@ -175,10 +171,8 @@ def recognise_event(
             state.unset(*[name for name in state.exported if name not in given.values])
         for name, value in given.values.items():
             state.define(name, value)
-    what, text = event.what, ""
-    if not isinstance(what, calls.Unread):
-        words = [each.text for each in what.words] if isinstance(what, calls.Argv) else [what.text]
-        text = " ".join(words).strip()
+    what = event.what
+    text = "" if isinstance(what, calls.Unread) else what.text.strip()
     hidden = text and not any(word.strip("{}") in typed for word in text.split())
     for found in _of_call(what, state, typed, python):
         note = "" if given is not None else _UNKNOWN_VARIABLES
@@ -249,7 +243,7 @@ class _Walker:
             if text:
                 walker = _Walker(text, False, self.line, f"({path})")
                 finds = walker.walk(state)
-                for found in state.effort.followed(finds, len(text), _unread(path)):
+                for found in state.effort.followed(finds, len(text), Found(path)):
                     if found.command == path:
                         yield found.reason
                 if state.target != before:
@@ -262,7 +256,7 @@ class _Walker:
     def _nested(self, text: str, call: Call, state: State) -> Iterator[Found]:
         walker = _Walker(text, self.braces, call.line, call.command)
         finds = walker.walk(state)
-        yield from state.effort.followed(finds, len(text), call.unread, text=text)
+        yield from state.effort.followed(finds, len(text), call.unread(""), text=text)
 
     def _process(
         self,
@@ -284,7 +278,7 @@ class _Walker:
         still = not line or self.still
         walker = _Walker(text, self.braces, line or call.line, typed, still)
         finds = walker.script(replace(inner, python=state.python), call.program, call.arguments)
-        yield from state.effort.followed(finds, len(text), call.unread, text=text)
+        yield from state.effort.followed(finds, len(text), call.unread(""), text=text)
 
     # -- one command
 
@@ -440,7 +434,7 @@ class _Walker:
                 break
             run = self.run(inner, state.snapshot())
             size = sum(len(word.text) for word in inner.words)
-            finds = list(state.effort.followed(run, size, call.unread, text=call.command))
+            finds = list(state.effort.followed(run, size, call.unread(""), text=call.command))
             if finds and call.program in PASSING_ON:
                 yield from finds
             elif finds:
@@ -493,7 +487,8 @@ class _Walker:
         given = effects.positional(call.arguments)
         before = {key: state.variables[key] for key in given if key in state.variables}
         state.variables.update(given)
-        yield from state.effort.followed(course.of(items).finds(state), size, call.unread)
+        finds = course.of(items).finds(state)
+        yield from state.effort.followed(finds, size, call.unread(""))
         for key in given:
             state.variables.pop(key, None)
         state.variables.update(before)
@@ -613,7 +608,7 @@ class _Walker:
     def _python_code(self, code: str, call: Call, state: State) -> Iterator[Found]:
         """Yield the finds of Python in a line or a file: of the commands that its calls run."""
         finds = self._python_finds(code, call, state)
-        yield from state.effort.followed(finds, len(code), call.unread, text=code)
+        yield from state.effort.followed(finds, len(code), call.unread(""), text=code)
 
     def _python_finds(self, code: str, call: Call, state: State) -> Iterator[Found]:
         tree = calls.parse(code)
@@ -625,10 +620,7 @@ class _Walker:
             found = recognise_event(event, state, event.typed or call.command, call.words[0])
             finds.extend((replace(each, line=call.line), path) for each in found)
 
-        try:
-            if tree is not None:
-                calls.walk(tree, code, state, run)
-        except RecursionError:
+        if not calls.walk(tree, code, state, run) and tree is not None:
             finds.append((call.unread(NESTED), ()))
         yield from alternatives(finds)
         installs = r"(pip|conda|apt|subprocess|system)\b.*\binstall\b"

@@ -261,9 +261,7 @@ def configure(call: Call) -> bool:
 
 
 _CONFIG = ProgramOptions.of(
-    valued="""
-    --prepend/--add --append --set --remove --remove-key --file --name --prefix
-    """,
+    valued="--prepend/--add --append --set --remove --remove-key --file --name --prefix",
     flags="--system --env --show --get --validate --describe --json",
 )
 _WAYS = ("--add", "--prepend", "--append", "--set", "--remove", "--remove-key")

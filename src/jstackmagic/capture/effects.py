@@ -415,9 +415,9 @@ def written(
         *sources, target = [w for w in call.arguments if w.text[:1] != "-"] or [Word("")]
         for word in sources if call.program in ("cp", "mv") and not target.holes else ():
             state.machine.copied(state.path_of(word), state.path_of(target).rstrip("/"))
-        for word in call.arguments if call.program in ("rm", "unlink", "mv") else ():
-            if call.program != "mv" or word is not call.arguments[-1]:
-                state.machine.removed(state.path_of(word))
+        gone = call.arguments[:-1] if call.program == "mv" else call.arguments
+        for word in gone if call.program in ("rm", "unlink", "mv") else ():
+            state.machine.removed(state.path_of(word))
     for word, appends in files:
         path = state.path_of(state.value(word))
         if not path.startswith("/dev/"):

@@ -149,7 +149,7 @@ def without(change: Change, recorded: Iterable[Change]) -> Change:
     there: set[tuple[object, ...]] = set()
     gone: set[tuple[object, ...]] = set()
     for each in recorded:
-        there |= {(*p.key, p.version) for p in (*each.added, *(new for _, new in each.changed))}
+        there |= {(*p.key, p.version) for p in each.came}
         gone |= {(*p.key, p.version) for p in each.removed}
     return Change(
         added=tuple(p for p in change.added if (*p.key, p.version) not in there),

@@ -107,13 +107,8 @@ def _found(
         given = _OPTIONS.read(words[:cut])
         if given.has("--dry-run", "--help"):
             return
-        if verb not in ("install", "remove"):
-            reason = "It follows a history: what it changes is only known where it runs."
-            yield Found(command, reason=reason)
-            return
-        action: Action = "install" if verb == "install" else "remove"
-        reason = _refusal(given, words, body, folder)
-        if reason:
+        action: Action = "remove" if verb == "remove" else "install"
+        if reason := _refusal(verb, given, words, body, folder):
             yield Found(command, reason=reason)
             return
         for word in given.values("--group"):
@@ -133,8 +128,12 @@ def _found(
         yield Found(command, request=request, target=target, unsaid=unsaid)
 
 
-def _refusal(given: Given, words: Sequence[Word], body: str | None, folder: str | None) -> str:
+def _refusal(
+    verb: str, given: Given, words: Sequence[Word], body: str | None, folder: str | None
+) -> str:
     """Return why a request fails, or is known only at run time; empty if it is clear."""
+    if verb not in ("install", "remove"):
+        return "It follows a history: what it changes is only known where it runs."
     for word in takewhile(lambda word: word.text != "--", words):
         option = word.text.partition("=")[0]
         if option.startswith("--") and option not in _OPTIONS and not word.holes:

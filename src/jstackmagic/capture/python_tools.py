@@ -386,12 +386,8 @@ UV = ProgramOptions.of(
 )
 
 UV_PROJECT = UV | ProgramOptions.of(
-    valued="""
-    -w/--with --no-binary-package --no-build-package --no-install-package
-    """,
-    flags="""
-    --no-binary --lfs --force
-    """,
+    valued="-w/--with --no-binary-package --no-build-package --no-install-package",
+    flags="--no-binary --lfs --force",
     manner_valued="--bounds",
     manner_flags="""
     --active --workspace --no-workspace --no-install-workspace --no-install-project

@@ -143,7 +143,7 @@ class Effort:
         self,
         finds: Iterable[Found],
         size: int,
-        unread: Callable[[str], Found],
+        line: Found,
         text: str | None = None,
     ) -> Iterator[Found]:
         """Yield the finds of what a line runs; if that is too much, the line with the reason.
@@ -151,17 +151,17 @@ class Effort:
         Args:
             finds: Read as they are taken.
             size: The characters of what is run.
-            unread: Returns the line with a reason.
+            line: The line, without a reason.
             text: What is run: one without installs is not listed for its depth. None if it is.
         """
         if self.depth >= MAX_DEPTH:
             if text is None or "install" in text:
-                yield unread(NESTED)
+                yield replace(line, reason=NESTED)
             return
         self.left -= 1 + size // 20
         if self.left < 0:
             reason = f"Scripts and functions run more than {MAX_FOLLOWED:,} commands there."
-            yield unread(f"{reason} It is not read here.")
+            yield replace(line, reason=f"{reason} It is not read here.")
         else:
             self.depth += 1
             try:
@@ -308,16 +308,7 @@ class State:
         if not word.holes:
             return word
         filled = joined(self._pieces(word))
-        if _is_long(filled):
-            return word
-        return replace(
-            filled,
-            scripts=word.scripts,
-            pattern=word.pattern or filled.pattern,
-            quoted=word.quoted,
-            start=word.start,
-            end=word.end,
-        )
+        return word if _is_long(filled) else _in_place_of(word, filled)
 
     def words(self, word: Word) -> list[Word]:
         """Return the words that the shell makes of one: an unquoted value is split at blanks."""
@@ -335,19 +326,9 @@ class State:
             return [word]
         if not lists[0] and len(lists) == 1 and (not word.quoted or word.text in ("$@", "${@}")):
             return []
-        made = [joined(parts) for parts in lists]
-        return [
-            replace(
-                each,
-                scripts=word.scripts if at == 0 else (),
-                pattern=each.pattern or word.pattern,
-                quoted=word.quoted,
-                start=word.start,
-                end=word.end,
-            )
-            for at, each in enumerate(made)
-            if each.text or word.quoted
-        ]
+        first, *others = [_in_place_of(word, joined(parts)) for parts in lists]
+        made = [first, *(replace(each, scripts=()) for each in others)]
+        return [each for each in made if each.text or word.quoted]
 
     def _pieces(self, word: Word) -> Iterator[Word]:
         """Yield the values of a word's pieces, as far as they are not too long together."""
@@ -381,7 +362,7 @@ class State:
             if value is not None and is_array(value):
                 return _elements(value, only_first="ZSH_VERSION" not in self.variables)
             return value
-        if hole in ("${BASH_SOURCE[0]}", "${BASH_SOURCE}"):
+        if hole == "${BASH_SOURCE[0]}":
             return self.variables.get("BASH_SOURCE")
         if hole.startswith("$(("):
             return self._number(hole[3:-2])
@@ -716,6 +697,13 @@ _BY_DEFAULT = (
     "conda goes there by CONDA_DEFAULT_ENV, where no CONDA_PREFIX is set: an activated shell counts"
     " first."
 )
+
+
+def _in_place_of(word: Word, value: Word) -> Word:
+    """Return a value as the word that stood there."""
+    text, holes, spans, assumed = value.text, value.holes, value.spans, value.assumed
+    pattern = word.pattern or value.pattern
+    return replace(word, text=text, holes=holes, spans=spans, assumed=assumed, pattern=pattern)
 
 
 def _is_long(value: Word) -> bool:

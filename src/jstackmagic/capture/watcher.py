@@ -532,8 +532,7 @@ def lead_home(installs: Sequence[Install], changes: Changes) -> None:
     for place, change in changes:
         if any(install.place is place for install in installs):
             continue
-        managers = {package.manager for package in (*change.added, *change.removed)}
-        managers |= {new.manager for _, new in change.changed}
+        managers = {package.manager for package in (*change.came, *change.removed)}
         for install in installs:
             lost = install.place is None or install.place not in moved
             program = program_name(Word(install.found.target.interpreter))

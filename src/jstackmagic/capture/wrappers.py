@@ -93,7 +93,7 @@ def _inner(call: Call, state: State) -> Call | None:
 
 def _wrapped(call: Call, name: str, state: State) -> Call:
     given = _WRAPPERS[name].read(call.arguments, leading=True)
-    words = given.words[name in _TAKING_ONE :]
+    words = given.words[1 if name in _TAKING_ONE else 0 :]
     if name == "env" and (parts := given.values("--split-string")):
         items = [each for each in parse(parts[-1].text) if isinstance(each, ShellCommand)]
         inner = tuple(word for each in items[:1] for word in each.words)
