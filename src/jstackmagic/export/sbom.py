@@ -21,7 +21,7 @@ from ..model.environment import EnvironmentRef
 from ..model.errors import ExportError
 from ..model.inventory import Present
 from ..model.ledger import Ledger
-from ..model.managers import is_system
+from ..model.managers import is_system, place
 from ..model.recipe import Recipe
 from ..model.record import Record
 from ..model.spec import Constraint
@@ -125,7 +125,7 @@ def _notes(recipe: Recipe, present: Iterable[Present]) -> Iterator[str]:
 def _component(present: Present, distribution: str) -> dict[str, Any]:
     package, environment = present.package, present.brought.environment
     purl = managers.get(package.manager).package_url(package, distribution)
-    where = "" if is_system(package.manager) else environment.prefix
+    where = place(package.manager, environment.prefix)
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": f"{purl}#{quote(where, safe='/')}" if where else purl,

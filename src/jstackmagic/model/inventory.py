@@ -41,7 +41,7 @@ class Inventory:
             self._name(record, package, _spec(package, record, specs))
 
     def _move(self, record: Record, old: Package | None, new: Package | None, spec: str) -> None:
-        key = _key(either(new, old), record)
+        key = key_of(either(new, old), record)
         before = self.base.setdefault(key, old)
         earlier = self.there.pop(key, None)
         if new is None or (before is not None and new.identity == before.identity):
@@ -55,11 +55,11 @@ class Inventory:
 
     def _name(self, record: Record, package: Package, spec: str) -> None:
         """Note the request for a package that is there already."""
-        present = self.there.get(_key(package, record))
+        present = self.there.get(key_of(package, record))
         if spec and present is not None and present.package.version == package.version:
             known = package if package.sha256 or package.url else present.package
             asked, said = (present.asked, present.spec) if present.asked else (record, spec)
-            self.there[_key(package, record)] = Present(known, present.brought, asked, said)
+            self.there[key_of(package, record)] = Present(known, present.brought, asked, said)
 
 
 def _specs(record: Record) -> dict[str, str]:
@@ -73,6 +73,6 @@ def _spec(package: Package, record: Record, specs: dict[str, str]) -> str:
     return specs.get(package.name, "") if package.manager == record.request.manager else ""
 
 
-def _key(package: Package, record: Record) -> Key:
-    prefix = place(package.manager, record.environment.prefix)
-    return (prefix, package.manager, package.name)
+def key_of(package: Package, record: Record) -> Key:
+    """Return where a record has a package."""
+    return (place(package.manager, record.environment.prefix), package.manager, package.name)

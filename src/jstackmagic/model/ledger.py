@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar, cast
 
 from .collector import collector_paused
 from .environment import EnvironmentRef
-from .inventory import Inventory, Key, Present
+from .inventory import Inventory, Key, Present, key_of
 from .managers import is_system, place
-from .packages import ManagerName, Package, PackageKey, either, same, trace
+from .packages import ManagerName, Package, either, same, trace
 from .recipe import Net, Recipe, taken_back
 from .record import Record
 from .request import Request
@@ -84,7 +84,11 @@ class Ledger:
 
     def has_named(self, manager: ManagerName, name: str) -> bool:
         """Return True if a package was requested by its name, whatever became of it since."""
-        return (manager, name) in self._account(_AskedNames).asked
+        return any(
+            record.request.manager == manager and name in {s.name for s in record.request.specs}
+            for record in self._records
+            if record.status in ("ok", "planned", "found")
+        )
 
     def present(self) -> tuple[Present, ...]:
         """Return the packages that the records installed, each with its request.
@@ -219,17 +223,6 @@ def has_effect(record: Record) -> bool:
     return record.status in ("ok", "planned", "found")
 
 
-@dataclass
-class _AskedNames:
-    """Every name that was requested and counted, in any environment."""
-
-    asked: set[PackageKey] = field(default_factory=set)
-
-    def apply(self, record: Record, *, void: bool) -> None:
-        if record.status in ("ok", "planned", "found"):
-            self.asked |= {(record.request.manager, spec.name) for spec in record.request.specs}
-
-
 # What became of the packages
 
 
@@ -250,8 +243,7 @@ class _Movement:
 
     def apply(self, record: Record, *, void: bool) -> None:
         for before, left in record.outcome.change.pairs if record.outcome else ():
-            package = either(before, left)
-            key = (place(package.manager, record.environment.prefix), *package.key)
+            key = key_of(either(before, left), record)
             known = self.moves.get(key)
             mover = known.record if known and same(before, left) else record.id
             self.moves[key] = Move(known.before if known else before, left, mover)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -24,7 +23,8 @@ from ..model.errors import (
 )
 from ..model.inventory import Key
 from ..model.ledger import Ledger, Move, Origins, has_effect
-from ..model.managers import is_system, of_environment, of_system
+from ..model.managers import of_environment, of_system
+from ..model.managers import place as place_of
 from ..model.packages import ManagerName, Package, PackageSet, either, same
 from ..model.plan import Plan
 from ..model.record import Record
@@ -199,8 +199,8 @@ def _by_place(chosen: Iterable[Record]) -> dict[str, list[Record]]:
     """Return the records by prefix (empty for apt), the place of the last ones first."""
     places: dict[str, list[Record]] = {}
     for record in reversed(list(chosen)):
-        prefix = "" if is_system(record.request.manager) else record.environment.prefix
-        places.setdefault(prefix and os.path.normpath(prefix), []).append(record)
+        prefix = place_of(record.request.manager, record.environment.prefix)
+        places.setdefault(prefix, []).append(record)
     return places
 
 

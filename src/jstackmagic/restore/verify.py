@@ -13,6 +13,7 @@ from .. import managers
 from ..managers import View
 from ..model.environment import Environment
 from ..model.errors import CommandFailed, UnknownEnvironment
+from ..model.inventory import Key, key_of
 from ..model.ledger import fold
 from ..model.managers import is_system
 from ..model.packages import ManagerName, Package
@@ -66,7 +67,7 @@ def verify(history: Sequence[Record], chosen: Sequence[Record]) -> Verification:
     Args:
         chosen: The records whose packages to compare.
     """
-    seen: dict[tuple[str, ManagerName, str], Package] = {}
+    seen: dict[Key, Package] = {}
     for holding in fold(history).holdings:
         prefix = holding.environment.prefix if holding.environment else ""
         seen |= {(prefix, package.manager, package.name): package for package in holding.packages}
@@ -83,19 +84,18 @@ def verify(history: Sequence[Record], chosen: Sequence[Record]) -> Verification:
     return Verification(tuple(found), tuple(dict.fromkeys(notes)))
 
 
-def _spoken_of(records: Iterable[Record]) -> Iterator[tuple[str, ManagerName, str]]:
+def _spoken_of(records: Iterable[Record]) -> Iterator[Key]:
     """Yield the packages that records changed or requested, each with its environment."""
     for record in records:
         if record.outcome is None or record.undoes:
             continue
         change = record.outcome.change
         for package in (*change.came, *change.removed, *record.outcome.resolved):
-            prefix = "" if is_system(package.manager) else record.environment.prefix
-            yield prefix.rstrip("/"), package.manager, package.name
+            yield key_of(package, record)
 
 
 def _in_place(
-    prefix: str, records: Mapping[tuple[str, ManagerName, str], Package | None], notes: list[str]
+    prefix: str, records: Mapping[Key, Package | None], notes: list[str]
 ) -> Iterator[Witnessed]:
     environment = detect(prefix or None)
     kinds = dict.fromkeys(manager for _, manager, _ in records)

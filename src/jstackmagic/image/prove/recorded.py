@@ -89,10 +89,7 @@ def prove_recorded(
     found = tuple(each for side in sides for each in differences(side, records, ways))
     prefixes = {side.name: side.prefix for side in sides}
     explained = {(prefixes[each.where], each.package.key) for each in found}
-    explained |= {
-        ("" if is_system(manager) else prefix, (manager, name))
-        for prefix, manager, name in ledger.moves()
-    }
+    explained |= {(prefix, (manager, name)) for prefix, manager, name in ledger.moves()}
     places = {prefix: name for name, prefix in prefixes.items() if prefix}
     # environments without a record count as well: their files are none of those around them
     there = survey(image.root)[0]
