@@ -30,22 +30,10 @@ if TYPE_CHECKING:
     from support.environments import Root
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of an environment with six, and the history of that."""
-    folder = tmp_path_factory.mktemp("installed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JSTACKMAGIC_HISTORY", str(folder / "history.jsonl"))
-        verb("install", "--pip", "--prefix", make_venv(folder / "venv"), "six==1.17.0")
-    return folder
-
-
 @pytest.fixture
-def prefix(installed: Path, tmp_path: Path, history_file: Path) -> Path:
-    prefix = tmp_path / "venv"
-    shutil.copytree(installed / "venv", prefix, symlinks=True)
-    records = (installed / "history.jsonl").read_text()
-    history_file.write_text(records.replace(str(installed / "venv"), str(prefix)))
+def prefix(tmp_path: Path) -> Path:
+    prefix = make_venv(tmp_path / "venv")
+    verb("install", "--pip", "--prefix", prefix, "six==1.17.0")
     return prefix
 
 
