@@ -10,10 +10,15 @@ import re
 import select
 import shlex
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from ..model.errors import NOTHING_CHANGED, CommandFailed, InvalidSpec, UsageError
+
+_T = TypeVar("_T")
 
 MAX_LIST = 16 * 2**20
 """Bytes of a list of packages; conda-lock's biggest public files have 4 MB."""
@@ -277,3 +282,32 @@ def _first_bad_line(data: bytes, encoding: str) -> int:
 
 def _short(text: str) -> str:
     return text if len(text) < 80 else f"{text[:60]}…{text[-10:]}"
+
+
+# Reading is cached by path, modification time and size: the record of an installed package
+# never changes in place, so that one kernel reads each only once. One that was changed just now is
+# read again: within a tick of the clock it may have been half there, under the same time.
+
+_TICK = 50_000_000  # nanoseconds; the kernel's clock has 1 to 10 ms
+
+
+def read_once(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
+    """Return what is read from each path, unread where it was read before and has not changed."""
+    found = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                raise
+            continue  # taken away between listing and reading, or a link to itself
+        if abs(time.time_ns() - status.st_mtime_ns) < _TICK:
+            found.append(read(path))
+        else:
+            found.append(_read_at(read, path, status.st_mtime_ns, status.st_size))
+    return found
+
+
+@lru_cache(maxsize=20_000)
+def _read_at(read: Callable[[str], _T], path: str, _mtime: int, _size: int) -> _T:
+    return read(path)

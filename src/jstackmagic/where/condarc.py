@@ -13,9 +13,9 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from ..io.reading import read_once
 from ..model.documents import yaml_nodes
 from ..model.environment import ConfiguredChannel
 from ..model.errors import NOTHING_CHANGED, InvalidSpec, JStackMagicError
@@ -237,8 +237,9 @@ def load(
             (conda skips a file that is not YAML, with a warning in its log.)
     """
     files = (
-        SettingsSource(path, _settings_of_file(path, status.st_mtime_ns, status.st_size))
-        for path, status in _files(search_path(prefix, root_prefix, environ, mamba=mamba))
+        SettingsSource(path, settings)
+        for path in _files(search_path(prefix, root_prefix, environ, mamba=mamba))
+        for settings in read_once([path], _settings_of_file)
     )
     sources = (*files, *_variables(environ, "MAMBA_" if mamba else "CONDA_"))
     local = tuple(
@@ -256,21 +257,20 @@ def load(
     )
 
 
-def _files(paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:
+def _files(paths: Iterable[str]) -> Iterator[str]:
     """Yield the configuration files that exist among `paths` and in the folders among them."""
     for path in paths:
         try:
-            status = os.stat(path)
-            entries = os.scandir(path) if stat.S_ISDIR(status.st_mode) else None
+            entries = os.scandir(path) if stat.S_ISDIR(os.stat(path).st_mode) else None
         except OSError:
             continue
         if entries is None:
             if _is_configuration(path):
-                yield path, status
+                yield path
             continue
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.name.endswith((".yml", ".yaml")) and entry.is_file():
-                yield entry.path, entry.stat()
+                yield entry.path
 
 
 def _is_configuration(path: str) -> bool:
@@ -287,8 +287,7 @@ def _build_folders(root_prefix: str | None, environ: Mapping[str, str]) -> Itera
             yield _expand(folder, environ)
 
 
-@lru_cache(maxsize=64)
-def _settings_of_file(path: str, _mtime_ns: int, _size: int) -> Mapping[str, Value]:
+def _settings_of_file(path: str) -> Mapping[str, Value]:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

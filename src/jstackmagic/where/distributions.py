@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from ..io.reading import own_bytes
+from ..io.reading import own_bytes, read_once
 from ..model.packages import Package, normalise
-
-_T = TypeVar("_T")
 
 METADATA = (".dist-info", ".egg-info")
 _SIZES = re.compile(r",(\d+)\r?$", re.MULTILINE)  # RECORD's last column; its rows are thousands
@@ -198,32 +194,3 @@ def _direct_url(text: str) -> tuple[str, str, bool]:
     if not sha256 and str(archive.get("hash", "")).startswith("sha256="):
         sha256 = archive["hash"].removeprefix("sha256=")
     return url, sha256, bool((data.get("dir_info") or {}).get("editable"))
-
-
-# Reading is cached by path, modification time and size: the record of an installed package
-# never changes in place, so that one kernel reads each only once. One that was changed just now is
-# read again: within a tick of the clock it may have been half there, under the same time.
-
-_TICK = 50_000_000  # nanoseconds; the kernel's clock has 1 to 10 ms
-
-
-def read_once(paths: Iterable[str], read: Callable[[str], _T]) -> list[_T]:
-    """Return what is read from each path, unread where it was read before and has not changed."""
-    found = []
-    for path in paths:
-        try:
-            stat = os.stat(path)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ELOOP):
-                raise
-            continue  # taken away between listing and reading, or a link to itself
-        if abs(time.time_ns() - stat.st_mtime_ns) < _TICK:
-            found.append(read(path))
-        else:
-            found.append(_read_at(read, path, stat.st_mtime_ns, stat.st_size))
-    return found
-
-
-@lru_cache(maxsize=20_000)
-def _read_at(read: Callable[[str], _T], path: str, _mtime: int, _size: int) -> _T:
-    return read(path)

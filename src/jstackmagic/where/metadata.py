@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io.reading import own_bytes
+from ..io.reading import own_bytes, read_once
 from ..model.environment import Environment, minor_of
 from ..model.managers import names
 from ..model.packages import CondaDetail, ManagerName, Package, PackageKey, PackageSet, normalise
-from .distributions import Distribution, metadata_in, read_once, text_in
+from .distributions import Distribution, metadata_in, text_in
 from .reader import PackageReader, reader_of
 from .revisions import first
 
@@ -44,12 +44,12 @@ def read_packages(
 
 def read_conda(prefix: str | Path) -> tuple[Package, ...]:
     """Return the conda packages of a prefix, from the records in ``conda-meta``."""
-    return tuple(record.package for record in read_once(_conda_records(prefix), _read_conda_record))
+    return tuple(record.package for record in read_once(conda_records(prefix), _read_conda_record))
 
 
 def read_details(prefix: str | Path) -> tuple[CondaDetail, ...]:
     """Return further details from the records of a prefix, in order of their names."""
-    records = read_once(_conda_records(prefix), _read_conda_record)
+    records = read_once(conda_records(prefix), _read_conda_record)
     return tuple(sorted((record.detail for record in records), key=lambda detail: detail.name))
 
 
@@ -203,7 +203,8 @@ def applying(text: str, extras: tuple[str, ...], **markers: str) -> Requirement 
     return need if any(applies) else None
 
 
-def _conda_records(prefix: str | Path) -> list[str]:
+def conda_records(prefix: str | Path) -> list[str]:
+    """Return the files of a prefix's ``conda-meta`` that are records."""
     folder = os.path.join(prefix, "conda-meta")
     try:
         names = os.listdir(folder)
@@ -296,7 +297,7 @@ def distributions(environment: Environment, only: str = "") -> list[Distribution
     # conda's egg-info has no INSTALLER file to name its owner
     owned = {
         os.path.join(environment.prefix, file)
-        for record in read_once(_conda_records(environment.prefix), _read_conda_record)
+        for record in read_once(conda_records(environment.prefix), _read_conda_record)
         for file in record.egg_info
     }
     return [replace(item, installer="conda") if item.path in owned else item for item in found]

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
-from ...io.reading import check_plain, not_plain
+from ...io.reading import check_plain, not_plain, read_once
 from ...model.environment import Environment
 from ...model.errors import NOTHING_CHANGED, CommandFailed
 from ...model.extras import is_here
 from ...model.packages import Package
 from ...model.request import Request
 from ...model.spec import URL
-from ...where.metadata import read_packages
+from ...where.metadata import conda_records, read_packages
 from . import plain
 from .spec import CondaSpec, configuration, name_of, parse, read_archive, read_specs
 
@@ -27,19 +27,8 @@ if TYPE_CHECKING:
 
 def records(prefix: str) -> dict[str, PrefixRecord]:
     """Return the records of ``conda-meta`` by package name; an unchanged record is read once."""
-    found = (_record(path) for path in record_paths(prefix))
+    found = read_once(sorted(conda_records(prefix)), _record)
     return {str(record.name.normalized): record for record in found}
-
-
-def record_paths(prefix: str) -> list[str]:
-    """Return the files of ``conda-meta`` that are records."""
-    try:
-        with os.scandir(os.path.join(prefix, "conda-meta")) as entries:
-            names = [entry.path for entry in entries if entry.name.endswith(".json")]
-    except FileNotFoundError:
-        return []
-    # NAME-VERSION-BUILD.json; other tools leave JSON files of their own there
-    return sorted(path for path in names if os.path.basename(path).count("-") >= 2)
 
 
 def check_records(prefix: str) -> None:
@@ -52,12 +41,6 @@ def check_records(prefix: str) -> None:
 
 
 def _record(path: str) -> PrefixRecord:
-    status = os.stat(path)
-    return _record_cached(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=10_000)
-def _record_cached(path: str, _mtime_ns: int, _size: int) -> PrefixRecord:
     try:
         if not is_here("rattler"):
             return cast("PrefixRecord", plain.PlainRecord.from_path(Path(path)))
@@ -94,7 +77,7 @@ class Installed:
         self._environment = environment
         self._paths = {
             os.path.basename(path).rsplit("-", 2)[0]: path
-            for path in record_paths(environment.prefix)
+            for path in conda_records(environment.prefix)
         }
 
     @property
@@ -115,7 +98,7 @@ class Installed:
 
     def _get(self, name: str) -> PrefixRecord | None:
         path = self._paths.get(name)
-        return None if path is None else _record(path)
+        return next(iter(read_once([path] if path else (), _record)), None)
 
     def _is_from(self, record: PrefixRecord, spec: CondaSpec) -> bool:
         from ...where.condarc import channel_urls

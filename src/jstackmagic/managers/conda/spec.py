@@ -12,11 +12,11 @@ import shlex
 import shutil
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 
+from ...io.reading import read_once
 from ...model.environment import CondaExecutable, Environment
 from ...model.errors import InvalidSpec
 from ...model.extras import is_here
@@ -214,14 +214,14 @@ def read_archive(path: str) -> Archive:
         InvalidSpec: It is missing, or is not a package archive.
     """
     try:
-        status = os.stat(path)
+        os.stat(path)
+        (archive,) = read_once([path], _read_archive)
     except OSError as error:
         _invalid(path, f"cannot be read: {error.strerror}", advice=f"Look: !ls {Path(path).parent}")
-    return _read_archive(path, status.st_mtime_ns, status.st_size)
+    return archive
 
 
-@lru_cache(maxsize=64)
-def _read_archive(path: str, _mtime_ns: int, _size: int) -> Archive:
+def _read_archive(path: str) -> Archive:
     from conda_package_handling.api import get_pkg_details
     from conda_package_streaming.package_streaming import (  # type: ignore[import-untyped]
         stream_conda_info,

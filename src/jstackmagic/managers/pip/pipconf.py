@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain
 
+from ...io.reading import read_once
 from ...model.environment import Environment
 
 UNREADABLE = ""
@@ -57,7 +58,8 @@ def configured(
         if key.startswith("PIP_")
     }
     files = places(environment.prefix, environ, os.path.exists)
-    return merged((each for path in files for each in _settings(path)), command, variables)
+    found = chain.from_iterable(read_once(filter(os.path.exists, files), _settings))
+    return merged(found, command, variables)
 
 
 def merged(
@@ -112,15 +114,6 @@ def places(prefix: str, environ: Mapping[str, str], exists: Callable[[str], bool
 
 def _settings(path: str) -> tuple[tuple[str, Setting], ...]:
     """Return the settings of one file, each with its section."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return _read(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=32)
-def _read(path: str, _mtime_ns: int, _size: int) -> tuple[tuple[str, Setting], ...]:
     try:
         with open(path, encoding="utf-8") as file:
             return parse(file.read(), path)

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from ...io.reading import check_plain, not_plain
+from ...io.reading import check_plain, not_plain, read_once
 from ...model.environment import Environment
 from ...model.packages import Package, normalise
 from ...model.request import Request
 from ...model.spec import Constraint, Spec, read
-from ...where.distributions import Distribution, metadata_in, read_once
+from ...where.distributions import Distribution, metadata_in
 from ...where.metadata import (
     distributions,
     find_distribution,

@@ -15,7 +15,8 @@ from ....io.locks import Lock, NoLocks
 from ....model.environment import repair_line
 from ....model.errors import CommandFailed
 from ....where.condarc import CondaConfig
-from ..present import record_paths, records
+from ....where.metadata import conda_records
+from ..present import records
 from . import bytecode, condahistory, journal
 from .journal import Journal, Linked
 from .loop import Wire
@@ -224,7 +225,7 @@ def _write_history(prefix: str, plan: Journal, config: CondaConfig) -> None:
     path = os.path.join(prefix, "conda-meta", "history")
     if os.path.exists(path) and os.path.getsize(path) > plan.history_size:
         return  # an attempt that was cut off came this far
-    after = {distribution(path, config) for path in record_paths(prefix)}
+    after = {distribution(path, config) for path in conda_records(prefix)}
     condahistory.append(
         prefix,
         condahistory.entry(
