@@ -12,7 +12,7 @@ from ..model.environment import Environment
 from ..model.managers import names
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.request import Action, Request
-from ..model.spec import RequirementsFile, of_package, read_all
+from ..model.spec import of_package, read_all
 
 _CONDA_VERSION = re.compile(r"[\w.-]+\s*(==?)\s*([^=,|*\s]+)(?:=[^=]*)?$")
 _APT_VERSION = re.compile(r"[^=/]+=([^*]+)$")
@@ -51,13 +51,10 @@ def serving(
     request: Request, packages: PackageSet, environment: Environment
 ) -> tuple[Package, ...]:
     """For each spec that names a package, also in a list, the package that serves it."""
-    from .. import managers
+    from ..managers import asked_names
 
-    asked = [spec.name for spec in request.specs]
-    if any(isinstance(spec, RequirementsFile) for spec in request.specs):
-        wanted = managers.get(request.manager).wanted(request, environment)
-        asked += (name for name, _ in wanted.names)
-    found = (_of_any(request.manager, name, packages) for name in dict.fromkeys(asked))
+    asked = asked_names(request, environment)
+    found = (_of_any(request.manager, name, packages) for name in asked)
     return tuple(package for package in found if package is not None)
 
 

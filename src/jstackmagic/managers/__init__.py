@@ -14,6 +14,7 @@ from ..model import managers as listed
 from ..model.environment import Environment, EnvironmentRef
 from ..model.errors import Stopped
 from ..model.packages import Change, ManagerName, Need, Package, PackageKey, PackageSet
+from ..model.spec import RequirementsFile
 from ..model.wanted import Wanted, plain_place
 
 if TYPE_CHECKING:
@@ -104,6 +105,11 @@ class Engine(Protocol):
 
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         """Return, for each spec that names a package, the one that serves it now, from disk."""
+        from ..where.metadata import read_packages
+
+        here = read_packages(environment, (request.manager,))
+        found = (here.get(request.manager, name) for name in asked_names(request, environment))
+        return tuple(package for package in found if package is not None)
 
     def explain(self, plan: Plan, change: Change) -> Change:
         """Add the origins of packages, which only the engine knows, to an observed change."""
@@ -418,6 +424,15 @@ def get(manager: ManagerName) -> Manager:
     """Return a manager by its name; its folder is imported now."""
     folder = next(each.folder for each in listed.MANAGERS if each.name == manager)
     return cast("Manager", listed.named(f"{folder}:MANAGER"))
+
+
+def asked_names(request: Request, environment: Environment) -> tuple[str, ...]:
+    """Return the names of the packages that a request asks for, also in its lists, each once."""
+    names = [spec.name for spec in request.specs]
+    if any(isinstance(spec, RequirementsFile) for spec in request.specs):
+        found = get(request.manager).wanted(request, environment)
+        names += (name for name, _ in found.names)
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def hold(

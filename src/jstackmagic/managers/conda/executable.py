@@ -21,7 +21,7 @@ from ...model.request import Request
 from ...model.sources import Sources
 from ...where.metadata import read_packages
 from .. import Engine
-from .present import Installed, check_installed, check_records, lone_archives, resolved
+from .present import Installed, check_installed, check_records, lone_archives
 from .spec import CondaSpec, command_lines, loose_pins, pinned_where, read_archive, read_specs
 
 _RISK = "A half-finished conda transaction can leave the environment broken."
@@ -54,7 +54,7 @@ class ByExecutable(Engine):
                 environment=environment,
                 engine=executable.tool,
                 commands=(),
-                satisfied=resolved(request, environment),
+                satisfied=self.resolved(request, environment),
             )
         if self._before and request.action == "install":
             raise Stopped(
@@ -75,7 +75,8 @@ class ByExecutable(Engine):
         change = _foresee(commands, specs, environment)
         if change or request.options:
             return replace(plan, change=change)
-        return replace(plan, commands=(), change=change, satisfied=resolved(request, environment))
+        present = self.resolved(request, environment)
+        return replace(plan, commands=(), change=change, satisfied=present)
 
     def run(self, plan: Plan, console: Console) -> int:
         """Run the plan's commands until one fails."""
@@ -86,9 +87,6 @@ class ByExecutable(Engine):
             if status != 0:
                 return status
         return 0
-
-    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        return resolved(request, environment)
 
 
 manager = ByExecutable

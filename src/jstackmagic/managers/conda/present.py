@@ -15,11 +15,10 @@ from ...model.environment import Environment
 from ...model.errors import NOTHING_CHANGED, CommandFailed
 from ...model.extras import is_here
 from ...model.packages import Package
-from ...model.request import Request
 from ...model.spec import URL
 from ...where.metadata import conda_records, read_packages
 from . import plain
-from .spec import CondaSpec, configuration, name_of, parse, read_archive, read_specs
+from .spec import CondaSpec, configuration, name_of, parse, read_archive
 
 if TYPE_CHECKING:
     from rattler import MatchSpec, PrefixRecord
@@ -134,13 +133,6 @@ def _dependency(text: str) -> MatchSpec:
 
 def _is_archive(record: PrefixRecord, path: str) -> bool:
     return record.sha256 is not None and record.sha256.hex() == read_archive(path).sha256
-
-
-def resolved(request: Request, environment: Environment) -> tuple[Package, ...]:
-    """Return the conda package that serves each spec now, without those not installed."""
-    packages = read_packages(environment, ("conda",))
-    found = (packages.get("conda", spec.name) for spec in read_specs(request))
-    return tuple(dict.fromkeys(package for package in found if package is not None))
 
 
 def check_installed(specs: Sequence[CondaSpec], installed: Installed) -> None:

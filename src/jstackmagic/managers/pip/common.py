@@ -23,14 +23,14 @@ from ...model.plan import Command, Plan
 from ...model.request import Request
 from ...model.spec import Listing, RequirementsFile, read
 from ...where.metadata import distributions_of_package
-from .. import Engine
+from .. import Engine, asked_names
 from .effective import unfollowed
 from .harm import python_kept
 from .landing import VARIABLES, check_landing, landed, set_off
 from .pipconf import configured
 from .present import check_metadata, not_meant, satisfied, serving, shadowed, version_on_disk
 from .spec import arguments, check_specs
-from .wanted import check_archives, wanted
+from .wanted import check_archives
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -87,10 +87,8 @@ class OfPip(Engine, ABC):
     def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
         if landed(request, environment):
             return ()
-        lists = any(isinstance(spec, RequirementsFile) for spec in request.specs)
-        names = wanted(request, environment).names if lists else ()
-        listed = (read("pip", name) for name, _ in names)
-        found = serving((*request.specs, *listed), environment).values()
+        named = (read("pip", name) for name in asked_names(request, environment))
+        found = serving((*request.specs, *named), environment).values()
         return tuple(dict.fromkeys(package for package in found if package is not None))
 
     def explain(self, plan: Plan, change: Change) -> Change:

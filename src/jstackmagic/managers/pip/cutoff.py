@@ -21,9 +21,9 @@ from ...model.packages import normalise
 from ...model.plan import Plan
 from ...where.distributions import record_rows
 from ...where.metadata import conda_distributions, files_of, read_distributions
+from .. import asked_names
 from .harm import is_pythons
 from .landing import landed
-from .marks import asked_names
 
 Marks = dict[str, tuple[str, ...]]
 
@@ -41,7 +41,7 @@ def note(plan: Plan) -> Marks:
         return {}
     change = plan.change
     coming = change.came if change else []
-    asked = set(asked_names(plan.request))
+    asked = set(asked_names(plan.request, environment))
     names = asked.union(package.name for package in (*coming, *(change.removed if change else ())))
     there = [package for package in read_distributions(environment) if package.name in names]
     return {

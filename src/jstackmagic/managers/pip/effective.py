@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 
-from ...io.reading import text_or_none
 from ...model.buildvariables import set_here
 from ...model.environment import Environment
-from ...model.errors import UsageError
 from ...model.options import INSTALL
-from ...model.parsing import Asked, logical_lines, read_requirement
+from ...model.parsing import Asked
 from ...model.request import Request
-from ...model.spec import RequirementsFile, Spec, read
+from ...model.spec import read
 from .pipconf import Setting, configured
+from .wanted import said_in_lists
 
 _VALUED = (
     "no-binary",
@@ -55,9 +53,9 @@ def effective(
     settings = {
         name: setting
         for name, setting in configured(environment, environ=environ).items()
-        if is_ours(setting, environment)
+        if setting.is_ours(environment)
     }
-    listed = _of_lists(request.specs, ())
+    listed = said_in_lists(request.specs)
     sources = (Asked(sources=request.sources) + listed).sources
     own = (each.words for each in INSTALL["pip"].options(listed.pip_options))
     fresh = (words for words in own if not {*words} <= {*request.options, "--require-hashes"})
@@ -88,24 +86,6 @@ def effective(
     return replace(request, specs=(*lists, *request.specs), sources=sources, options=(*more, *said))
 
 
-def _of_lists(specs: Iterable[Spec], inside: tuple[str, ...]) -> Asked:
-    """Return what the lists of this machine, and those that they include, say of indexes and so on.
-
-    What pip fills in where it runs (``${NAME}``) may be a secret, and stays in the list alone.
-    """
-    found = Asked()
-    for spec in specs:
-        if not isinstance(spec, RequirementsFile) or spec.is_url or spec.place in inside:
-            continue
-        for _, line in logical_lines(text_or_none(spec.place) or ""):
-            if line.startswith("-") and "${" not in line:
-                with suppress(UsageError):
-                    read_here = read_requirement(line, folder=os.path.dirname(spec.place))
-                    found += replace(read_here, specs=())
-                    found += _of_lists(read_here.of("pip"), (*inside, spec.place))
-    return found
-
-
 def _options(settings: Mapping[str, Setting], said: tuple[str, ...]) -> Iterator[str]:
     for name in _VALUED:
         for value in settings[name].words if name in settings else ():
@@ -118,16 +98,6 @@ def _options(settings: Mapping[str, Setting], said: tuple[str, ...]) -> Iterator
 
 def _absolute(place: str) -> str:
     return place if "://" in place else os.path.abspath(os.path.expanduser(place))
-
-
-def is_ours(setting: Setting, environment: Environment) -> bool:
-    """Return whether a setting comes from a place that no image has."""
-    if not os.path.isabs(setting.source):
-        return True  # a variable
-    if setting.source.startswith(("/etc/", "/usr/")):
-        return False
-    inside = setting.source.startswith(environment.prefix.rstrip("/") + "/")
-    return not (inside and environment.kind in ("conda-base", "system"))
 
 
 _OF_UV = re.compile(

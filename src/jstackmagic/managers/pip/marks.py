@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...io.files import write_file
 from ...io.reading import own_bytes
 from ...model.environment import Environment
-from ...model.packages import Package, normalise
-from ...model.request import Request
-from ...model.spec import Constraint
+from ...model.packages import Package
 from ...where.metadata import files_of
 from .. import mark as mark_all
 from ..goal import Wish
-from .spec import plain_requirements
 
 _EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"
 """The hash and size in RECORD of an empty file."""
-
-
-def asked_names(request: Request) -> Iterator[str]:
-    """Yield the normalised names of what a request asks for, also in its files."""
-    for spec in request.specs:
-        if not isinstance(spec, Constraint):
-            for requirement in plain_requirements(spec) or ():
-                yield normalise(requirement.name)
-            yield spec.name
 
 
 def unmark(names: Iterable[str], environment: Environment) -> None:

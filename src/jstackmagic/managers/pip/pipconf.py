@@ -46,6 +46,13 @@ class Setting:
         value = self.value.strip().lower() in {"y", "yes", "t", "true", "on", "1"}
         return value is not (self.name in _TURNING_OFF)
 
+    def is_ours(self, environment: Environment) -> bool:
+        """Return whether it comes from a place that no image has: a variable, the user's home."""
+        if self.source.startswith(("/etc/", "/usr/")):
+            return False
+        inside = self.source.startswith(environment.prefix.rstrip("/") + "/")
+        return not (inside and environment.kind in ("conda-base", "system"))
+
 
 def configured(
     environment: Environment, command: str = "install", environ: Mapping[str, str] | None = None

@@ -8,8 +8,9 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -21,7 +22,7 @@ from ...model.environment import Environment
 from ...model.errors import JStackMagicError, UsageError
 from ...model.options import PIP
 from ...model.packages import normalise
-from ...model.parsing import logical_lines, own_options, read_requirement
+from ...model.parsing import Asked, logical_lines, own_options, read_requirement
 from ...model.request import Request
 from ...model.spec import (
     Constraint,
@@ -34,7 +35,6 @@ from ...model.spec import (
 )
 from ...model.wanted import Wanted, plain_place
 from ...where.distributions import header, headers
-from .effective import is_ours
 from .harm import is_pythons
 from .pipconf import configured
 
@@ -58,7 +58,7 @@ _LIMIT = 1_000_000
 
 def wanted(request: Request, environment: Environment) -> Wanted:
     """Read a request, and all that it names, as pip would; see `Manager.wanted`."""
-    reader = _WantedReader(Wanted())
+    reader = _WantedReader()
     for option, place in request.sources.of("pip").given():
         reader.place(_PLACES[option], place, "")
     for spec in request.specs:
@@ -68,12 +68,25 @@ def wanted(request: Request, environment: Environment) -> Wanted:
     indexed = request.sources.index_url or given & {"--index-url", "--no-index"}
     for name, setting in configured(environment).items():
         option = f"--{name}"
-        if not is_ours(setting, environment) or (name == "index-url" and indexed):
+        if not setting.is_ours(environment) or (name == "index-url" and indexed):
             continue
         if option in _HELD:
             words = [word for value in setting.words for word in (option, value)]
             reader.words(words, setting.source, os.getcwd())
     return reader.found
+
+
+def said_in_lists(specs: Iterable[Spec]) -> Asked:
+    """Return what the lists of this machine, and those that they include, say of indexes and so on.
+
+    Args:
+        specs: Those of a request; others than lists say nothing.
+    """
+    reader = _WantedReader()
+    for spec in specs:
+        if isinstance(spec, RequirementsFile):
+            reader.spec(spec, "")
+    return reader.said
 
 
 def check_archives(request: Request, environment: Environment) -> None:
@@ -121,8 +134,11 @@ def _check_scripts(path: str) -> None:
 class _WantedReader:
     """Add the content of lists to ``found``; a list that includes itself is read once."""
 
-    def __init__(self, found: Wanted) -> None:
-        self.found = found
+    def __init__(self) -> None:
+        self.found = Wanted()
+        #: the lists' own options; what pip fills in where it runs (``${NAME}``) may be a secret,
+        #: and stays in the list alone
+        self.said = Asked()
         self._seen: set[str] = set()
 
     def place(self, setting: str, place: str, where: str) -> None:
@@ -194,12 +210,13 @@ class _WantedReader:
         except (OSError, ValueError, JStackMagicError) as error:
             self.found.beyond.append((f"{spec.text} ({_short(error)})", where))
             return
-        for line in map(os.path.expandvars, lines):
+        for line in lines:
             self._line(line, path, limits=limits)
 
-    def _line(self, line: str, path: str, *, limits: bool) -> None:
+    def _line(self, written: str, path: str, *, limits: bool) -> None:
         folder = os.path.dirname(path)
         own: tuple[str, ...] = ()
+        line = os.path.expandvars(written)
         try:
             if not line.startswith("-"):
                 line, own, _ = own_options(line)
@@ -207,6 +224,8 @@ class _WantedReader:
         except JStackMagicError as error:
             self.found.beyond.append((f"{line} ({error.problem})", path))
             return
+        if "${" not in written:
+            self.said += replace(asked, specs=(), notes=())
         for spec in asked.of("pip"):
             if not limits or isinstance(spec, (RequirementsFile, Constraint)):
                 try:

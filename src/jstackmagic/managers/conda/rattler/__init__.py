@@ -5,15 +5,16 @@ Needs py-rattler 0.28 or newer (``PackageCache``, ``RepoDataRecord.from_package_
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ....display.console import Console
 from ....model.buildvariables import FOR_A_SOLVER, overrides
 from ....model.environment import Environment
 from ....model.errors import Interrupted, Stopped
-from ....model.packages import Package
 from ....model.plan import Plan
 from ....model.request import Request
 from ... import Engine
-from ..present import Installed, check_installed, check_records, resolved
+from ..present import Installed, check_installed, check_records
 from ..spec import read_specs
 from . import journal, loop, planning, running
 from .asking import available as available
@@ -54,14 +55,17 @@ class Rattler(Engine):
                 environment=environment,
                 engine=_ENGINE,
                 commands=(),
-                satisfied=resolved(request, environment),
+                satisfied=self.resolved(request, environment),
             )
-        return loop.run(
+        plan = loop.run(
             lambda wire: planning.plan(
                 request, environment, specs, _ENGINE, wire, before=self._before
             ),
             self._console,
         )
+        if plan.commands:
+            return plan
+        return replace(plan, satisfied=self.resolved(request, environment))
 
     def run(self, plan: Plan, console: Console) -> int:
         """Fetch, link, and leave the prefix as conda would have left it."""
@@ -78,9 +82,6 @@ class Rattler(Engine):
                 kept="The change was carried out whole.",
             )
         return status
-
-    def resolved(self, request: Request, environment: Environment) -> tuple[Package, ...]:
-        return resolved(request, environment)
 
 
 _FORCE = ("--force", "--force-remove")

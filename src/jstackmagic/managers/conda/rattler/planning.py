@@ -13,7 +13,7 @@ from ....model.packages import Change, PackageSet
 from ....model.plan import Plan
 from ....model.request import Request
 from ....where.metadata import read_packages
-from ..present import Installed, lone_archives, records, resolved
+from ..present import Installed, lone_archives, records
 from ..spec import (
     CondaSpec,
     command_lines,
@@ -63,14 +63,12 @@ async def plan(
     """Plan a request; see `Rattler.plan`."""
     detail = await solve(request, environment, specs, wire, before)
     commands = command_lines(request, environment, specs, Installed(environment).names)
-    nothing = not detail.solution
     return Plan(
         request=request,
         environment=environment,
         engine=engine,
-        commands=() if nothing else commands,
+        commands=commands if detail.solution else (),
         change=_change(detail.solution, environment),
-        satisfied=resolved(request, environment) if nothing else (),
         notes=(
             *lone_archives(specs, environment),
             *_reservations(environment),

@@ -35,10 +35,10 @@ from ....model.packages import Change, Package, normalise
 from ....model.plan import Command, Plan
 from ....model.request import Request
 from ....where.metadata import distributions_of_package
-from ... import Engine
+from ... import Engine, asked_names
 from ..common import OfPip, foreseen, install_command, nothing_to_do, plan_removal, secrets_in_files
 from ..executable import leaves_out
-from ..marks import asked_names, unmark
+from ..marks import unmark
 from ..present import version_on_disk
 from ..spec import arguments, url_of
 from . import terms as _uvterms
@@ -138,7 +138,7 @@ class Uv(OfPip):
         if status == 0 and not all(_is_finished(p, plan.environment) for p in _coming(plan)):
             console.say("uv could not write the list of a package's files.")
             return 1
-        asked = set(asked_names(plan.request))
+        asked = set(asked_names(plan.request, plan.environment))
         unmark((p.name for p in _coming(plan) if p.name not in asked), plan.environment)
         return status
 
