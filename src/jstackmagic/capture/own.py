@@ -114,7 +114,7 @@ def _found(
         for word in given.values("--group"):
             reason = f"It installs the group {word.text}, which is not read here."
             yield Found(command, reason=reason)
-        check_words([word.text for word in given.words])
+        check_words([word.text for word in given.words], folder=folder)
         asked = _asked(given, body, folder or "/")
         if given.has("--repair") and not asked.specs:
             yield Found(command, reason="It finishes what was cut off where it runs.")

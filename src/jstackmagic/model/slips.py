@@ -87,26 +87,31 @@ def names_a_list(word: str) -> bool:
     return _LIST.fullmatch(word) is not None
 
 
-def _is_text(word: str) -> bool:
+def _is_text(word: str, folder: str) -> bool:
     """Return whether a word is a text file that is here, and not merely called as a package is."""
     if not ("/" in word or re.search(r"\.(?:txt|in|ya?ml|toml|lock|list)$", word)):
         return False
     try:
-        with open(os.path.expanduser(word), "rb") as file:
+        with open(os.path.join(folder, os.path.expanduser(word)), "rb") as file:
             return b"\0" not in file.read(1024)
     except (OSError, ValueError):
         return False
 
 
-def check_words(words: Sequence[str], manager: ManagerName | None = None) -> None:
+def check_words(
+    words: Sequence[str], manager: ManagerName | None = None, *, folder: str | None = ""
+) -> None:
     """Stop at what was typed in place of packages: a command, the name of a list, commas.
+
+    Args:
+        folder: The folder that the line runs in, by default this one; None if only the run knows.
 
     Raises:
         UsageError: There is such a word.
     """
     check_verb(words, manager)
     for word in words:
-        if names_a_list(word) or _is_text(word):
+        if names_a_list(word) or (folder is not None and _is_text(word, folder)):
             raise UsageError(
                 f"{word} is a list of packages, not a package.",
                 advice=f"Install what it lists: %envinstall -f {shlex.quote(word)}",
