@@ -12,7 +12,10 @@ from ...io import process
 from ...model.errors import CommandFailed
 from ...model.plan import Command
 from .. import Choice, Engine, EngineOptions, Manager, Marks, View
+from ..packageurl import package_url
 from . import aptget, cutoff, dockerfile, restore
+from .keep import DebianArchives
+from .wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from ...model.environment import Environment
     from ...model.packages import Package
     from ...model.request import Request
-    from ...model.wanted import Wanted
     from ..goal import Wish
     from ..keep import Archives
 
@@ -36,15 +38,11 @@ class Apt(Manager):
     bring = staticmethod(restore.bring)
     write = staticmethod(dockerfile.write)
     note = staticmethod(cutoff.note)
+    wanted = staticmethod(wanted)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what apt-get could not read, or would read as something else."""
         aptget.check_specs(request)
-
-    def wanted(self, request: Request, environment: Environment) -> Wanted:
-        from .wanted import wanted
-
-        return wanted(request)
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``dpkg-query``."""
@@ -75,8 +73,6 @@ class Apt(Manager):
         return aptget.install_command(request)
 
     def package_url(self, package: Package, distribution: str) -> str:
-        from ..packageurl import package_url
-
         named = replace(package, name=package.name.partition(":")[0])
         return package_url(f"deb/{quote(distribution)}", named, {"arch": package.build})
 
@@ -104,8 +100,6 @@ class Apt(Manager):
         return True
 
     def archives(self, kept: Path) -> Archives | None:
-        from .keep import DebianArchives
-
         return DebianArchives(kept / "debian")
 
     def mark(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 
+from ...io import process
+from ...model.environment import Environment
 from ...model.options import APT
 from ...model.plan import Command
 from ...model.request import Request
@@ -12,7 +14,7 @@ from ...model.spec import LocalArchive, read
 from ...model.wanted import Wanted
 
 
-def wanted(request: Request) -> Wanted:
+def wanted(request: Request, environment: Environment) -> Wanted:  # noqa: ARG001
     """Read a request; see `Manager.wanted`."""
     found = Wanted()
     specs = list(request.specs)
@@ -35,8 +37,6 @@ def wanted(request: Request) -> Wanted:
 
 
 def _of_file(path: str) -> tuple[str, list[str]]:
-    from ...io import process
-
     program = shutil.which("dpkg-deb")
     if program is None:
         return "", []

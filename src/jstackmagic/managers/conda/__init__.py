@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from ...io import process
+from ...io.files import sweep
 from ...model.buildvariables import overrides
 from ...model.credentials import mask
-from ...model.errors import Stopped
+from ...model.errors import CommandFailed, Stopped
 from ...model.extras import is_here, line
+from ...model.plan import Command
 from ...model.sources import Sources
 from ...model.spec import turned
-from .. import Choice, Engine, EngineOptions, Manager, Marks
+from ...names import conda_name
+from .. import Choice, Engine, EngineOptions, Manager, Marks, View
 from . import dockerfile, restore
 from .layered import layered
 from .needs import needs
+from .packageurl import of_package
+from .present import Installed
+from .relink import fetch, owners, relink
+from .spec import command_lines, read_specs
+from .wanted import of_user, settled, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +36,7 @@ if TYPE_CHECKING:
     from ...display.console import Console
     from ...model.environment import Environment, Tool
     from ...model.packages import Package, PackageSet
-    from ...model.plan import Command
     from ...model.request import Request
-    from ...model.wanted import Wanted
-    from .. import View
     from ..goal import Wish
     from ..keep import Archives
 
@@ -48,44 +55,31 @@ class Conda(Manager):
     constrains = False
     layered = staticmethod(layered)
     needs = staticmethod(needs)
+    wanted = staticmethod(wanted)
+    package_url = staticmethod(of_package)
+    name_of = staticmethod(conda_name)
+    fetch = staticmethod(fetch)
+    relink = staticmethod(relink)
 
     def check(self, request: Request, environment: Environment) -> None:
         """Refuse what is neither a match spec nor an archive."""
-        from .spec import read_specs
-
         read_specs(request)
 
     def effective(self, request: Request, environment: Environment) -> Request:
         """Add what no image has: channels of the user's home, and virtual packages by variables."""
         if request.action != "install":
             return request
-        from .wanted import of_user
-
         named = {text.partition("=")[0] for text in request.sources.variables}
         variables = tuple(each for each in overrides() if each.partition("=")[0] not in named)
         own = "--override-channels" in request.options
         ours = () if own else tuple(each.channel for each in of_user(environment))
         return replace(request, sources=request.sources | Sources(ours, variables=variables))
 
-    def wanted(self, request: Request, environment: Environment) -> Wanted:
-        from .wanted import wanted
-
-        return wanted(request, environment)
-
     def places(self, sources: Sources, environment: Environment) -> Iterable[str]:
-        from .wanted import settled
-
         return settled(sources.channels, environment)
 
     def view(self, environment: Environment, files: Sequence[str] = ()) -> View | None:
         """Ask ``conda list``, where an executable governs the environment."""
-        import json
-
-        from ...io import process
-        from ...model.errors import CommandFailed
-        from ...model.plan import Command
-        from .. import View
-
         if environment.conda is None:
             return None
         words = (environment.conda.path, "list", "--json", "--prefix", environment.prefix)
@@ -105,8 +99,6 @@ class Conda(Manager):
 
     def sweep(self, environment: Environment) -> None:
         """Remove the drafts of records."""
-        from ...io.files import sweep
-
         sweep(os.path.join(environment.prefix, "conda-meta"), "")
 
     def half_done(self, environment: Environment, marks: Marks, since: int) -> tuple[str, ...]:
@@ -221,12 +213,8 @@ class Conda(Manager):
         return executable.manager(thorough=options.thorough, before=choice.before)
 
     def command(self, request: Request, environment: Environment) -> Command:
-        from .present import Installed
-        from .spec import command_lines, read_specs
-
-        return command_lines(
-            request, environment, read_specs(request), Installed(environment).names
-        )[0]
+        there = Installed(environment).names
+        return command_lines(request, environment, read_specs(request), there)[0]
 
     def overwritten(
         self, gone: Iterable[Package], here: PackageSet, environment: Environment
@@ -235,31 +223,7 @@ class Conda(Manager):
         names = {package.name for package in gone if package.manager == "pip"}
         if not names or not environment.is_conda:
             return ()
-        from .relink import owners
-
         return owners(names, here, environment)
-
-    def fetch(self, packages: Sequence[Package], environment: Environment) -> None:
-        from .relink import fetch
-
-        fetch(packages, environment)
-
-    def relink(
-        self, packages: Sequence[Package], environment: Environment, console: Console
-    ) -> None:
-        from .relink import relink
-
-        relink(packages, environment, console)
-
-    def package_url(self, package: Package, distribution: str) -> str:
-        from .packageurl import of_package
-
-        return of_package(package)
-
-    def name_of(self, package: str) -> str:
-        from ...names import conda_name
-
-        return conda_name(package)
 
     def pinned(self, package: Package) -> str:
         return f"{package.name}={package.version}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...display.console import Console
+from ...io import process
 from ...io.process import Finished
 from ...model.environment import CondaExecutable, Environment
 from ...model.errors import NOTHING_CHANGED, CommandFailed, Stopped
@@ -80,8 +81,6 @@ class ByExecutable(Engine):
 
     def run(self, plan: Plan, console: Console) -> int:
         """Run the plan's commands until one fails."""
-        from ...io import process
-
         for command in plan.commands:
             status = process.run(command, console.write, risk=_RISK)
             if status != 0:
@@ -147,8 +146,6 @@ def _known(package: Package, before: PackageSet) -> Package:
 
 def _dry_run(command: Command, environment: Environment) -> Iterator[tuple[Package, bool]]:
     """Yield the packages that a command would unlink (False), then link (True)."""
-    from ...io import process
-
     flags = ("--dry-run", "--json")
     words = (*command.argv[:2], *flags, *command.argv[2:])
     captured = process.capture(Command(words, command.environ))
@@ -201,8 +198,6 @@ def available(
     Raises:
         CommandFailed: The channels cannot be read.
     """
-    from ...io import process
-
     executable = _executable(environment)
     where = Sources(channels=tuple(channels)).words
     found: dict[str, tuple[str, ...]] = {}

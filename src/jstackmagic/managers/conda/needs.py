@@ -7,14 +7,14 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 from ...model.environment import Environment
 from ...model.packages import Need, Package, PackageKey, PackageSet
+from .present import is_match, records
+from .spec import parse
 
 
 def needs(
     whom: Container[PackageKey], here: PackageSet, environment: Environment
 ) -> Iterator[Need]:
     """Yield what the records of an environment say; nothing of another kind."""
-    from .present import records
-
     for name, record in records(environment.prefix).items() if environment.is_conda else ():
         for text in record.depends:
             key: PackageKey = ("conda", _name_in(text))
@@ -44,8 +44,5 @@ def _name_in(text: str) -> str:
 
 
 def _test(text: str) -> Callable[[Package], bool]:
-    from .present import is_match
-    from .spec import parse
-
     match = parse(text)
     return lambda package: is_match(match, package)

@@ -17,10 +17,12 @@ from ...io.reading import own_bytes
 from ...model.environment import Environment
 from ...model.packages import Package, PackageSet, normalise
 from ...where.metadata import files_of
-from .rattler.loop import Wire
+from .spec import configuration
 
 if TYPE_CHECKING:
     from rattler import PrefixRecord  # no noun: it is never read back
+
+    from .rattler.loop import Wire
 
 _METADATA = re.compile(r"/([^/]+?)-[^/]*\.(?:dist|egg)-info(?:/|$)")
 
@@ -47,7 +49,6 @@ def fetch(packages: Iterable[Package], environment: Environment) -> None:
     """
     from .rattler import loop
     from .rattler.fetch import fetch as fetch_all
-    from .spec import configuration
 
     records = [record_of(package, environment) for package in packages]
 
@@ -71,12 +72,16 @@ def relink(packages: Sequence[Package], environment: Environment, console: Conso
 
     prefix = environment.prefix
     stems = tuple(package.stem for package in packages)
+    there = (_record(package, environment) for package in packages)
     journal.write(
         prefix,
         journal.Journal(
             argv=("conda", "install", "--force-reinstall", *stems),
             unlink=stems,
-            link=tuple(_linked(_record(package, environment)) for package in packages),
+            link=tuple(
+                journal.Linked(each, "", "", tuple(each.get("requested_specs") or ()))
+                for each in there
+            ),
             history_size=journal.history_size(prefix),
         ),
     )
@@ -88,14 +93,6 @@ def record_of(package: Package, environment: Environment) -> PrefixRecord:
     from .rattler import journal
 
     return journal.as_record(_record(package, environment))
-
-
-def _linked(record: dict[str, Any]) -> Any:
-    from .rattler.journal import Linked
-
-    return Linked(
-        record=record, folder="", archive="", requested=tuple(record.get("requested_specs") or ())
-    )
 
 
 def _record(package: Package, environment: Environment) -> dict[str, Any]:

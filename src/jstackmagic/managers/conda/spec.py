@@ -24,7 +24,7 @@ from ...model.listed import several_specs
 from ...model.plan import Command
 from ...model.request import Request
 from ...model.spec import CONDA_ARCHIVE, URL, turned
-from ...where.condarc import CondaConfig
+from ...where.condarc import CondaConfig, load
 from . import plain
 
 if TYPE_CHECKING:
@@ -251,8 +251,6 @@ def configuration(
     environment: Environment, *, but: Callable[[str], bool] | None = None
 ) -> CondaConfig:
     """Return conda's configuration for an environment, credentials included; see `load`."""
-    from ...where.condarc import load
-
     mamba = environment.conda is None or environment.conda.tool != "conda"
     return load(environment.prefix, environment.root, mamba=mamba, but=but)
 

@@ -17,6 +17,7 @@ from ...model.request import Request
 from ...model.spec import LocalArchive, MatchSpec, RemoteArchive, RequirementsFile, Spec, read
 from ...model.wanted import Wanted, plain_place
 from ...where.condarc import channel_urls
+from .spec import configuration, local_path, read_archive
 
 _UNCHECKED = "a server whose certificate is not checked"
 
@@ -28,8 +29,6 @@ def urls(
     but: Callable[[str], bool] | None = None,
 ) -> list[str]:
     """Return the plain URLs of channels; see `condarc.load`."""
-    from .spec import configuration
-
     config = configuration(environment, but=but)
     return [plain_place(url) for each in channels for url in channel_urls(each, config)]
 
@@ -53,8 +52,6 @@ def settled(channels: Iterable[str], environment: Environment) -> list[str]:
 
 def _answering(environment: Environment) -> Iterator[tuple[str, str]]:
     """Yield what the user's files and variables let answer for a channel, each with its origin."""
-    from .spec import configuration
-
     config = configuration(environment)
     fixed = configuration(environment, but=partial(is_of_user, environment=environment))
     if config.ssl_verify is False and fixed.ssl_verify is not False:
@@ -106,8 +103,6 @@ def _listed(spec: Spec, where: str, found: Wanted) -> list[tuple[Spec, str]]:
 
 def _one(spec: Spec, where: str, found: Wanted) -> list[tuple[str, str]]:
     """Add a spec's name and place; return its channel."""
-    from .spec import local_path, read_archive
-
     name = spec.name
     if isinstance(spec, LocalArchive):
         path = local_path(spec.place.partition("#")[0])

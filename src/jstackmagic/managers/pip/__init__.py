@@ -8,6 +8,7 @@ import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ... import names
 from ...model.credentials import mask
 from ...model.environment import NEW_VENV
 from ...model.errors import Stopped
@@ -15,12 +16,15 @@ from ...model.extras import line
 from .. import Choice, Engine, EngineOptions, Manager, Marks
 from . import common, cutoff, dockerfile, harm, links, present, restore
 from .effective import effective
+from .keep import Wheels
 from .layered import layered
 from .marks import mark, unmark
 from .needs import needs
+from .packageurl import of_package
 from .pipconf import configured
 from .spec import own_name
 from .view import view
+from .wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from ...model.environment import Environment
     from ...model.packages import Package
     from ...model.request import Request
-    from ...model.wanted import Wanted
     from ..keep import Archives
 
 
@@ -55,13 +58,13 @@ class Pip(Manager):
     mark = staticmethod(mark)
     layered = staticmethod(layered)
     needs = staticmethod(needs)
+    wanted = staticmethod(wanted)
+    package_url = staticmethod(of_package)
 
     def works_in(self, environment: Environment) -> bool:
         return environment.executable is not None
 
     def known(self, name: str, environment: Environment) -> Iterable[str]:
-        from ... import names
-
         return names.names().known
 
     def check_target(self, request: Request, environment: Environment) -> None:
@@ -116,11 +119,6 @@ class Pip(Manager):
         instead = None if choice.asked else executable.manager(thorough=True, before=choice.before)
         return uv.Uv(thorough=options.exact, instead=instead, before=choice.before)
 
-    def wanted(self, request: Request, environment: Environment) -> Wanted:
-        from .wanted import wanted
-
-        return wanted(request, environment)
-
     def lacks(self, choice: Choice) -> str:
         """Return "python", or "pip" where pip itself does the work."""
         if choice.environment.executable is None:
@@ -144,11 +142,6 @@ class Pip(Manager):
         cutoff.clear(cutoff.left_over(environment, marks, since))
         unmark(marks.get("needed", ()), environment)
 
-    def package_url(self, package: Package, distribution: str) -> str:
-        from .packageurl import of_package
-
-        return of_package(package)
-
     def pinned(self, package: Package) -> str:
         return mask(package.source) or f"{package.name}=={package.version}"
 
@@ -160,8 +153,6 @@ class Pip(Manager):
         return f"{pip} --no-deps {shlex.quote(spec)}"
 
     def archives(self, kept: Path) -> Archives | None:
-        from .keep import Wheels
-
         return Wheels(kept / "wheels")
 
 
