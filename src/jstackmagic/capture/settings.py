@@ -19,7 +19,7 @@ from typing import Any
 from ..io.reading import text_or_none
 from ..managers.pip import pipconf
 from ..model.buildvariables import FOR_CONDA
-from ..model.documents import parse_toml, parse_yaml
+from ..model.documents import parse_toml, parse_yaml, table
 from ..model.errors import InvalidSpec, JStackMagicError
 from ..model.shell import Word
 from ..where import condarc
@@ -156,8 +156,6 @@ def _uv_files(folder: str, environ: Mapping[str, str]) -> Iterator[tuple[str, di
 
 def _of_uv(path: str) -> dict[str, Any]:
     """Return a file's settings for uv; empty where it has none, or is broken, as uv will say."""
-    from .files._toolsources import table
-
     text = text_or_none(path)
     try:
         data = parse_toml(text or "", path)

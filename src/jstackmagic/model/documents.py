@@ -169,3 +169,14 @@ def parse_json(text: str, what: str) -> Any:
         raise InvalidSpec(f"{what} is no JSON: {error}.") from None
     except RecursionError:
         raise InvalidSpec(f"{what} is not read: it is nested too deep.") from None
+
+
+def table(data: Any, *keys: str) -> dict[str, Any]:
+    """Return a table of a document; empty if it is missing or not a table.
+
+    >>> table({"tool": {"uv": {"index": []}}}, "tool", "uv"), table({"tool": 3}, "tool", "uv")
+    ({'index': []}, {})
+    """
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}

@@ -384,18 +384,25 @@ def _prefix_of_name(name: str) -> str:
             f"More than one environment is called {name}.",
             advice=tuple(f"--prefix {prefix}" for prefix in found),
         )
-    raise _unknown_name(name, (*named, *others))
+    other = "Any other environment is asked for with --prefix PATH."
+    raise unknown_name("environment", name, (*named, *others), other)
 
 
-def _unknown_name(name: str, known: Iterable[str]) -> UnknownEnvironment:
+def unknown_name(what: str, name: str, known: Iterable[str], *ways: str) -> UnknownEnvironment:
+    """Return the error for a name that nothing of a kind has.
+
+    Args:
+        what: The kind: "environment", "kernelspec".
+        known: The names that there are.
+        ways: Further advice.
+    """
     from difflib import get_close_matches
 
     names = tuple(dict.fromkeys(known))
-    nearest = get_close_matches(name, names, n=1)
-    advice = [f"Did you mean {nearest[0]}?"] if nearest else []
-    advice.append(f"There are: {', '.join(names)}." if names else "No environment has a name here.")
-    advice.append("Any other environment is asked for with --prefix PATH.")
-    return UnknownEnvironment(f"No environment is called {name}.", advice=tuple(advice))
+    nearest = get_close_matches(name, names, n=1) or get_close_matches(name.lower(), names, n=1)
+    meant = [f"Did you mean {nearest[0]}?"] if nearest else []
+    there = f"There are: {', '.join(names)}." if names else f"No {what} has a name here."
+    return UnknownEnvironment(f"No {what} is called {name}.", advice=(*meant, there, *ways))
 
 
 # Virtual environments

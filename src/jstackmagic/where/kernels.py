@@ -12,16 +12,16 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..io.reading import text_of
-from ..model.documents import parse_json
+from ..model.documents import parse_json, table
 from ..model.environment import Environment
 from ..model.errors import InvalidSpec, UnknownEnvironment
-from .detect import detect, find
+from .detect import detect, find, unknown_name
 from .startlines import UNSAID, Seen, by_command, starts_another
 
 NATIVE = "python3"
@@ -82,7 +82,7 @@ def environment_of(name: str, display_name: str = "") -> Environment:
         conda_name = _of_nb_conda_kernels(name, display_name)
         if conda_name:
             return find(name=conda_name)
-        raise _unknown_kernel(name, specs)
+        raise unknown_name("kernelspec", name, sorted(specs))
     return _environment(spec)
 
 
@@ -177,16 +177,6 @@ def _started_by(spec: Kernelspec) -> str:
         if name.rpartition(".")[2] != own:
             return f"it is started by {name or key}, which decides where it runs."
     return ""
-
-
-def _unknown_kernel(name: str, known: Iterable[str]) -> UnknownEnvironment:
-    from difflib import get_close_matches
-
-    names = sorted(known)
-    nearest = get_close_matches(name.lower(), names, n=1)
-    advice = [f"Did you mean {nearest[0]}?"] if nearest else []
-    advice.append(f"There are: {', '.join(names)}.")
-    return UnknownEnvironment(f"No kernelspec is called {name}.", advice=tuple(advice))
 
 
 # Jupyter's data path
@@ -314,13 +304,9 @@ def _specs_in(folder: str) -> Iterator[Kernelspec]:
                 argv=tuple(map(str, content.get("argv") or ())),
                 display_name=str(content.get("display_name", "")),
                 language=str(content.get("language", "")),
-                metadata={**of_gateway, **_mapping(content.get("metadata"))},
-                environ={k: str(v) for k, v in _mapping(content.get("env")).items()},
+                metadata={**of_gateway, **table(content, "metadata")},
+                environ={k: str(v) for k, v in table(content, "env").items()},
             )
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 # What a kernelspec says

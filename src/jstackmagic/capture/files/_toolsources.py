@@ -9,6 +9,7 @@ from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
+from ...model.documents import table
 from ...model.errors import InvalidSpec, UsageError
 from ...model.listed import listed_requirement
 from ...model.packages import normalise
@@ -20,17 +21,6 @@ from ._finds import text_of
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?")
 _VERSION = r"\d+(?:\.\d+)*"
-
-
-def table(data: Any, *keys: str) -> dict[str, Any]:
-    """Return a table of a document; empty if it is missing or not a table.
-
-    >>> table({"tool": {"uv": {"index": []}}}, "tool", "uv"), table({"tool": 3}, "tool", "uv")
-    ({'index': []}, {})
-    """
-    for key in keys:
-        data = data.get(key) if isinstance(data, dict) else None
-    return data if isinstance(data, dict) else {}
 
 
 def requirements(

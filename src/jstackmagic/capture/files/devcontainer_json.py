@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...io.reading import files_below, text_or_none
-from ...model.documents import parse_json
+from ...model.documents import parse_json, table
 from ...model.shell import Word
 from .. import Found
 from ..commandlines import recognise, recognise_argv
@@ -34,15 +34,14 @@ def read(path: Path) -> Reading:
     text = text_of(path)
     bare = _ASIDE.sub(lambda match: match[1] or " ", text)
     bare = _ASIDE.sub(lambda match: match[1] or " ", bare)  # a comma before a comment
-    data = parse_json(bare, str(path))
-    data = data if isinstance(data, dict) else {}
+    data = table(parse_json(bare, str(path)))
     folder = path.absolute().parent
     folder = folder.parent if folder.name == ".devcontainer" else folder
     state = State(folder=str(folder))
     state.machine.look, state.machine.names = text_or_none, files_below
     for name in ("containerWorkspaceFolder", "localWorkspaceFolder"):
         state.define(name, Word(str(folder)))
-    for name, value in {**_table(data, "containerEnv"), **_table(data, "remoteEnv")}.items():
+    for name, value in {**table(data, "containerEnv"), **table(data, "remoteEnv")}.items():
         said = re.sub(r"\$\{(?:container|local)Env:(\w+)(?::[^}]*)?\}", r"${\1}", str(value))
         state.define(name, state.value(word_of(said)))
     found = tuple(
@@ -52,11 +51,6 @@ def read(path: Path) -> Reading:
         for each in _run(command, state, line_of(text, f'"{name}"'))
     )
     return Reading(path, found, tuple(_notes(data)))
-
-
-def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
-    found = data.get(name)
-    return found if isinstance(found, dict) else {}
 
 
 def _each(command: Any) -> Iterator[Any]:
@@ -72,13 +66,13 @@ def _run(command: Any, state: State, line: int) -> Iterator[Found]:
 
 
 def _notes(data: dict[str, Any]) -> Iterator[str]:
-    built = _table(data, "build").get("dockerfile") or data.get("dockerFile")
+    built = table(data, "build").get("dockerfile") or data.get("dockerFile")
     if built:
         yield f"Its image is built by {built}: capture that file as well."
     if data.get("image"):
         yield f"It is built on {data['image']}, which is not read here."
     if data.get("initializeCommand"):
         yield "Its initializeCommand runs on the machine around the container, and is left out."
-    features = ", ".join(_table(data, "features"))
+    features = ", ".join(table(data, "features"))
     if features:
         yield f"What its features install is not read here: {features}."

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ...io.reading import MAX_NOTEBOOK, bytes_of
-from ...model.documents import parse_toml
+from ...model.documents import parse_toml, table
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked
 from . import Reading
 from ._finds import finds, folder_of, text_of
-from ._toolsources import of_tools, requirements, table
+from ._toolsources import of_tools, requirements
 
 # the regular expression that the standard itself gives
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")

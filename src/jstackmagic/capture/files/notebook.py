@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...io.reading import MAX_NOTEBOOK, bytes_of, decoded
-from ...model.documents import parse_json
+from ...model.documents import parse_json, table
 from ...model.environmentfile import read_environment_yml
 from ...model.errors import InvalidSpec, UsageError
 from ...model.listed import listed_requirement
@@ -18,7 +18,7 @@ from .. import Found
 from ..cellsource import code_cells
 from . import Reading
 from ._finds import finds, folder_of
-from ._toolsources import poetrys, table
+from ._toolsources import poetrys
 from .inline_script import block, of_table
 
 _SIGNS = (b"# /// script", b'"dependencies"', b'"requirements"')
@@ -33,7 +33,7 @@ def recognises(path: Path) -> bool:
         data = bytes_of(path, limit=MAX_NOTEBOOK)
         if not any(sign in data for sign in _SIGNS):
             return False
-        return _SIGNS[0] in data or bool(_listed(_metadata(_notebook(data, path))))
+        return _SIGNS[0] in data or bool(_listed(table(_notebook(data, path), "metadata")))
     except (OSError, InvalidSpec):
         return False
 
@@ -52,7 +52,7 @@ def read(path: Path) -> Reading:
     asked, line, said = block(text, path)
     found += finds(asked, line=line)
     notes += said
-    for key, value in _listed(_metadata(notebook)).items():
+    for key, value in _listed(table(notebook, "metadata")).items():
         asked, said = _READERS[key](value, path)
         found += finds(asked)
         notes += said
@@ -62,12 +62,7 @@ def read(path: Path) -> Reading:
 
 
 def _notebook(data: bytes, path: Path) -> dict[str, Any]:
-    notebook = parse_json(decoded(data, str(path)), str(path))
-    return notebook if isinstance(notebook, dict) else {}
-
-
-def _metadata(notebook: dict[str, Any]) -> dict[str, Any]:
-    return table(notebook, "metadata")
+    return table(parse_json(decoded(data, str(path)), str(path)))
 
 
 def _listed(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +95,7 @@ def _of_thoth(value: dict[str, Any], path: Path) -> tuple[Asked, tuple[str, ...]
     listed = value.get("requirements")
     if isinstance(listed, str):
         listed = parse_json(listed, f"The metadata of {path}")
-    packages = table(listed, "packages") if isinstance(listed, dict) else {}
+    packages = table(listed, "packages")
     places = listed.get("sources") or listed.get("source") if isinstance(listed, dict) else None
     asked = poetrys(packages, places, folder_of(path))  # a Pipfile's tables are as poetry's
     urls = [str(each["url"]) for each in places or () if isinstance(each, dict) and "url" in each]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...model.documents import parse_toml
+from ...model.documents import parse_toml, table
 from ...model.parsing import Asked
 from . import Reading
 from ._finds import finds, folder_of, line_of, text_of
-from ._toolsources import indexes, is_pypi, poetrys, table
+from ._toolsources import indexes, is_pypi, poetrys
 
 
 def recognises(path: Path) -> bool:

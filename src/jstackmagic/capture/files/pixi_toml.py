@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.credentials import mask
-from ...model.documents import parse_toml
+from ...model.documents import parse_toml, table
 from ...model.errors import UsageError
 from ...model.listed import listed_spec
 from ...model.packages import normalise
@@ -23,7 +23,7 @@ from .. import Found
 from ..commandlines import recognise
 from . import Reading
 from ._finds import finds, folder_of, platform_here, text_of
-from ._toolsources import pips, place_of, poetrys, table, texts
+from ._toolsources import pips, place_of, poetrys, texts
 
 _CONDAS = ("build-dependencies", "host-dependencies", "dependencies")
 """Tables whose packages are installed side by side; of one in several the last counts."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ...io.reading import path_of
-from ...model.documents import parse_toml
+from ...model.documents import parse_toml, table
 from ...model.errors import InvalidSpec, UsageError
 from ...model.packages import normalise
 from . import Reading, pixi_toml
 from ._finds import finds, folder_of, line_of, text_of
-from ._toolsources import of_files, of_tools, poetrys, requirements, table
+from ._toolsources import of_files, of_tools, poetrys, requirements
 
 
 def recognises(path: Path) -> bool:

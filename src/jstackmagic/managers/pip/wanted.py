@@ -8,16 +8,16 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ...io.archives import check_archive, leaves, refused
 from ...io.reading import path_of, text_of
-from ...model.documents import parse_toml
+from ...model.documents import parse_toml, table
 from ...model.environment import Environment
 from ...model.errors import JStackMagicError, UsageError
 from ...model.options import PIP
@@ -316,13 +316,13 @@ def _of_project(folder: Path, extras: Sequence[str]) -> _ProjectMetadata:
     computed = "install_requires" in setup
     if (folder / "pyproject.toml").is_file():
         data = parse_toml(text_of(folder / "pyproject.toml"), str(folder))
-        project, poetry = _table(data, "project"), _table(data, "tool", "poetry")
+        project, poetry = table(data, "project"), table(data, "tool", "poetry")
         name = str(project.get("name", "") or poetry.get("name", ""))
-        listed = [*project.get("dependencies", ()), *_table(poetry, "dependencies")]
-        for extra, more in _table(project, "optional-dependencies").items():
+        listed = [*project.get("dependencies", ()), *table(poetry, "dependencies")]
+        for extra, more in table(project, "optional-dependencies").items():
             listed += more if normalise(extra) in map(normalise, extras) else ()
-        dynamic = _table(data, "tool", "setuptools", "dynamic")
-        files = _table(dynamic, "dependencies").get("file", ())
+        dynamic = table(data, "tool", "setuptools", "dynamic")
+        files = table(dynamic, "dependencies").get("file", ())
         for file in [files] if isinstance(files, str) else files:
             listed += [line for _, line in logical_lines(text_of(folder / str(file)))]
         needs = [str(each) for each in listed]
@@ -340,10 +340,3 @@ def _of_project(folder: Path, extras: Sequence[str]) -> _ProjectMetadata:
         name = said[1] if said else ""
     needs = [split_hashes(need)[0].strip() for need in needs if need.strip()]
     return _ProjectMetadata(name, needs, computed)
-
-
-def _table(data: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    for name in names:
-        found = data.get(name)
-        data = found if isinstance(found, dict) else {}
-    return data
