@@ -198,14 +198,23 @@ def _exchange(one: str, other: str) -> None:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Return a file's SHA-256 in hexadecimal, read in blocks.
+    """Return a file's SHA-256 in hexadecimal; see `digest_of`."""
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: str | Path, kind: str) -> str:
+    """Return a file's digest in hexadecimal, read in blocks.
+
+    Args:
+        kind: Its name, as hashlib knows it: ``md5``.
 
     Raises:
         OSError: It cannot be read.
+        ValueError: There is no such digest.
     """
     import hashlib
 
-    digest = hashlib.sha256()
+    digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)

@@ -50,7 +50,7 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _INSTRUCTION = re.compile(r"\s*(?P<name>\S+)\s*(?P<rest>.*)", re.DOTALL)
-_FLAG = re.compile(r"(?:\s|\\\n)*--[a-z-]+(?:=\S+)?(?=\s|\\\n|$)")
+_FLAGS = re.compile(r"(?:(?:\s|\\\n)*--[a-z-]+(?:=\S+)?(?=\s|\\\n|$))*(?:\s|\\\n)*")
 _ESCAPE = re.compile(r"(?:\s*#\s*(?!escape)\w+\s*=.*\n)*\s*#\s*escape\s*=\s*(\S)", re.IGNORECASE)
 _HEREDOC = re.compile(r"<<(?P<dash>-?)(?P<quote>['\"]?)(?P<word>[A-Za-z_]\w*)(?P=quote)")
 _CONDA_DIR = re.compile(r"\$\{?CONDA_DIR\}?(?:/envs/(?P<name>[^/$]+))?/?")
@@ -187,10 +187,8 @@ def _context(path: Path, stages: list[_Stage]) -> tuple[str, list[str]]:
 
 def _arguments(instruction: _Instruction) -> list[str]:
     """Return the sources and the target of COPY or ADD."""
-    text = instruction.text.replace("\\\n", " ")
-    flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
-    assert flags is not None
-    return _strings(text[flags.end() :]) or text[flags.end() :].split()
+    text = instruction.rest.replace("\\\n", " ")
+    return _strings(text) or text.split()
 
 
 def _wanted(runners: list[_StageRunner]) -> list[_StageRunner]:
@@ -231,6 +229,16 @@ class _Instruction:
     body: str = ""  #: its here-documents, with the lines that end them
     #: their texts, by the words that end them
     documents: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> str:
+        """Return the options that the text begins with, and the blanks after them."""
+        return self.text[: len(self.text) - len(self.rest)]
+
+    @property
+    def rest(self) -> str:
+        """Return the text after the options."""
+        return _FLAGS.sub("", self.text, count=1)
 
 
 def _instructions(text: str) -> Iterator[_Instruction]:
@@ -516,10 +524,7 @@ class _StageRunner:
 
     def _copy(self, instruction: _Instruction) -> Iterator[str]:
         """Note the files that come into the image; yield the reasons for listing it."""
-        text = instruction.text.replace("\\\n", " ")
-        flags = re.match(rf"(?:{_FLAG.pattern})*\s*", text)
-        assert flags is not None
-        stage = re.search(r"--from=(\S+)", self._filled(flags[0]))
+        stage = re.search(r"--from=(\S+)", self._filled(instruction.flags))
         words = _arguments(instruction)
         words = [word if word.startswith("<<") else self._filled(word) for word in words]
         if len(words) < 2 or (self.state.folder is None and words[-1][:1] != "/"):
@@ -546,7 +551,7 @@ class _StageRunner:
                 name = posixpath.basename(re.split(r"[?#]", source, maxsplit=1)[0])
                 self._add(posixpath.join(target, name) if into else target, CopyOrigin(url=source))
             else:
-                self._copy_local(instruction, source, target, into, flags[0])
+                self._copy_local(instruction, source, target, into)
         if reason := changes_apt(f"{target}/" if into else target):
             yield reason
         by = f"{instruction.name}, line {instruction.line},"
@@ -568,11 +573,9 @@ class _StageRunner:
         if reason := installs_later(path, text, self.state):
             yield reason
 
-    def _copy_local(
-        self, instruction: _Instruction, source: str, target: str, into: bool, flags: str
-    ) -> None:
+    def _copy_local(self, instruction: _Instruction, source: str, target: str, into: bool) -> None:
         places = in_context(self.context, source)
-        excluded = tuple(re.findall(r"--exclude=(\S+)", flags))
+        excluded = tuple(re.findall(r"--exclude=(\S+)", instruction.flags))
         for place in places:
             if instruction.name == "ADD" and _ARCHIVE.search(place):
                 reason = f"ADD unpacks {source} there (line {instruction.line})."
@@ -580,7 +583,7 @@ class _StageRunner:
                 continue
             inside = (into or len(places) > 1) and not os.path.isdir(place)
             path = posixpath.join(target, os.path.basename(place)) if inside else target
-            if "--parents" in flags:
+            if "--parents" in instruction.flags:
                 path = posixpath.join(target, os.path.relpath(place, self.context))
             self._add(path, replace(self._of_context(place), excluded=excluded))
 
@@ -672,12 +675,9 @@ class _StageRunner:
                         self.state.machine.wrote(target, text_or_none(place), by="RUN --mount")
 
     def _found(self, instruction: _Instruction) -> Iterator[Found]:
-        text, line = instruction.text, instruction.line
-        flags = re.match(rf"(?:{_FLAG.pattern})*(?:\s|\\\n)*", text)
-        assert flags is not None
-        self._mount(flags[0])
-        line += flags[0].count("\n")
-        text = text[flags.end() :]
+        self._mount(instruction.flags)
+        text = instruction.rest
+        line = instruction.line + instruction.flags.count("\n")
         words = _strings(text)
         if words is not None:
             typed = text.replace("\\\n", " ")

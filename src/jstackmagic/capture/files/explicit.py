@@ -8,7 +8,7 @@ from pathlib import Path
 from ...model.errors import InvalidSpec
 from ...model.parsing import Asked, logical_lines, read_specs
 from . import Reading
-from ._finds import check_platform, finds, folder_of, has, masked, text_of
+from ._finds import archive_of, check_platform, finds, folder_of, has, masked, text_of
 
 _ARCHIVE = re.compile(
     r"(?P<url>\S+\.(?:conda|tar\.bz2))(?:#(?:sha256:|md5:)?(?P<hash>[0-9a-f]{64}|[0-9a-f]{32}))?"
@@ -40,7 +40,8 @@ def read(path: Path) -> Reading:
                 " can work.",
                 advice="Put the token in its place, or a channel that needs none.",
             )
-        specs.append(f"{url}{_fragment(archive['hash'])}")
+        digest = archive["hash"]
+        specs.append(archive_of(url, digest if digest and len(digest) == 64 else None, digest))
     check_platform(path, text, (spec.partition("#")[0] for spec in specs))
     asked = read_specs(specs, manager="conda", folder=folder_of(path))
     # conda-lock writes what pip has to install as comments, for itself and micromamba
@@ -49,10 +50,3 @@ def read(path: Path) -> Reading:
         asked += read_specs(map(str.strip, lines), manager="pip", folder=folder_of(path))
         asked += Asked(pip_options=("--no-deps",))  # all there is to install is in the list
     return Reading(path, tuple(finds(asked, line=first)))
-
-
-def _fragment(digest: str | None) -> str:
-    """Return a hash as conda appends it to a URL."""
-    if not digest:
-        return ""
-    return f"#sha256:{digest}" if len(digest) == 64 else f"#{digest}"

@@ -22,7 +22,7 @@ from ...model.spec import turned
 from .. import Found
 from ..commandlines import recognise
 from . import Reading
-from ._finds import finds, folder_of, platform_here, text_of
+from ._finds import archive_of, finds, folder_of, platform_here, text_of
 from ._toolsources import pips, place_of, poetrys, texts
 
 _CONDAS = ("build-dependencies", "host-dependencies", "dependencies")
@@ -219,8 +219,7 @@ def _match_spec(name: str, entry: Any) -> str:
     said = entry if isinstance(entry, dict) else {"version": entry}
     url = said.get("url")
     if isinstance(url, str):
-        digest = said.get("sha256") or said.get("md5")
-        return f"{url}#{'sha256:' if 'sha256' in said else ''}{digest}" if digest else url
+        return archive_of(url, said.get("sha256"), said.get("md5"))
     if place := next((key for key in ("git", "path") if key in said), ""):
         raise UsageError(f"pixi builds it from {said[place]}, which conda cannot.")
     if unknown := said.keys() - _KEYS.keys() - {"version", "channel"}:

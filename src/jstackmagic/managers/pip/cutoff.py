@@ -8,13 +8,12 @@ one whose files differ from its RECORD is half there, even if its METADATA looks
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ...io.files import clock
+from ...io.files import clock, digest_of
 from ...io.reading import own_bytes
 from ...model.environment import Environment
 from ...model.packages import normalise
@@ -226,11 +225,7 @@ def _is_as_recorded(path: str, recorded: str) -> bool:
     if not os.path.isfile(path):
         return False
     try:
-        found = hashlib.new(kind)
-        with open(path, "rb") as file:
-            while part := file.read(1 << 20):
-                found.update(part)
-        raw = found.digest()
+        raw = bytes.fromhex(digest_of(path, kind))
     except (OSError, ValueError):
         return False
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == digest

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ....display.progress import ProgressReport
+from ....io.files import digest_of
 from ....model.credentials import mask
 from ....model.errors import NOTHING_CHANGED, CommandFailed
 from ....where.condarc import CondaConfig
@@ -397,14 +397,10 @@ def _misfit(path: str, spec: str) -> str:
 
 def _other(path: str, kind: str, wanted: str) -> str:
     """Return that a file has another digest, or cannot be read; empty if it is the right one."""
-    digest = hashlib.new(kind, usedforsecurity=False)
     try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        found = digest_of(path, kind)
     except OSError as error:
         return str(error.strerror)
-    found = digest.hexdigest()
     return "" if found == wanted else f"its {kind} is {found}"
 
 

@@ -163,7 +163,7 @@ async def answered(work: Awaitable[T], channels: Channels) -> T:
     """
 
     async def look() -> None:
-        await check_answers(client_of(_network(channels.config)), channels.urls)
+        await check_answers(client_of(network_of(channels.config)), channels.urls)
 
     from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
 
@@ -203,7 +203,7 @@ def gateway_of(channels: Channels, *, refresh: bool = False) -> Gateway:
     Args:
         refresh: Ask the remote ones again, even if they were asked a moment ago.
     """
-    gateway = _gateway(_network(channels.config), channels.config.offline, cache_dir())
+    gateway = _gateway(network_of(channels.config), channels.config.offline, cache_dir())
     with _lock:
         for url in channels.urls:
             key = (id(gateway), url)
@@ -244,7 +244,8 @@ class _Network:
     proxies: tuple[tuple[str, str], ...]
 
 
-def _network(config: CondaConfig) -> _Network:
+def network_of(config: CondaConfig) -> _Network:
+    """Return how the network is reached under a configuration."""
     bundle = config.ssl_verify if isinstance(config.ssl_verify, str) else ""
     if bundle == "truststore":  # the system's own certificates
         bundle = ""
@@ -314,11 +315,6 @@ def _gateway(network: _Network, offline: bool, cache_dir: Path) -> Gateway:
         per_channel_config={"file://": SourceConfig()},
         client=client_of(network),
     )
-
-
-def network_of(config: CondaConfig) -> _Network:
-    """Return how the network is reached under a configuration."""
-    return _network(config)
 
 
 # The system
