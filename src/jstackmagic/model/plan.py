@@ -44,6 +44,17 @@ class Plan:
     #: the manager's own data for carrying the plan out; not part of the record
     detail: object = field(default=None, compare=False, repr=False)
 
+    @classmethod
+    def of_nothing(
+        cls,
+        request: Request,
+        environment: Environment,
+        engine: str,
+        satisfied: tuple[Package, ...],
+    ) -> Plan:
+        """Return the plan of a request that the installed packages serve already."""
+        return cls(request, environment, engine, (), change=Change(), satisfied=satisfied)
+
 
 @dataclass(frozen=True, slots=True)
 class Swap:

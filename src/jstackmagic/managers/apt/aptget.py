@@ -68,7 +68,7 @@ class AptGet(Engine):
             return _plan_removal(request, environment)
         present = satisfied(request)
         if present is not None:
-            return Plan(request, environment, "apt-get", (), change=Change(), satisfied=present)
+            return Plan.of_nothing(request, environment, "apt-get", present)
         root = _rights(request)
         install = install_command(request, root)
         if _lists_are_fresh() or _are_enough(request):

@@ -50,13 +50,8 @@ class ByExecutable(Engine):
         if request.action == "remove":
             check_installed(specs, installed)
         elif not request.upgrade and not request.options and all(map(installed.serves, specs)):
-            return Plan(
-                request=request,
-                environment=environment,
-                engine=executable.tool,
-                commands=(),
-                satisfied=self.resolved(request, environment),
-            )
+            present = self.resolved(request, environment)
+            return Plan.of_nothing(request, environment, executable.tool, present)
         if self._before and request.action == "install":
             raise Stopped(
                 "Packages that are too new are not allowed here, and"
@@ -76,8 +71,9 @@ class ByExecutable(Engine):
         change = _foresee(commands, specs, environment)
         if change or request.options:
             return replace(plan, change=change)
-        present = self.resolved(request, environment)
-        return replace(plan, commands=(), change=change, satisfied=present)
+        return replace(
+            plan, commands=(), change=change, satisfied=self.resolved(request, environment)
+        )
 
     def run(self, plan: Plan, console: Console) -> int:
         """Run the plan's commands until one fails."""

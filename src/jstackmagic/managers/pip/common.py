@@ -41,11 +41,18 @@ _SAYS_WHERE = {"index-url", "extra-index-url", "find-links", "no-index"}
 
 
 class OfPip(Engine, ABC):
-    """The base of pip's and uv's engines: specs, and what is known of packages afterwards."""
+    """The base of pip's and uv's engines: specs, and what is known of packages afterwards.
+
+    Args:
+        thorough: Find out in advance all that can be known.
+        before: Install nothing that was published later; ISO 8601, empty for no limit.
+    """
 
     engine: ClassVar[str]
 
-    def __init__(self) -> None:
+    def __init__(self, *, thorough: bool = False, before: str = "") -> None:
+        self._thorough = thorough
+        self._before = before
         self._reported: dict[str, dict[str, Package]] = {}
         self._old: dict[str, _Built] = {}
 
@@ -59,7 +66,7 @@ class OfPip(Engine, ABC):
         check_landing(request, environment)
         present = satisfied(request, environment)
         if present is not None:
-            plan = nothing_to_do(request, environment, present, self.engine)
+            plan = Plan.of_nothing(request, environment, self.engine, present)
         else:
             check_archives(request, environment)
             check_metadata(environment)
@@ -237,20 +244,6 @@ def plan_removal(request: Request, environment: Environment) -> Plan:
         ),
         change=None if files else Change(removed=removed),
         notes=tuple(f"{name} is not installed." for name in missing),
-    )
-
-
-def nothing_to_do(
-    request: Request, environment: Environment, present: tuple[Package, ...], engine: str
-) -> Plan:
-    """Return the plan where everything is there already."""
-    return Plan(
-        request=request,
-        environment=environment,
-        engine=engine,
-        commands=(),
-        change=Change(),
-        satisfied=present,
     )
 
 

@@ -27,7 +27,6 @@ from .common import (
     foreseen,
     index_of,
     install_command,
-    nothing_to_do,
     pip_command,
     plan_removal,
     secrets_in_files,
@@ -54,7 +53,7 @@ class PipProgram(OfPip):
             a second resolution, which by default only a conda environment is worth: there pip could
             overwrite what conda owns.
         also: Returns whether another engine could install pip into an environment without it.
-        before: Install nothing that was published later; ISO 8601, empty for no limit.
+        before: See `OfPip`.
     """
 
     engine = "pip"
@@ -66,10 +65,8 @@ class PipProgram(OfPip):
         also: Callable[[Environment], bool] = lambda _: False,
         before: str = "",
     ) -> None:
-        super().__init__()
-        self._thorough = thorough
+        super().__init__(thorough=thorough, before=before)
         self._also = also
-        self._before = before
 
     def _plan_removal(self, request: Request, environment: Environment) -> Plan:
         removal = plan_removal(request, environment)
@@ -95,7 +92,7 @@ class PipProgram(OfPip):
         change = _dry_run(plan)
         if not change:
             present = self.resolved(request, environment)
-            return nothing_to_do(request, environment, present, self.engine)
+            return Plan.of_nothing(request, environment, self.engine, present)
         return replace(plan, change=change)
 
     def _run(self, plan: Plan, console: Console) -> int:

@@ -50,13 +50,8 @@ class Rattler(Engine):
         if request.action == "remove":
             check_installed(specs, installed)
         elif not request.upgrade and all(map(installed.serves, specs)):
-            return Plan(
-                request=request,
-                environment=environment,
-                engine=_ENGINE,
-                commands=(),
-                satisfied=self.resolved(request, environment),
-            )
+            present = self.resolved(request, environment)
+            return Plan.of_nothing(request, environment, _ENGINE, present)
         plan = loop.run(
             lambda wire: planning.plan(
                 request, environment, specs, _ENGINE, wire, before=self._before

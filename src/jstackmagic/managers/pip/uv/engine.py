@@ -36,7 +36,7 @@ from ....model.plan import Command, Plan
 from ....model.request import Request
 from ....where.metadata import distributions_of_package
 from ... import Engine, asked_names
-from ..common import OfPip, foreseen, install_command, nothing_to_do, plan_removal, secrets_in_files
+from ..common import OfPip, foreseen, install_command, plan_removal, secrets_in_files
 from ..executable import leaves_out
 from ..marks import unmark
 from ..present import version_on_disk
@@ -82,10 +82,8 @@ class Uv(OfPip):
     def __init__(
         self, *, thorough: bool = False, instead: Engine | None = None, before: str = ""
     ) -> None:
-        super().__init__()
-        self._thorough = thorough
+        super().__init__(thorough=thorough, before=before)
         self._other = instead
-        self._before = before
         self._instead: Engine | None = None
         self._known: dict[str, Locked] = {}
 
@@ -117,7 +115,7 @@ class Uv(OfPip):
         change = foreseen(new, environment)
         if not change:
             present = self.resolved(request, environment)
-            return nothing_to_do(request, environment, present, self.engine)
+            return Plan.of_nothing(request, environment, self.engine, present)
         return Plan(
             request=request,
             environment=environment,
