@@ -13,6 +13,7 @@ from ..model.managers import names
 from ..model.packages import Change, ManagerName, Package, PackageSet
 from ..model.request import Action, Request
 from ..model.spec import of_package, read_all
+from ..where.metadata import allows, requirement
 
 _CONDA_VERSION = re.compile(r"[\w.-]+\s*(==?)\s*([^=,|*\s]+)(?:=[^=]*)?$")
 _APT_VERSION = re.compile(r"[^=/]+=([^*]+)$")
@@ -69,23 +70,14 @@ def _of_any(manager: ManagerName, name: str, packages: PackageSet) -> Package | 
 def _allows(manager: ManagerName, spec: str, version: str) -> bool:
     """Return whether a version may serve a spec; what cannot be read allows all."""
     if manager == "pip":
-        return _requirement_allows(spec, version)
+        need = requirement(spec)
+        return need is None or allows(need.specifier, version, unclear=True)
     match = _CONDA_VERSION.match(spec) if manager == "conda" else _APT_VERSION.match(spec)
     if match is None:
         return True
     wanted = match[match.re.groups]
     fuzzy = manager == "conda" and match[1] == "="
     return version == wanted or (fuzzy and version.startswith(f"{wanted}."))
-
-
-def _requirement_allows(spec: str, version: str) -> bool:
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.version import InvalidVersion
-
-    try:
-        return Requirement(spec).specifier.contains(version, prereleases=True)
-    except (InvalidRequirement, InvalidVersion):
-        return True
 
 
 # Sharing a change out

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -76,3 +78,15 @@ def is_seen_here(identity: str) -> bool:
 def own_namespace() -> str:
     """Boot and pid namespace of this process: the head of `process_identity`."""
     return process_identity(os.getpid()).rpartition("/")[0]
+
+
+@contextmanager
+def variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable of this process inside this context; an empty value leaves it as it is."""
+    before = os.environ.get(name)
+    os.environ |= {name: value} if value else {}
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        os.environ |= {} if before is None else {name: before}

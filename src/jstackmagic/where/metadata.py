@@ -21,6 +21,7 @@ from .revisions import first
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
 
 def read_packages(
@@ -172,6 +173,20 @@ def requirement(text: str) -> Requirement | None:
         return Requirement(text)
     except InvalidRequirement:
         return None
+
+
+def allows(specifier: SpecifierSet, version: str, *, unclear: bool) -> bool:
+    """Return whether a version meets a specifier; what is installed may be a pre-release.
+
+    Args:
+        unclear: The answer for a version that is older than PEP 440.
+    """
+    from packaging.version import InvalidVersion
+
+    try:
+        return specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return unclear
 
 
 def python_markers(version: str) -> dict[str, str]:

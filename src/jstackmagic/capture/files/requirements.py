@@ -12,15 +12,12 @@ from urllib.parse import unquote
 from ...model.errors import InvalidSpec, UsageError
 from ...model.listed import NOTHING_READ, listed_requirement, pips_meaning
 from ...model.parsing import Asked, Problem, logical_lines, split_words
-from . import Reading, conda_list, environment_yml
-from ._finds import beginning, finds, folder_of, masked, text_of
+from . import Reading, formats
+from ._finds import finds, folder_of, has, masked, text_of
 from ._image import PROJECT
 
 _SUFFIXES = (".txt", ".in", ".pip")
-_OTHERS = ("apt.txt", "runtime.txt")
 _PROSE = 5  # lines: below it, what is wrong with each says more
-_NOT_PIPS = re.compile(r"^(?:@EXPLICIT\s*$|FROM\s+\S)", re.MULTILINE)
-_HEADING = re.compile(r"\A# This file may be used to create an environment")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=\S))(?P<path>(?!\w+://)\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)\b")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -34,12 +31,11 @@ _CONDA_BUILD = re.compile(
 
 
 def recognises(path: Path) -> bool:
-    """Return whether it is a text file that is not conda's, apt's or a Dockerfile."""
-    if path.suffix not in _SUFFIXES or path.name in _OTHERS or not path.is_file():
+    """Return whether it is a text file that is of no other format, and no Dockerfile."""
+    if path.suffix not in _SUFFIXES or not path.is_file() or has(path, r"^FROM\s+\S"):
         return False
-    text = beginning(path)
-    others = _NOT_PIPS.search(text) or _HEADING.search(text) or conda_list.is_one(text)
-    return not (others or environment_yml.recognises(path))
+    others = (module for name, module in formats().items() if name != "requirements")
+    return not any(module.recognises(path) for module in others)
 
 
 def read(path: Path, *, folder: str = "") -> Reading:

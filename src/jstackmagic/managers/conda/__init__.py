@@ -159,19 +159,8 @@ class Conda(Manager):
             return _executable(environment, wanted)
         if environment.conda is None:
             return Choice(self.name, "rattler", environment, "there is no conda here")
-        tool = environment.conda.tool
-        if not here:
-            why = "py-rattler is not installed"
-            return Choice(self.name, "conda", environment, why, called=tool)
-        from .rattler import unhonoured, unserved
-
-        reasons: Sequence[str] = unserved(request) if request is not None else ()
-        if reasons:
-            why = f"py-rattler does not take {', '.join(reasons)}"
-            return Choice(self.name, "conda", environment, why, called=tool)
-        reasons = unhonoured(environment)
-        if reasons:
-            why = f"py-rattler does not honour {', '.join(reasons)}"
+        if why := _why_not_rattler(environment, request):
+            tool = environment.conda.tool
             return Choice(self.name, "conda", environment, why, called=tool)
         why = "it honours every setting that conda would use here"
         return Choice(self.name, "rattler", environment, why)
@@ -249,6 +238,18 @@ class Conda(Manager):
         from .marks import words
 
         return words(package, environment)
+
+
+def _why_not_rattler(environment: Environment, request: Request | None) -> str:
+    """Return why a conda executable does the work; empty if py-rattler does the same."""
+    if not is_here("rattler"):
+        return "py-rattler is not installed"
+    from .rattler import unhonoured, unserved
+
+    if request is not None and (options := unserved(request)):
+        return f"py-rattler does not take {', '.join(options)}"
+    settings = unhonoured(environment)
+    return f"py-rattler does not honour {', '.join(settings)}" if settings else ""
 
 
 def _executable(environment: Environment, wanted: str) -> Choice:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from ...io.files import sha256_of
+from ...io.runtime import variable
 from ...model.credentials import MASK
 from ...model.environment import Environment
 from ...model.packages import Package, PackageSet
@@ -71,13 +71,6 @@ class CondaArchives(Archives):
         if not self.folder.is_dir() or not environment.is_conda:
             yield
             return
-        before = os.environ.get("CONDA_PKGS_DIRS")
         folders = (*configuration(environment).pkgs_dirs, str(self.folder))
-        os.environ["CONDA_PKGS_DIRS"] = ",".join(dict.fromkeys(folders))
-        try:
+        with variable("CONDA_PKGS_DIRS", ",".join(dict.fromkeys(folders))):
             yield
-        finally:
-            if before is None:
-                del os.environ["CONDA_PKGS_DIRS"]
-            else:
-                os.environ["CONDA_PKGS_DIRS"] = before

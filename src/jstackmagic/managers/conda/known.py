@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from functools import lru_cache
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -59,18 +59,15 @@ _begun: set[tuple[str, int]] = set()
 
 
 def _learn(key: tuple[str, int]) -> frozenset[str]:
-    _known[key] = _names_in(*key)
+    found: set[bytes] = set()
+    with (
+        suppress(OSError, ValueError),  # gone, or empty
+        open(key[0], "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
+    ):
+        found = {match[1] for match in re.finditer(rb'"name"\s*:\s*"([\w.-]+)"', text)}
+    _known[key] = frozenset(name.decode() for name in found)
     return _known[key]
-
-
-@lru_cache(maxsize=64)
-def _names_in(path: str, _mtime: int) -> frozenset[str]:
-    try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            found = {match[1] for match in re.finditer(rb'"name"\s*:\s*"([\w.-]+)"', text)}
-    except (OSError, ValueError):  # gone, or empty
-        return frozenset()
-    return frozenset(name.decode() for name in found)
 
 
 def _repodata_files(environment: Environment) -> Iterator[Path]:

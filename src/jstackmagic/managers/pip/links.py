@@ -15,6 +15,7 @@ from ...model.packages import Package, normalise
 from ...model.recipe import Item, RecipeStep
 from ...model.record import Record
 from ...model.spec import Requirement, read
+from ...where.metadata import allows, requirement
 
 
 def without_local(
@@ -88,24 +89,17 @@ def _placed(item: Item, archives: Mapping[tuple[str, str], str]) -> Item:
         return item
     path = archives.get((item.name, item.version))
     if not item.version:  # it was never seen installed
-        named = [
-            (version, path) for (name, version), path in archives.items() if name == item.spec.name
+        need = requirement(f"{item.spec.name}{item.spec.version}")
+        served = [
+            path
+            for (name, version), path in archives.items()
+            if need and name == item.spec.name and allows(need.specifier, version, unclear=False)
         ]
-        served = [path for version, path in named if _allows(item.spec.version, version)]
         path = served[0] if len(served) == 1 else None
     if path is None:
         return item
     extras = f"[{','.join(item.spec.extras)}]" if item.spec.extras else ""
     return replace(item, spec=read("pip", f"{path}{extras}"), upgrade=False)
-
-
-def _allows(specifier: str, version: str) -> bool:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    try:
-        return SpecifierSet(specifier).contains(version, prereleases=True)
-    except InvalidSpecifier:
-        return False
 
 
 def _brought(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...model.environment import Environment
 from ...model.managers import is_system
 from ...model.packages import Need, Package, PackageKey, PackageSet, normalise
-from ...where.metadata import conda_distributions, read_requirements
+from ...where.metadata import allows, conda_distributions, read_requirements
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -26,16 +27,8 @@ def needs(
         key = keys.get(normalise(requirement.name))
         if key is not None and key in whom:
             who = keys.get(name, ("conda" if name in by_conda else "pip", name))
-            yield Need(who, str(requirement), key, _test(requirement.specifier))
+            yield Need(who, str(requirement), key, partial(_is_met, requirement.specifier))
 
 
-def _test(specifier: SpecifierSet) -> Callable[[Package], bool]:
-    def test(package: Package) -> bool:
-        from packaging.version import InvalidVersion
-
-        try:
-            return specifier.contains(package.version, prereleases=True)
-        except InvalidVersion:
-            return not specifier
-
-    return test
+def _is_met(specifier: SpecifierSet, package: Package) -> bool:
+    return allows(specifier, package.version, unclear=not specifier)

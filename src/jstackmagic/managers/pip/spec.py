@@ -17,6 +17,7 @@ from ... import names
 from ...io.reading import path_of, text_or_none
 from ...model.credentials import mask, without_login
 from ...model.errors import InvalidSpec, Stopped
+from ...model.parsing import logical_lines
 from ...model.request import Request
 from ...model.spec import (
     URL,
@@ -159,8 +160,7 @@ def plain_requirements(spec: Spec) -> list[Pep508] | None:
         text = text_or_none(spec.place)
         if text is None:
             return None
-        text = text.replace("\\\n", " ")
-        lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
+        lines = [line for _, line in logical_lines(text)]
     try:
         found = [Requirement(line) for line in lines if line]
     except InvalidRequirement:

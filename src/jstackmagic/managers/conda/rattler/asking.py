@@ -19,7 +19,7 @@ from .records import package_of
 from .repodata import Channels
 
 if TYPE_CHECKING:
-    from rattler import GenericVirtualPackage, RepoDataRecord, Subdir
+    from rattler import RepoDataRecord, Subdir
 
 _FEW = 8  # versions
 
@@ -106,7 +106,10 @@ async def _solve_for(
         specs=[at_url(spec, channels) for spec in specs],
         gateway=repodata.gateway_of(channels),
         platforms=[_subdir(platform), rattler.Subdir("noarch")],
-        virtual_packages=list(_virtual_packages(platform)),
+        virtual_packages=[
+            repodata.virtual_package(name, version)
+            for name, version in _VIRTUAL.get(platform.partition("-")[0], {}).items()
+        ],
     )
     try:
         return await repodata.answered(work, channels)
@@ -130,13 +133,6 @@ def _subdir(platform: str) -> Subdir:
             kept="Nothing was written.",
             advice="It is called as a channel's folder is: linux-aarch64, osx-arm64, win-64",
         ) from None
-
-
-def _virtual_packages(platform: str) -> Iterator[GenericVirtualPackage]:
-    from rattler import BuildString, GenericVirtualPackage, PackageName, Version
-
-    for name, version in _VIRTUAL.get(platform.partition("-")[0], {}).items():
-        yield GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
 
 
 def _detail(record: RepoDataRecord) -> CondaDetail:

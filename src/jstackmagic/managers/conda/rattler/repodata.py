@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from ....io.runtime import variable
 from ....model.buildvariables import FOR_A_SOLVER
 from ....model.credentials import mask
 from ....model.environment import Environment
@@ -274,26 +275,9 @@ def client_of(network: _Network) -> Client:
         *(f"{scheme} = {json.dumps(url)}" for scheme, url in network.proxies),
     ]
     config = Config.from_toml("\n".join(lines))
-    with _certificates(network.bundle):
+    # rattler takes no path of a bundle, but reads this when a client is made (py-rattler 0.28)
+    with variable("SSL_CERT_FILE", network.bundle):
         return Client.from_config(config)
-
-
-@contextlib.contextmanager
-def _certificates(bundle: str) -> Iterator[None]:
-    """Let the client that is made within read its certificates from a bundle.
-
-    rattler takes no path, but reads this variable when a client is made (py-rattler 0.28).
-    """
-    before = os.environ.get("SSL_CERT_FILE")
-    if bundle:
-        os.environ["SSL_CERT_FILE"] = bundle
-    try:
-        yield
-    finally:
-        if bundle and before is None:
-            del os.environ["SSL_CERT_FILE"]
-        elif before is not None:
-            os.environ["SSL_CERT_FILE"] = before
 
 
 def cache_dir() -> Path:
@@ -328,15 +312,21 @@ def virtual_packages(variables: Iterable[str] = ()) -> list[GenericVirtualPackag
     Args:
         variables: Those of a request, ``NAME=VALUE`` each, which precede this process's.
     """
-    from rattler import BuildString, GenericVirtualPackage, PackageName, Version, VirtualPackage
+    from rattler import VirtualPackage
     from rattler import VirtualPackageOverrides as Overrides
 
     found = [package.into_generic() for package in VirtualPackage.detect(Overrides.from_env())]
     linux = {name: os.environ[name] for name in ("CONDA_OVERRIDE_LINUX",) if name in os.environ}
-    for variable, version in {**linux, **dict(v.partition("=")[::2] for v in variables)}.items():
-        if FOR_A_SOLVER.fullmatch(variable):
-            said = PackageName(f"__{variable.removeprefix('CONDA_OVERRIDE_').lower()}")
-            found = [each for each in found if each.name.normalized != said.normalized]
-            if version:
-                found.append(GenericVirtualPackage(said, Version(version), BuildString("0")))
+    for said, version in {**linux, **dict(v.partition("=")[::2] for v in variables)}.items():
+        if FOR_A_SOLVER.fullmatch(said):
+            name = f"__{said.removeprefix('CONDA_OVERRIDE_').lower()}"
+            found = [each for each in found if each.name.normalized != name]
+            found += [virtual_package(name, version)] if version else []
     return found
+
+
+def virtual_package(name: str, version: str) -> GenericVirtualPackage:
+    """Return one of the virtual packages (``__glibc``) that a solver is given."""
+    from rattler import BuildString, GenericVirtualPackage, PackageName, Version
+
+    return GenericVirtualPackage(PackageName(name), Version(version), BuildString("0"))
