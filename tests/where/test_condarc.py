@@ -384,11 +384,15 @@ class TestMerge:
             "repodata_fns:\n  - repodata.json\ntrack_features: []\nsubdir: ~\nsolver: classic\n"
             "channels:\n  - conda-forge\n",
             "always_copy: True\nrepodata_fns:\n  - other.json\nplugins:\n  auth: basic\n"
-            "disallowed_packages:\n  - evil\n",
+            "disallowed_packages:\n  - evil\noverride_channels_enabled: no\nclient_cert_key: /k\n",
+            "override_channels_enabled: yes\n",
         )
         assert config.unhonoured == tuple(
             CondaSetting(name, "/1.yml")
-            for name in ("always_copy", "repodata_fns", "plugins", "disallowed_packages")
+            for name in (
+                *("always_copy", "repodata_fns", "plugins", "disallowed_packages"),
+                "override_channels_enabled",
+            )
         )
 
     def test_nor_from_a_variable(self, tmp_path: Path) -> None:

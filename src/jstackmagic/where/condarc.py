@@ -63,10 +63,8 @@ class CondaConfig:
     #: ``"truststore"`` for the system's
     ssl_verify: bool | str = True
     client_ssl_cert: str | None = None
-    client_ssl_cert_key: str | None = None
     #: URL scheme, or scheme and host, to the proxy's URL
     proxy_servers: Mapping[str, str] = field(default_factory=dict)
-    override_channels_enabled: bool = True
     add_anaconda_token: bool = True
     allowlist_channels: tuple[str, ...] = ()
     denylist_channels: tuple[str, ...] = ()
@@ -92,8 +90,8 @@ _ALIASES = {
 _PLAIN_LISTS = listed("""
     default_channels allowlist_channels denylist_channels aggressive_update_packages pinned_packages
 """)
-_SWITCHES = listed("add_anaconda_token offline override_channels_enabled")
-_TEXTS = listed("channel_alias client_ssl_cert client_ssl_cert_key")
+_SWITCHES = listed("add_anaconda_token offline")
+_TEXTS = listed("channel_alias client_ssl_cert")
 _LISTS = {
     **dict.fromkeys((*_PLAIN_LISTS, "channels", "pkgs_dirs"), ","),
     "pinned_packages": "&",
@@ -130,6 +128,7 @@ _HARMLESS = {
         listed("false"),
     ),
     "deps_modifier": listed("not_set"),
+    "override_channels_enabled": listed("true yes on"),
     "path_conflict": listed("clobber"),
     "repodata_fns": listed("current_repodata.json repodata.json"),
     "update_modifier": listed("update_specs"),
@@ -148,8 +147,8 @@ _INERT = listed("""
     environment_specifier envvars_force_uppercase export_platforms extra_platforms no_plugins
     non_admin_enabled protect_frozen_envs register_envs self_update shortcuts
 
-    add_pip_as_python_dependency allow_cycles default_threads
-    execute_threads experimental experimental_solver fetch_threads local_repodata_ttl no_lock
+    add_pip_as_python_dependency allow_cycles client_ssl_cert_key default_threads execute_threads
+    experimental experimental_solver fetch_threads local_repodata_ttl no_lock
     remote_backoff_factor remote_connect_timeout_secs remote_max_retries remote_read_timeout_secs
     repodata_threads repodata_use_shards repodata_use_zst rollback_enabled safety_checks sat_solver
     separate_format_cache solver use_index_cache verify_threads

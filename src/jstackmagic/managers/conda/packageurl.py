@@ -13,7 +13,7 @@ from ..packageurl import package_url
 _SUBDIR = re.compile(r"noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9]+")
 
 
-def of_package(package: Package, distribution: str = "") -> str:  # noqa: ARG001
+def of_package(package: Package, distribution: str) -> str:  # noqa: ARG001
     """Return the package's URL; see `Manager.package_url`."""
     subdir = _SUBDIR.search(urlsplit(package.url).path.rpartition("/")[0].rpartition("/")[2])
     endings = (each for each in CONDA_ARCHIVE if package.url.endswith(each))

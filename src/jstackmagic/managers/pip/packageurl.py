@@ -11,7 +11,7 @@ from ...model.words import public
 from ..packageurl import package_url
 
 
-def of_package(package: Package, distribution: str = "") -> str:  # noqa: ARG001
+def of_package(package: Package, distribution: str) -> str:  # noqa: ARG001
     """Return the package's URL; see `Manager.package_url`."""
     return package_url("pypi", package, _origin(package))
 

@@ -127,14 +127,12 @@ async def read(channels: Channels, names: Iterable[str]) -> None:
     await answered(query, channels)
 
 
-async def versions(
-    channels: Channels, names: Sequence[str], *, refresh: bool = False
-) -> dict[str, list[RepoDataRecord]]:
+async def versions(channels: Channels, names: Sequence[str]) -> dict[str, list[RepoDataRecord]]:
     """Return all the channels' records of each name, the newest first.
 
     With strict channel priority, only the strongest channel that has a name counts.
     """
-    gateway = gateway_of(channels, refresh=refresh)
+    gateway = gateway_of(channels)
     found: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
     query = gateway.query(channels.sources(), platforms(), list(found), recursive=False)
     answers = await answered(query, channels)
