@@ -137,6 +137,8 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
     """
     import msgspec
 
+    from .detect import detect
+
     if read_snapshot() is not None:
         return False
     taken = Snapshot(
@@ -146,7 +148,7 @@ def take_snapshot(environments: Iterable[Environment]) -> bool:
             environment.prefix: read_packages(environment, of_environment()).packages
             for environment in environments
         },
-        system=read_packages(_any_environment(), of_system()).packages,
+        system=read_packages(detect(), of_system()).packages,
     )
     own_runtime_folder()
     write_file(_snapshot_file(), msgspec.json.encode(taken))
@@ -183,12 +185,6 @@ def _machine() -> str:
     except OSError:
         boot = ""
     return f"{os.uname().nodename}/{boot}"
-
-
-def _any_environment() -> Environment:
-    from .detect import detect
-
-    return detect()
 
 
 # Without a witness

@@ -174,14 +174,8 @@ class Cache:
         noted = await asyncio.to_thread(self._noted, name, address)
         if noted is not None and not _misfit(noted, url):
             return noted
-        archive = os.path.join(self.writable[0], name)
-        client = repodata.client_of(repodata.network_of(self._config))
-        with _temporary(archive) as partial:
-            await download(client, address, partial, name, _DownloadMeter(wire, [None]))
-            check_archive(partial, url)
-            os.replace(partial, archive)
-        _note_url(self.writable[0], address)
-        return archive
+        meter = _DownloadMeter(wire, [None])
+        return await self._fetch(address, name, meter, lambda path: check_archive(path, url))
 
     def _noted(self, name: str, url: str) -> str | None:
         """Return the archive of that name in a cache, if its noted origin is that URL."""
@@ -220,13 +214,21 @@ class Cache:
                 kept=NOTHING_CHANGED,
                 advice="Take offline: true out of the condarc, or unset CONDA_OFFLINE.",
             )
-        archive = os.path.join(self.writable[0], record.file_name)
+        return await self._fetch(
+            record.url, record.file_name, meter, lambda path: _check(path, record)
+        )
+
+    async def _fetch(
+        self, url: str, name: str, meter: _DownloadMeter, check: Callable[[str], None]
+    ) -> str:
+        """Fetch a URL into the first folder; return the path of what passed the check."""
+        archive = os.path.join(self.writable[0], name)
         client = repodata.client_of(repodata.network_of(self._config))
         with _temporary(archive) as partial:
-            await download(client, record.url, partial, record.file_name, meter)
-            await asyncio.to_thread(_check, partial, record)
+            await download(client, url, partial, name, meter)
+            await asyncio.to_thread(check, partial)
             os.replace(partial, archive)
-        _note_url(self.writable[0], record.url)
+        _note_url(self.writable[0], url)
         return archive
 
     def _unpack(self, record: RepoDataRecord, archive: str) -> Fetched:
