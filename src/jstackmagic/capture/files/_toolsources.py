@@ -80,18 +80,10 @@ def of_tools(data: dict[str, Any], folder: str) -> Asked:
     uv = table(tool, "uv")
     asked = Asked()
     for by, settings in (("[tool.uv]", uv), ("[tool.uv.pip]", table(uv, "pip"))):
-        links = (place_of(each, folder) for each in texts(settings.get("find-links")))
-        extra = (place_of(each, folder) for each in texts(settings.get("extra-index-url")))
-        index = "".join(texts(settings.get("index-url"))[:1])
-        sources = Sources(
-            index_url=place_of(index, folder) if index else "",
-            extra_index_urls=tuple(extra),
-            find_links=tuple(links),
-        )
         options = ("--no-index",) if settings.get("no-index") is True else ()
         aside = (key for key in settings if key not in _UV_READ + _UV_OTHER)
         notes = tuple(_aside(f"{by} {key}", settings[key]) for key in aside)
-        asked += Asked(sources=sources, pip_options=options, notes=notes)
+        asked += Asked(sources=sources_in(settings, folder), pip_options=options, notes=notes)
     used = {
         source.get("index")
         for said in table(uv, "sources").values()
@@ -128,6 +120,20 @@ def texts(value: Any) -> list[str]:
 def place_of(url: str, folder: str) -> str:
     """Return a URL as it is, and a path made absolute."""
     return url if ":" in url else os.path.abspath(os.path.join(folder, url))
+
+
+def sources_in(settings: Mapping[str, Any], folder: str) -> Sources:
+    """Return the indexes, and the folders of archives, in a table of uv's settings or of pixi's."""
+
+    def places(key: str) -> tuple[str, ...]:
+        said = settings.get(key)
+        every = said if isinstance(said, list) else [said]
+        urls = [table(each).get("url") or table(each).get("path") or each for each in every]
+        return tuple(place_of(url, folder) for url in texts(urls))
+
+    index, *_ = *places("index-url"), ""
+    extra = (*places("extra-index-url"), *places("extra-index-urls"))
+    return Sources(index_url=index, extra_index_urls=extra, find_links=places("find-links"))
 
 
 def indexes(listed: Any, folder: str) -> Asked:

@@ -23,7 +23,7 @@ from .. import Found
 from ..commandlines import recognise
 from . import Reading
 from ._finds import archive_of, finds, folder_of, platform_here, text_of
-from ._toolsources import pips, place_of, poetrys, texts
+from ._toolsources import pips, poetrys, sources_in, texts
 
 _CONDAS = ("build-dependencies", "host-dependencies", "dependencies")
 """Tables whose packages are installed side by side; of one in several the last counts."""
@@ -247,17 +247,6 @@ def _match_spec(name: str, entry: Any) -> str:
 
 def _options(said: Mapping[str, Any], place: str, folder: str) -> Asked:
     """Return what ``[pypi-options]`` says, in pip's words."""
-    links = [
-        str(each.get("url") or place_of(str(each.get("path") or ""), folder))
-        for each in _list(said.get("find-links"))
-        if isinstance(each, dict)
-    ]
-    extra = _list(said.get("extra-index-urls"))
-    urls = [each.get("url") if isinstance(each, dict) else each for each in extra]
-    index = texts(said.get("index-url"))[:1]
-    sources = Sources(
-        index_url="".join(index), extra_index_urls=tuple(texts(urls)), find_links=tuple(links)
-    )
     options: list[str] = []
     for key, option in (("no-build", "--only-binary"), ("no-binary", "--no-binary")):
         names = [":all:"] if said.get(key) is True else texts(said.get(key))
@@ -271,6 +260,7 @@ def _options(said: Mapping[str, Any], place: str, folder: str) -> Asked:
         if key not in carried
         and (key, value) not in (("no-build-isolation", True), ("prerelease-mode", "allow"))
     ]
+    sources = sources_in(said, folder)
     return Asked(sources=sources, pip_options=tuple(options), notes=tuple(aside))
 
 
