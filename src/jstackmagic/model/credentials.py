@@ -52,7 +52,7 @@ _PREFIXED = re.compile(
     r"|sk-(?=[\w-]{0,200}\d)(?=[\w-]{0,200}[A-Z])[\w-]{20,}|AIza[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}"
     r"|[sr]k_live_\w{16,}|hvs\.[\w-]{16,}|do[opr]_v1_\w{16,}"
     r"|shp(?:at|ca|pa|ss)_\w{16,}|lin_api_\w{16,}|ATATT3[\w-]{16,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|ya29\.[\w-]{16,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
+    r"|AKIA[A-Z0-9]{16}['\"]\s*,\s*['\"][A-Za-z0-9/+]{40}(?=['\"])|(?:AKIA|ASIA)[A-Z0-9]{16}|ya29\.[\w-]{16,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
     r"|(?s:-----BEGIN (?P<kind>[A-Z ]*PRIVATE KEY(?: BLOCK)?)-----"
     r".*?(?:-----END (?P=kind)-----|\Z)))"
 )
@@ -125,7 +125,7 @@ _NOT_PYTHON = re.compile(r"\\(?!\n)|(?<=\\) |(?<=['\"])\w|(?<=\w)(?<!\b[bfru])(?
 
 _QUOTED = re.compile(
     r"(?<![\w.%-])(?P<key>-{0,2}[A-Za-z_][\w.-]*)\\?['\"]?\]?[ \t]*"
-    r"(?P<sign>\+=(?=[^'\"\n]{0,9}['\"]+[^'\"\n]{4})|"
+    r"(?P<sign>[=!]=|\+=(?=[^'\"\n]{0,9}['\"]+[^'\"\n]{4})|"
     r"(?::[ \t]+[\w.\[\]]{1,40}[ \t]*|:)?=|<-|[=:,]|[\])]?[ \t]or(?=[ \t]))"
     r"[ \t]*(?:\([ \t]*\n\s*|(?P<one>\([ \t]*))?"
     r"[$frbu]{0,2}(?P<quote>\\?(?:(?P<long>\"\"\"|''')|['\"]))"
@@ -170,6 +170,7 @@ _PLACED = re.compile(
     r"|\b(?:wandb|vault)\s+login\s+(?:-\S+\s+(?:\S+://\S+\s+)?){0,9}(?!-)"
     r"|\bdocker\s+login\s+(?:-u|--username)[ =]\S+\s+(?=[\w-]+(?:\s|$))(?!-)"
     r"|\b\w*auth\s*(?:=\s*)?\(\s*['\"][^'\"\n]*['\"]\s*,\s*['\"]"
+    r"|\bidentified\s+(?:with\s+\S+\s+)?by\s+['\"]|\bpassword\s+'"
     r"|\bset_password\((?:\s*['\"][^'\"\n]*['\"]\s*,){2}\s*['\"]"
     r"|\blogin\(\s*['\"](?![^'\"\n]*['\"]\s*,\s*['\"]"
     + _STARS
@@ -207,11 +208,28 @@ _COOKIES = re.compile(
 )
 _PIPED = re.compile(
     r"\b(?:echo|printf)(?:[ ]+-\w+)*[ ]+(?:['\"]?%s(?:\\n)?['\"]?[ ]+)?"
-    r"(?P<value>[^\s'\"|;&<>-][^\s'\"|;&<>]*|'[^'\n]*'|\"[^\"\n]*\")[ ]*"
-    r"(?=>>?[ ]*[^\s|;&]{0,200}(?:token|secret|passw|credential|\.key)[^\s/|;&]*(?:[\s|;&]|$)"
+    r"(?P<value>(?:(?:[^\s'\"|;&<>-][^\s'\"|;&<>]*|'[^'\n]*'|\"[^\"\n]*\")"
+    r"(?:[ ]+(?=[^\s|;&<>]))?){1,9})[ ]*"
+    r"(?=(?:>>?|\|[ ]*(?:sudo[ ]+)?tee[ ](?:-a[ ])?)[ ]*[^\s|;&]{0,200}"
+    r"(?:(?:token|secret|passw|credential|netrc|\.key)[^\s/|;&]*|/\.?(?:tok|pw|pass|key|pat))(?:[\s|;&]|$)"
     r"|\|[^\n|;&]{0,200}(?:-stdin\b|--with-token\b|\b(?:keyring|chpasswd|kinit)\b"
     r"|\bsudo\b[^\n|;&]{0,80}?[ ]-\w*S\b))"
 )
+
+_KEPT = re.compile(
+    r"\b(?:vault\s+(?:kv\s+(?:put|patch)|write)|kubectl\s+create\s+secret)\s(?P<pairs>[^\n|;&]*)"
+)
+_PAIR_OF = re.compile(
+    r"(?:(?<=\s)|literal=)\w[\w./-]*=(?P<value>[^\s'\"@][^\s'\"]*|'[^'\n]*'|\"[^\"\n]*\")(?=\s|$)"
+)
+"""What a store of secrets is given, whatever its name."""
+
+_UNPACKED = re.compile(
+    r"(?<![\w.,])(?P<names>[A-Za-z_][\w.]*(?:[ \t]*,[ \t]*[A-Za-z_][\w.]*)+)\)?[ \t]*=(?!=)"
+    r"(?P<values>(?:'[^'\n]*'|\"[^\"\n]*\"|[^'\"\n#;=])*)"
+)
+_ITEM = re.compile(r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^,'\"])+")
+"""Several names, and their values in order."""
 
 _SENT = re.compile(
     r"(?:\b|_)send(?:_\w+)?[ \t]+(?:--?\w*[ \t]+){0,4}[\"{]"
@@ -238,12 +256,12 @@ _HARMLESS = re.compile(
 _VERSION = re.compile(r"\*|\d{1,4}|[\^~<>=! ]*\d+\.[\w.*+!=|,<>~ -]*|[\^~<>=! ]+\d+")
 _DIGEST = re.compile(r"(?:\w+:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56,128})")
 _MARKS = re.compile(
-    r":/|@|t/|\?\w|pass|ps?w|pat|tok|secret|key|auth|cred|sig|sas|jwt|bearer|session|cookie|curl|wget"
+    r":/|@|t/|\?\w|pass|ps?w|pat(?!h|tern|ch)|tok|secret|key|auth|cred|sig(?!n(?!ature))|sas|jwt|bearer|session|cookie|curl|wget"
     r"|-h ?['\"]|<<<|-stdin|sudo|mysql|%3a|login|upload|publish|anaconda|header|basic|hmac|dapi"
     r"|c port: |value as |npm|yarn|svn|snowsql|pulumi"
     r"|send|zip|redis|ldap|mongo|sqlcmd|kinit|openssl|7z|lftp|smbclient|alias set|vault|http"
-    r"|[._-][a-z0-9]{16}|sk[0-9a-f]{32}|private-lines|gh|gl|pypi-|xox|hf_|dckr_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
-    r"|k_live_|hvs\.|_v1_|shp[acs]|lin_api|atatt3"
+    r"|[._-][a-z0-9]{16}|sk[0-9a-f]{32}|private-lines|gh[pousr]_|github_|gl[a-z]{2,5}-|pypi-|xox|hf_|dckr_|sk-|aiza|sg\.|akia|asia|ya29|eyj"
+    r"|netrc|identified|kubectl|k_live_|hvs\.|_v1_|shp[acs]|lin_api|atatt3"
 )
 """Text that every pattern needs some of."""
 
@@ -457,6 +475,20 @@ def _all_found(text: str) -> Iterator[tuple[int, int]]:
             value = match["value"]
             if not _is_harmless(value) and not ("." in value and _VERSION.fullmatch(value)):
                 yield match.start("value"), _end_of_quoted(match)
+    for kept in _KEPT.finditer(text):
+        for match in _PAIR_OF.finditer(text, *kept.span("pairs")):
+            if not _is_harmless(match["value"]):
+                yield match.span("value")
+    for match in _UNPACKED.finditer(text):
+        names = match["names"].replace(" ", "").split(",")
+        items = [*_ITEM.finditer(text, *match.span("values"))]
+        is_call = text.startswith("=", match.end())  # f(a, b='x', c='y')
+        for name, item in zip(names, items, strict=False):
+            value = item[0].strip(" \t()[]")
+            quoted = value[:1] in ("'", '"') and len(names) == len(items) and not is_call
+            if quoted and names_a_secret(name) and not _is_harmless(value):
+                start = text.index(value, *item.span())
+                yield start + 1, start + len(value) - 1
     for match in _SENT.finditer(text):
         if not _is_harmless(match[match.lastgroup or "value"]):
             yield match.span(match.lastgroup or "value")
@@ -567,6 +599,8 @@ def _is_named(pattern: re.Pattern[str], match: re.Match[str], value: str) -> boo
             or key.isupper()
             or match.string[match.start() - 2 : match.start() - 1] == "("
         )
+    if sign in ("==", "!="):
+        return not key.lower().endswith(("key", "keys", "token", "tokens"))
     if sign.endswith("or") and ("." in key or key in ("key", "token")):
         return False
     if sign == ":" and key in ("key", "keys", "tokens"):

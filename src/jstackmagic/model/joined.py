@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 _BODY = r"(?:'(?:[^'\\\n]|\\.)*(?<!\{)'|\"(?:[^\"\\\n]|\\.)*(?<!\{)\")"
 _TEXT = rf"(?i:[bfru]{{0,2}}){_BODY}"
 _TERM = rf"(?<![\w\\])(?:{_TEXT}|(?<![\])])\(\s*{_TEXT}\s*\))"
-_GOES_ON = r"(?:\s|\#[^\n'\"]*\n)*(?:\+\s*)?"
+_GOES_ON = r"(?:\s|\#[^\n'\"]*\n)*(?:[+*]\s*)?"
 _INNER = rf"{_BODY}|\([^()'\"]*\)|\[[^\[\]]*\]"  # of a call's arguments
 _GIVEN = rf"(?:{_INNER}|[^'\"()\[\]{{}}])*"
 
@@ -26,9 +26,18 @@ _IN_BRACES = re.compile(
 _SUM = re.compile(rf"(?<![\w\\'\"]){_TEXT}(?:{_GOES_ON}{_TEXT})*")
 _CALL = re.compile(
     rf"(?P<text>{_TERM})(?:\s*%\s*(?:(?P<one>{_TEXT})|[({{](?P<values>{_GIVEN})[)}}])"
-    rf"|\.format\((?P<given>{_GIVEN})\)|\.join\(\s*[\[(](?P<items>{_GIVEN})[\])]\s*\))"
+    rf"|\.format\((?P<given>{_GIVEN})\)|\.join\(\s*[\[(](?P<items>{_GIVEN})[\])]\s*\)"
+    rf"|\.replace\(\s*(?P<old>{_TEXT})\s*,\s*(?P<new>{_TEXT})\s*\))"
 )
-_LIST = re.compile(rf"(?<=\[)[^\[\]()'\"]*{_TEXT}(?:\s*,\s*{_TEXT})+(?=[^\[\]()'\"]*\])")
+_FUNCTION = re.compile(  # of R, Julia and Python
+    rf"\b(?:(?:paste0?|str_c|string)\((?P<items>{_GIVEN})\)"
+    rf"|sprintf\(\s*(?P<text>{_TEXT})\s*,(?P<values>{_GIVEN})\)"
+    rf"|Template\(\s*(?P<named>{_TEXT})\s*\)\.(?:safe_)?substitute"
+    rf"\(\s*\{{?(?P<given>{_GIVEN})\}}?\s*\))"
+)
+_LIST = re.compile(
+    rf"(?:(?<=\[)|(?<=[\w(]\())[^\[\]()'\"]*{_TEXT}(?:\s*,\s*{_TEXT})+(?=[^\[\]()'\"]*[\])])"
+)
 _TEXTS = re.compile(_TEXT)
 _WORD = re.compile(r"[^\s'\"\\;&|<>()$`]+")
 _ARGUMENTS = re.compile(rf"(?:{_INNER}|[^,])+")
@@ -37,6 +46,7 @@ _ARGUMENT = re.compile(
 )
 _PERCENT = re.compile(r"%(?:\((?P<key>\w+)\))?[-#0 +.\d]*[sdr]")
 _BRACES = re.compile(r"\{(?P<key>\w*)(?:![rsa])?(?::[^{}]*)?\}")
+_DOLLAR = re.compile(r"\$\{?(?P<key>\w+)\}?")
 _IN_PYTHON = re.compile(r"(?:[(\[{,]\s*|:[ \t]*|\breturn\s+|\s=\s*|=\s+)(?:\(\s*)?\Z")
 """What comes before a text that goes on behind a blank: a shell reads two words there."""
 
@@ -80,7 +90,8 @@ def worded(text: str, places: Sequence[int]) -> tuple[str, Sequence[int]]:
 def lists(text: str, places: Sequence[int]) -> Iterator[tuple[str, Sequence[int]]]:
     """Yield what stands in each list of texts, and the position of each character."""
     for match in _LIST.finditer(text):
-        yield match[0], places[match.start() : match.end()]
+        if text[match.start() - 1] == "[":
+            yield match[0], places[match.start() : match.end()]
 
 
 def _rewritten(
@@ -102,7 +113,7 @@ def _rewritten(
         for start, stop in spans:
             shown.append(text[start:stop] if stop else " ")
             kept += places[start : stop or start + 1]
-        if pattern in (_SUM, _CALL):  # a text, whose quotes stand for all around it
+        if pattern in (_SUM, _CALL, _FUNCTION):  # a text, whose quotes stand for all around it
             kept[first], kept[-1] = places[match.start()], places[match.end() - 1]
         end = match.end()
     return (text, places) if not end else ("".join([*shown, text[end:]]), [*kept, *places[end:]])
@@ -134,7 +145,8 @@ def _sum(match: re.Match[str]) -> Sequence[_Span] | None:
     text, start = match.string, match.start()
     spans = [each.span() for each in _TEXTS.finditer(match[0])]
     between = "".join(match[0][a[1] : b[0]] for a, b in itertools.pairwise(spans))
-    if len(spans) < 2 or ("+" not in between and between and not _is_python(text, start, between)):
+    said = not between or "+" in between or "*" in between
+    if len(spans) < 2 or not (said or _is_python(text, start, between)):
         return None
     return _quoted([_body(text, (start + a, start + b)) for a, b in spans])
 
@@ -153,6 +165,10 @@ def _is_python(text: str, start: int, between: str) -> bool:
 def _call(match: re.Match[str]) -> Sequence[_Span] | None:
     text = match.string
     body = _body(text, match.span("text"))
+    if match["old"] is not None:
+        (first, last), new = (_body(text, match.span(name)) for name in ("old", "new"))
+        at = text.find(text[first:last], *body)
+        return _quoted([(body[0], at), new, (at + last - first, body[1])]) if at >= 0 else None
     if match["one"] is not None:
         given: list[tuple[str | None, _Span | None]] = [(None, _body(text, match.span("one")))]
     else:
@@ -163,6 +179,19 @@ def _call(match: re.Match[str]) -> Sequence[_Span] | None:
         both = [each for item in items for each in (body, item)][1:]
         return _quoted(both) if both and len(items) == len(given) else None
     holes = (_BRACES if match["given"] is not None else _PERCENT).finditer(text, *body)
+    return _quoted([*_filled(body, holes, given)])
+
+
+def _function(match: re.Match[str]) -> Sequence[_Span] | None:
+    text = match.string
+    if match["items"] is not None:
+        items = [span for key, span in _given(text, match.span("items")) if not key]
+        pieces = [span for span in items if span]
+        return _quoted(pieces) if len(items) == len(pieces) > 1 else None
+    named = match["named"] is not None
+    body = _body(text, match.span("named" if named else "text"))
+    holes = (_DOLLAR if named else _PERCENT).finditer(text, *body)
+    given = [*_given(text, match.span("given" if named else "values"))]
     return _quoted([*_filled(body, holes, given)])
 
 
@@ -213,4 +242,5 @@ _RULES = (
     (_IN_BRACES, _inner),
     (_SUM, _sum),
     (_CALL, _call),
+    (_FUNCTION, _function),
 )
