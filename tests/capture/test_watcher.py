@@ -16,6 +16,7 @@ from jstackmagic.history.file import History
 from jstackmagic.model.environment import Environment
 from jstackmagic.model.packages import Change, Package, PackageSet
 from jstackmagic.model.request import Request
+from jstackmagic.model.sources import Sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +118,25 @@ def test_uv_takes_its_own_settings_and_none_of_pip_s(
     assert recorded.sources.extra_index_urls == ("https://b",)
     assert recorded.sources.find_links == ("/links",)
     assert recorded.options == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "environ", "sources"),
+    [
+        ("uv pip install $WHAT", {"UV_INDEX_URL": "https://a"}, Sources(index_url="https://a")),
+        ("pip install -i https://a $WHAT", {}, Sources(index_url="https://a")),
+        ("pip install $WHAT", {"PIP_INDEX_URL": "https://a"}, Sources(index_url="https://a")),
+        ("conda install -y -c one -c two $WHAT", {}, Sources(channels=("one", "two"))),
+        ("pip install $WHAT", {}, Sources()),
+    ],
+)
+def test_packages_known_only_at_run_time_leave_their_sources_known(
+    command: str, environ: dict[str, str], sources: Sources, watcher: Watcher
+) -> None:
+    run = watcher.begins(Start(command, None, "/", {**os.environ, **environ}), "")
+    assert run is not None
+    (found,) = (*run.others, *(each.found for each in run.installs))
+    assert (found.request, found.sources) == (None, sources)
 
 
 _INDEXES = """

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     # a find is never read back from JSON, so nothing resolves this at run time, and every
     # %load_ext would pay for it
     from ..model.request import Request  # noqa: TC004
+    from ..model.sources import Sources  # noqa: TC004
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Found:
     request: Request | None = None
     target: Target = field(default_factory=Target)  #: the environment that the command names
     reason: str = ""  #: the reason why it is not understood
+    #: where it gets its packages from, if only these are unknown
+    sources: Sources | None = None
     #: a note for the reader: what the shell does with it and what was probably meant, or its
     #: options that no request can express
     note: str = ""

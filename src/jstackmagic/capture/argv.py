@@ -353,7 +353,8 @@ class Call:
             )
             yield self.found(request, note=note)
         if any(reasons):
-            yield self.unread(" ".join(dict.fromkeys(reason for reason in reasons if reason)))
+            rest = self.unread(" ".join(dict.fromkeys(reason for reason in reasons if reason)))
+            yield replace(rest, sources=fields.get("sources"))
 
     def _unclear(self, flag: str, word: Word, manager: ManagerName) -> str:
         """Return why a spec is known only at run time; empty if it is clear."""

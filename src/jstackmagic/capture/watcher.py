@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ..history.file import History
@@ -350,6 +350,8 @@ class Watcher:
         """Record the change of a command that was not understood."""
         transaction = self._history().new_transaction()
         for step, (request, part) in enumerate(requests_behind(change), start=1):
+            if request.action == "install" and install.found.sources is not None:
+                request = replace(request, sources=install.found.sources.of(request.manager))
             record = self._begin(transaction, step, install, request, place)
             self._history().end(record, _seen(request, place, part))
         self._tell(f"recorded {_short(install.typed)} ({place.called})")
