@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jstackmagic.capture import taps
+from jstackmagic.capture import recorder, taps
 from jstackmagic.capture.commandlines import recognise
 from jstackmagic.capture.observe import is_served, requests_behind, share, without
 from jstackmagic.capture.places import Places, is_said
@@ -1173,3 +1174,16 @@ def test_taps_that_somebody_else_wrapped_are_left_and_silent() -> None:
         assert recorder.starts == []
     finally:
         os.system = original
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_its_lines_are_written_in_every_encoding(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first magic, which takes every letter, and with no word on what cannot be."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    recorder._say("recorded ünknown … → six")
+    line = written.getvalue().decode(encoding)
+    assert line.startswith("jstackmagic: recorded ")
+    assert line.endswith(" six\n")

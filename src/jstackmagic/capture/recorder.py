@@ -228,6 +228,9 @@ class LiveCapture:
 
 
 def _say(*lines: str) -> None:
+    from ..display.live import take_every_letter
+
+    take_every_letter(sys.stdout)
     for line in lines:
         sys.stdout.write(f"jstackmagic: {readable(line)}\n")
     sys.stdout.flush()
