@@ -119,13 +119,13 @@ def make_venv(folder: Path, *, base: Path | None = None, pip: bool = True) -> Pa
     `base` is the prefix it stands on: a conda environment with a full Python (a shim's venv would
     stand on what the shim links to), by default the running Python's.
     """
-    if base is None and pip:
+    if base is None:
         # scripts begin with another line where a kernel's limits for a first one are met
         name = "a venv" if " " in str(folder) or len(str(folder)) > 100 else "venv"
-        inputs = (name, sys.executable, sys.version, _pip_wheel().name)
-        kept = cache.kept("venv", inputs, lambda made: _make_first(made / name))
+        inputs = (name, sys.executable, sys.version, _pip_wheel().name if pip else "")
+        kept = cache.kept("venv", inputs, lambda made: _make_first(made / name, pip=pip))
         return _moved(kept / name, Path((kept / "made-as").read_text()), folder)
-    python = sys.executable if base is None else base / "bin" / "python"
+    python = base / "bin" / "python"
     # Without ensurepip, which takes two seconds; uv puts pip there in a tenth of one.
     _run(python, "-m", "venv", "--without-pip", folder)
     if pip:
@@ -136,27 +136,28 @@ def make_venv(folder: Path, *, base: Path | None = None, pip: bool = True) -> Pa
     return folder
 
 
-def _make_first(prefix: Path) -> None:
+def _make_first(prefix: Path, *, pip: bool) -> None:
     """Makes the one that the others are copies of."""
-    make_venv(prefix, base=Path(sys.prefix))
+    make_venv(prefix, base=Path(sys.prefix), pip=pip)
     (prefix.parent / "made-as").write_text(str(prefix))
 
 
 def _moved(template: Path, made_as: Path, folder: Path) -> Path:
     """Copies an environment by hard links, but for the files that say where it is."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _run("cp", "-al", template, folder)
-    (record,) = folder.glob(f"lib/{PYTHON}/site-packages/pip-*.dist-info/RECORD")
+    _run("/bin/cp", "-alT", template, folder)  # where there is no PATH, and into a folder
     texts = [path for path in folder.glob("bin/*") if not path.is_symlink()]
+    site = folder / f"lib/{PYTHON}/site-packages"
     hashes = {}
     for path in (*texts, folder / "pyvenv.cfg"):
         _write_own(path, path.read_bytes().replace(bytes(made_as), bytes(folder)))
         digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest())
-        name = os.path.relpath(path, record.parent.parent)
+        name = os.path.relpath(path, site)
         hashes[name] = f"{name},sha256={digest.decode().rstrip('=')},{path.stat().st_size}"
-    lines = record.read_text().splitlines()
-    lines = [hashes.get(line.partition(",")[0], line) for line in lines]
-    _write_own(record, "\n".join([*lines, ""]).encode())
+    for record in site.glob("pip-*.dist-info/RECORD"):
+        lines = record.read_text().splitlines()
+        lines = [hashes.get(line.partition(",")[0], line) for line in lines]
+        _write_own(record, "\n".join([*lines, ""]).encode())
     return folder
 
 
