@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import gc
 import importlib
 import json
 import os
@@ -372,6 +373,7 @@ def serve() -> None:
                 importlib.import_module(each.name)
     from jstackmagic.cli import main
 
+    gc.freeze()  # a child that looks through all of it for garbage has to copy it
     for line in sys.stdin:
         job = Job(**json.loads(line))
         done = run(job, lambda job=job: main(job.argv))  # type: ignore[misc]
