@@ -81,6 +81,15 @@ class TestR:
         ('dbutils.library.installPyPI("six", "1.2")', "Databricks"),
         ('dbutils.library.install("dbfs:/x.whl")', "Databricks"),
         ('sc.install_pypi_package("six")', "Spark"),
+        ('sc.install_pypi_package("six", "https://h.example/s")', "six -i https://h.example/s"),
+        (
+            'dbutils.library.installPyPI("six", repo="https://h.example/s")',
+            "%envinstall --pip six -i https://h.example/s",
+        ),
+        (
+            'import micropip\nawait micropip.install("six", index_urls=["https://h.example/s", "https://i.example"])',
+            "--pip six -i https://h.example/s --extra-index-url https://i.example",
+        ),
         ("!make -C build install", "make"),
         ("!cd x && ./configure && make && sudo make install", "make"),
         ("!cmake --install build", "cmake"),
@@ -193,3 +202,9 @@ def test_a_notebook_that_installs_nothing(name: str, tmp_path: Path) -> None:
     path = tmp_path / "n.ipynb"
     path.write_text(json.dumps({"nbformat": 4, "metadata": metadata, "cells": [cell]}))
     assert not verb("capture", "--dry-run", path).captures
+
+
+def test_no_line_asks_another_index_than_an_unknown_one() -> None:
+    (found,) = cells('dbutils.library.installPyPI("six", repo=REPO)')
+    assert "Databricks" in found.reason
+    assert "%envinstall" not in found.reason

@@ -841,7 +841,12 @@ class _Visitor(ast.NodeVisitor):
         words = _joined(ast.Constant(" "), arguments[0]) or _text(arguments[0])
         what = words.text if words is not None and not words.holes else ""
         version = next((_whole(k.value).text for k in node.keywords if k.arg == "version"), "")
-        other = python_reason(name, what, version)
+        asked = (k.value for k in node.keywords if k.arg in ("repo", "index_urls"))
+        places = [_whole(value).text for value in (*arguments[1:], *asked)]
+        urls = re.findall(r"https?://[^\s'\",\]]+", " ".join(places))
+        if not urls and any(k.arg in ("repo", "index_urls") for k in node.keywords):
+            what = ""  # it has an index, and which one is only known when it runs
+        other = python_reason(name, what, version, urls)
         if other:
             return Unread(other)
         if name in ("os.putenv", "os.environ.setdefault") and len(arguments) > 1:

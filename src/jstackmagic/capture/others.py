@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from ..model.shell import PASSING_ON
@@ -389,12 +389,13 @@ _BY_NAME = (
 """Functions that install, by their full names; each with the reason."""
 
 
-def python_reason(name: str, what: str, version: str) -> str:
+def python_reason(name: str, what: str, version: str, indexes: Sequence[str] = ()) -> str:
     """Return why an installing call of Python's is not captured, with the line for it.
 
     Args:
         name: The function's full name.
         what: Its packages, separated by blanks; empty if unknown.
+        indexes: The URLs of the indexes that it names.
 
     >>> python_reason("micropip.install", "six", "1.16").rpartition(": ")[2]
     '%envinstall --pip six==1.16'
@@ -408,6 +409,8 @@ def python_reason(name: str, what: str, version: str) -> str:
     reason = next((reason for pattern, reason in _BY_NAME if re.fullmatch(pattern, name)), "")
     is_package = reason and what and "conda" not in name and not re.search(r"[:/]", what)
     spec = f"{what}=={version}" if version else what
+    options = ("-i", *("--extra-index-url" for _ in indexes[1:]))
+    spec += "".join(f" {option} {url}" for option, url in zip(options, indexes, strict=False))
     return reason + (f" The line for it here: %envinstall --pip {spec}" if is_package else "")
 
 
