@@ -20,15 +20,15 @@ from ...io.reading import read_once
 from ...model.environment import CondaExecutable, Environment
 from ...model.errors import InvalidSpec
 from ...model.extras import is_here
-from ...model.listed import several_specs
 from ...model.plan import Command
 from ...model.request import Request
 from ...model.spec import CONDA_ARCHIVE, URL, turned
-from ...where.condarc import CondaConfig, load
 from . import plain
 
 if TYPE_CHECKING:
     from rattler import MatchSpec  # noqa: TC004  # no noun: it is never read back
+
+    from ...where.condarc import CondaConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ def read_specs(request: Request) -> tuple[CondaSpec, ...]:
 
 
 def _read_spec(text: str, action: str) -> CondaSpec:
+    from ...model.listed import several_specs
+
     path = text.partition("#")[0] if URL.match(text) else text
     if path.endswith(CONDA_ARCHIVE) and "::" not in text:
         if action == "remove":
@@ -252,6 +254,8 @@ def configuration(
 ) -> CondaConfig:
     """Return conda's configuration for an environment, credentials included; see `load`."""
     mamba = environment.conda is None or environment.conda.tool != "conda"
+    from ...where.condarc import load
+
     return load(environment.prefix, environment.root, mamba=mamba, but=but)
 
 

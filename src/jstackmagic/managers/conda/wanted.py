@@ -16,7 +16,6 @@ from ...model.parsing import logical_lines
 from ...model.request import Request
 from ...model.spec import LocalArchive, MatchSpec, RemoteArchive, RequirementsFile, Spec, read
 from ...model.wanted import Wanted, plain_place
-from ...where.condarc import channel_urls
 from .spec import configuration, local_path, read_archive
 
 _UNCHECKED = "a server whose certificate is not checked"
@@ -29,6 +28,8 @@ def urls(
     but: Callable[[str], bool] | None = None,
 ) -> list[str]:
     """Return the plain URLs of channels; see `condarc.load`."""
+    from ...where.condarc import channel_urls
+
     config = configuration(environment, but=but)
     return [plain_place(url) for each in channels for url in channel_urls(each, config)]
 
