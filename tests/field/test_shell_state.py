@@ -751,6 +751,39 @@ class TestPythonsBranches:
         assert "PIP_INDEX_URL" in find.note
 
 
+class TestVariablesOfAFile:
+    """``load_dotenv`` sets what a ``.env`` file has, and leaves what is set already."""
+
+    LOADED = "from dotenv import load_dotenv\nload_dotenv({})\n!pip install six"
+    SET = "%env PIP_INDEX_URL=https://before.example.com\n"
+
+    @pytest.mark.parametrize(
+        ("text", "cell", "index"),
+        [
+            ("PIP_INDEX_URL=https://a.example.com  # ours\n", LOADED, "https://a.example.com"),
+            ("A=1\nexport PIP_INDEX_URL='https://a.example.com'", LOADED, "https://a.example.com"),
+            ('PIP_INDEX_URL="https://a.example.com"', SET + LOADED, "https://before.example.com"),
+            ("PIP_INDEX_URL=https://a.example.com/#x", "%dotenv -o\n!pip install six",
+             "https://a.example.com/#x"),
+            ("OPENAI_API_KEY=abc\n# PIP_INDEX_URL=https://no.example.com", LOADED, ""),
+            ("PIP_INDEX_URL=https://${HOST}/simple", LOADED, "said"),
+            (None, LOADED, "said"),
+            (None, "import dotenv\ndotenv.load_dotenv('other')\n!pip install six", "said"),
+        ],
+    )  # fmt: skip
+    def test_they_count_for_the_next_install(
+        self, text: str | None, cell: str, index: str, tmp_path: Path
+    ) -> None:
+        if text is not None:
+            (tmp_path / ".env").write_text(text)
+        path = tmp_path / "n.ipynb"
+        cells = [{"cell_type": "code", "metadata": {}, "source": cell.format("")}]
+        path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}))
+        (found,) = (each.found for each in notebooks.read(str(path)).findings)
+        assert found.request is not None
+        assert (found.request.sources.index_url or ("said" if found.note else "")) == index
+
+
 class TestLinesInNotes:
     """A note names the line, and in a notebook's file the cell, that it is about."""
 

@@ -17,7 +17,7 @@ from ..model.words import listed
 from .argv import MANAGER_OF
 from .blocks import NEVER, Branch, Path
 from .cellsource import SourceLine
-from .effects import unseen
+from .effects import load_variables, unseen
 from .handed import number_of
 from .others import INSTALLERS, python_reason
 from .state import State, joined, joined_by_blanks, split
@@ -806,6 +806,11 @@ class _Visitor(ast.NodeVisitor):
         arguments += [k.value for k in node.keywords if k.arg in ("args", "cmd", "packages")]
         if name.startswith("condacolab.install"):
             return Unread(python_reason(name, "", ""))
+        if name == "dotenv.load_dotenv":
+            named = {k.arg: k.value for k in node.keywords}
+            file = arguments[0] if arguments else named.get("dotenv_path", ast.Constant(".env"))
+            override = _is(named.get("override", file), True)
+            load_variables(self.state, _whole(self._value(file)), node.lineno, override=override)
         if not name or not arguments:
             return None
         first = self._value(arguments[0])

@@ -20,6 +20,7 @@ from .argv import ProgramOptions
 from .blocks import Path, alternatives
 from .cellsource import SourceLine, code_cells, logical_lines
 from .commandlines import READERS, installs_later, recognise, recognise_event
+from .effects import load_variables
 from .machine import unknown_value
 from .others import DOWNLOADERS, IN_CODE, OTHERS, julia_reason, r_reason
 from .state import State
@@ -35,7 +36,7 @@ _MENTION = re.compile(
 )
 
 _SETS = re.compile(
-    r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|%(?:set_)?env\b|%%writefile"
+    r"^[ \t]*\w+[ \t]*(?::[^=\n]+)?\+?=|environ|dotenv|%(?:set_)?env\b|%%writefile"
     r"|\A\s*(?:set_)?env[ \t]|^[ \t]*!|^%%(?:\w*sh|script|system|sx)\b"
     r"|>[ \t]*[\w./~-]+\.\w|open\(|write_|shutil|urlretrieve|os\.re|^[ \t]*(?:for|with)\b",
     re.MULTILINE,
@@ -62,7 +63,7 @@ _TEXT_CELLS = listed(
 
 _ALIASED = ProgramOptions.of(valued="-p/--params", flags="-l/--line -c/--cell")
 _PACKAGING = ("pip", "uv")
-_STATE_MAGICS = ("cd", "pushd", "popd", "env", "set_env")
+_STATE_MAGICS = ("cd", "pushd", "popd", "env", "set_env", "dotenv")
 _OURS = [f"env{verb}" for verb in own.VERBS]
 _AUTOMAGIC = (
     *(*_PACKAGING, *TOOLS, *_OURS, *_STATE_MAGICS, *_TIMED),
@@ -325,6 +326,10 @@ class CellReader:
             found = self._run(rest, typed)
         elif name in ("env", "set_env"):
             self._set_variable(rest)
+        elif name == "dotenv":
+            words = [word for word in words_of(rest) if not word.text.startswith("-")]
+            file = words[0] if words else Word(".env")
+            load_variables(self.state, file, line, override="-o" in rest.split())
         elif name in ("cd", "pushd"):
             self._changed(rest, within=name == "pushd")
         elif name == "popd":

@@ -50,9 +50,32 @@ def unseen(state: State, path: str, output: str, line: int) -> None:
     if _HARMLESS_OUTPUT.match(output.strip()) if output else _HARMLESS.search(path):
         return
     state.forget_all()
-    state.doubt = (
-        f"What {output or path} sets before it, {state.machine.at(line)}, is not seen here."
-    )
+    _doubt(state, output or path, line)
+
+
+def _doubt(state: State, what: str, line: int) -> None:
+    state.doubt = f"What {what} sets before it, {state.machine.at(line)}, is not seen here."
+
+
+_VARIABLE = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*"
+    r"""(?:'([^'\n]*)'|"([^"\n]*)"|((?:[^\n#]|(?<=\S)#)*))""",
+    re.MULTILINE,
+)
+"""A variable of a ``.env`` file, as https://saurabh-kumar.com/python-dotenv/ has it."""
+
+
+def load_variables(state: State, file: Word, line: int, *, override: bool) -> None:
+    """Set what a ``.env`` file has, as ``load_dotenv`` does; say so where it is not seen."""
+    text = state.text_of(file)
+    if text is None:
+        state.doubt = (
+            f"What {file.text} sets before it, {state.machine.at(line)}, is not seen here."
+        )
+    for name, *values in _VARIABLE.findall(text or ""):
+        value = "".join(values).strip()
+        if override or name not in state.variables:
+            state.define(name, unknown_value(name) if "${" in value else Word(value))
 
 
 def shell_of(body: str) -> str:
