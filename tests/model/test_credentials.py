@@ -584,6 +584,13 @@ def test_what_is_put_together_quoted_or_broken_is_masked(text: str, masked: str 
             ("a: b =", ""),
             ("x={", "token='a'"),
         ),
+        *(("a", "echo "), ("'a'", "echo "), ("a 'b' ", "echo "), ("a, ", ""), ("a='b', ", "")),
+        *(
+            ("vault write a=", ""),
+            ("a=b ", "vault write "),
+            ("identified by ", ""),
+            ("a, b = ", ""),
+        ),
         *(("openssl enc -k ", ""), ("mongo -u a -p ", ""), ("zip -P ", ""), ("sk_a_", "")),
     ],
 )

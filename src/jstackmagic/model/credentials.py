@@ -206,10 +206,12 @@ _COOKIES = re.compile(
     r"(?i:(?<!\w)(?:set-)?cookie['\"]?[ \t]*:[ \t]*(?:['\"](?=\S))?)"
     r"(?P<value>[^\s'\",;=]+=[^'\"\n]*\w|(?=[^\s'\",;]*\w)[^\s'\",;]+)"
 )
+_WORD_OF_IT = (
+    r"(?!-)(?:[^\s'\"|;&<>]+(?![^\s'\"|;&<>])|'[^'\n]*'|\"[^\"\n]*\"){1,9}"  # splits in one way
+)
 _PIPED = re.compile(
     r"\b(?:echo|printf)(?:[ ]+-\w+)*[ ]+(?:['\"]?%s(?:\\n)?['\"]?[ ]+)?"
-    r"(?P<value>(?:(?:[^\s'\"|;&<>-][^\s'\"|;&<>]*|'[^'\n]*'|\"[^\"\n]*\")"
-    r"(?:[ ]+(?=[^\s|;&<>]))?){1,9})[ ]*"
+    rf"(?P<value>{_WORD_OF_IT}(?:[ ]+{_WORD_OF_IT}){{0,8}})[ ]*"
     r"(?=(?:>>?|\|[ ]*(?:sudo[ ]+)?tee[ ](?:-a[ ])?)[ ]*[^\s|;&]{0,200}"
     r"(?:(?:token|secret|passw|credential|netrc|\.key)[^\s/|;&]*|/\.?(?:tok|pw|pass|key|pat))(?:[\s|;&]|$)"
     r"|\|[^\n|;&]{0,200}(?:-stdin\b|--with-token\b|\b(?:keyring|chpasswd|kinit)\b"
@@ -225,7 +227,7 @@ _PAIR_OF = re.compile(
 """What a store of secrets is given, whatever its name."""
 
 _UNPACKED = re.compile(
-    r"(?<![\w.,])(?P<names>[A-Za-z_][\w.]*(?:[ \t]*,[ \t]*[A-Za-z_][\w.]*)+)\)?[ \t]*=(?!=)"
+    r"(?<![\w.,])(?P<names>[A-Za-z_][\w.]*(?:[ \t]*,[ \t]*[A-Za-z_][\w.]*){1,19})\)?[ \t]*=(?!=)"
     r"(?P<values>(?:'[^'\n]*'|\"[^\"\n]*\"|[^'\"\n#;=])*)"
 )
 _ITEM = re.compile(r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^,'\"])+")
