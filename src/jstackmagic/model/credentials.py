@@ -206,12 +206,11 @@ _COOKIES = re.compile(
     r"(?i:(?<!\w)(?:set-)?cookie['\"]?[ \t]*:[ \t]*(?:['\"](?=\S))?)"
     r"(?P<value>[^\s'\",;=]+=[^'\"\n]*\w|(?=[^\s'\",;]*\w)[^\s'\",;]+)"
 )
-_WORD_OF_IT = (
-    r"(?!-)(?:[^\s'\"|;&<>]+(?![^\s'\"|;&<>])|'[^'\n]*'|\"[^\"\n]*\"){1,9}"  # splits in one way
-)
+_ECHOED = r"(?!-)(?:[^\s'\"|;&<>]+(?![^\s'\"|;&<>])|'[^'\n]*'|\"[^\"\n]*\"){1,9}"
+"""A word of an echo, which splits into its pieces in one way only."""
 _PIPED = re.compile(
     r"\b(?:echo|printf)(?:[ ]+-\w+)*[ ]+(?:['\"]?%s(?:\\n)?['\"]?[ ]+)?"
-    rf"(?P<value>{_WORD_OF_IT}(?:[ ]+{_WORD_OF_IT}){{0,8}})[ ]*"
+    rf"(?P<value>{_ECHOED}(?:[ ]+{_ECHOED}){{0,8}})[ ]*"
     r"(?=(?:>>?|\|[ ]*(?:sudo[ ]+)?tee[ ](?:-a[ ])?)[ ]*[^\s|;&]{0,200}"
     r"(?:(?:token|secret|passw|credential|netrc|\.key)[^\s/|;&]*|/\.?(?:tok|pw|pass|key|pat))(?:[\s|;&]|$)"
     r"|\|[^\n|;&]{0,200}(?:-stdin\b|--with-token\b|\b(?:keyring|chpasswd|kinit)\b"
