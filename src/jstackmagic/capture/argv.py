@@ -73,8 +73,9 @@ class ProgramOptions(OptionTable):
         """
         words = list(words)
         for name in self.unknown(self.read(words)):
-            for meant in get_close_matches(name, self.names, n=1, cutoff=0.8):
-                return f"It has no option {name}; {meant} is one."
+            for meant in get_close_matches(name, self.names, n=1, cutoff=0.85):
+                if not name.endswith(meant[2:]) and not meant.endswith(name[2:]):  # --no-NAME
+                    return f"It has no option {name}; {meant} is one."
         for word in words:
             if word.text == "--":
                 break

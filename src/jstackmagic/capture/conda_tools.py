@@ -23,7 +23,8 @@ CONDA = ProgramOptions.of(
     INSTALL["conda"],
     valued="""
     --revision --clone --alt-hint --environment-specifier/--env-spec/--format --cwd --log-level
-    --download-threads --extract-threads --category --root-prefix --rc-file
+    --download-threads --extract-threads --category --root-prefix --rc-file --relocate-prefix
+    --repodata-ttl --ssl-verify --cacert-path
     """,
     flags="""
     -h/--help -V/--version --update-all/--all -m/--mkdir --pyc --no-pyc --prune
