@@ -92,11 +92,16 @@ def share(change: Change, requests: Sequence[Request]) -> list[Change]:
     Returns:
         A change for each request, in their order; nothing is left over if there is a request.
     """
+    if not requests:
+        return []
+    added = [(_taker(requests, package, "install"), package) for package in change.added]
+    changed = [(_taker(requests, pair[1], "install"), pair) for pair in change.changed]
+    removed = [(_taker(requests, package, "remove"), package) for package in change.removed]
     return [
         Change(
-            tuple(p for p in change.added if _taker(requests, p, "install") == at),
-            tuple(pair for pair in change.changed if _taker(requests, pair[1], "install") == at),
-            tuple(p for p in change.removed if _taker(requests, p, "remove") == at),
+            tuple(package for taker, package in added if taker == at),
+            tuple(pair for taker, pair in changed if taker == at),
+            tuple(package for taker, package in removed if taker == at),
         )
         for at in range(len(requests))
     ]
