@@ -188,18 +188,23 @@ _ONLY_IN_A_LIST = re.compile(r"^[^#]*?(?:\w\s*\[|;|--hash|\$\{|--config-setting)
 
 def _lost_of_lists(record: Record, asked: set[str]) -> Iterator[str]:
     """Yield what is lost of the lists that what is left of them stands for; see `model.recipe`."""
-    outcome = record.outcome
-    came = (*outcome.resolved, *outcome.change.came) if outcome else ()
+    lists = [
+        spec
+        for spec in record.request.specs
+        if isinstance(spec, RequirementsFile) and spec.text not in asked
+    ]
+    if not lists or record.outcome is None:
+        return
+    came = (*record.outcome.resolved, *record.outcome.change.came)
     left = dict.fromkeys(p.name for p in came if f"{p.name}=={p.version}" in asked)
-    for spec in record.request.specs if left else ():
-        if isinstance(spec, RequirementsFile) and spec.text not in asked:
-            text = None if spec.is_url else text_or_none(spec.place)
-            if text is None or _ONLY_IN_A_LIST.search(text):
-                yield (
-                    f"{spec.place}: a package of it went or moved since, so that {', '.join(left)}"
-                    " is asked for by name and version, without the list's extras, markers,"
-                    " hashes and variables."
-                )
+    for spec in lists if left else ():
+        text = None if spec.is_url else text_or_none(spec.place)
+        if text is None or _ONLY_IN_A_LIST.search(text):
+            yield (
+                f"{spec.place}: a package of it went or moved since, so that {', '.join(left)}"
+                " is asked for by name and version, without the list's extras, markers,"
+                " hashes and variables."
+            )
 
 
 def _sentences(record: Record, asked: set[str]) -> Iterator[str]:
