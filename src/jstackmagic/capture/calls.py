@@ -809,7 +809,7 @@ class _Visitor(ast.NodeVisitor):
         if name == "dotenv.load_dotenv":
             named = {k.arg: k.value for k in node.keywords}
             file = arguments[0] if arguments else named.get("dotenv_path", ast.Constant(".env"))
-            override = _is(named.get("override", file), True)
+            override = any(k.arg == "override" and _is(k.value, True) for k in node.keywords)
             load_variables(self.state, _whole(self._value(file)), node.lineno, override=override)
         if not name or not arguments:
             return None
