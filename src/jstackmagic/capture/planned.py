@@ -203,6 +203,7 @@ class _Planner:
     def _note(self, captured: Captured, transaction: str, step: int) -> Record:
         """Write down a find: as planned, or with the reason as seen."""
         request = None if captured.reason else captured.found.request
+        assert captured.reason or (request is not None and captured.environment is not None)
         return self.history.note(
             "planned" if request else "seen",
             request or Request("install", "pip", ()),
